@@ -1,0 +1,131 @@
+// Package access holds access requests: what an application asks for on behalf of a requester. It is pure.
+package access
+
+import (
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/token"
+)
+
+// Bounds of a request (decisions.md D32).
+const (
+	ItemsMost = 1_000
+	NameBytes = 256
+	JSONBytes = 16 << 10 // of one metaData or dictionary
+)
+
+// Requester is who asks. Its JSON is the same on the wire and in the books.
+type Requester struct {
+	Type       string         `json:"type"`
+	Value      string         `json:"value"`
+	Dictionary jsontext.Value `json:"dictionary,omitzero"` // a JSON object, or nil
+}
+
+// Item is one item of a request, with what the application wants recorded beside it.
+type Item struct {
+	ledger.Ask
+	MetaData jsontext.Value // a JSON object, or nil
+}
+
+// Request is a one-off access request.
+type Request struct {
+	Requester    Requester
+	Items        []Item
+	AllOrNothing bool // grant all items or none (decisions.md D5)
+}
+
+// Validate checks a request; its problems name fields as the JSON document has them.
+func (r *Request) Validate() error {
+	if err := r.Requester.validate(); err != nil {
+		return err
+	}
+	if len(r.Items) == 0 {
+		return problem.Field("requestedItems", "must name at least one item")
+	}
+	if len(r.Items) > ItemsMost {
+		return problem.Field("requestedItems", "has %d items, at most %d are allowed", len(r.Items), ItemsMost)
+	}
+	for i := range r.Items {
+		if err := r.Items[i].validate(r.AllOrNothing); err != nil {
+			err.Field = fmt.Sprintf("requestedItems[%d].%s", i, err.Field)
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Requester) validate() error {
+	switch {
+	case r.Type == "" || len(r.Type) > NameBytes:
+		return problem.Field("requester.type", "must have 1 to %d bytes", NameBytes)
+	case r.Value == "" || len(r.Value) > NameBytes:
+		return problem.Field("requester.value", "must have 1 to %d bytes", NameBytes)
+	}
+	if why := object(r.Dictionary); why != "" {
+		return problem.Field("requester.dictionary", "%s", why)
+	}
+	return nil
+}
+
+func (item *Item) validate(allOrNothing bool) *problem.Error {
+	switch {
+	case item.Item == "" || len(item.Item) > NameBytes:
+		return problem.Field("item", "must have 1 to %d bytes", NameBytes)
+	case len(item.Version) > NameBytes:
+		return problem.Field("version", "is longer than %d bytes", NameBytes)
+	case item.Count.Sign() <= 0:
+		return problem.Field("count", "must be more than 0")
+	case item.AllowPartial && allOrNothing:
+		return problem.Field("allowPartial", "contradicts allOrNothing: leave one of them out")
+	}
+	if why := object(item.MetaData); why != "" {
+		return problem.Field("metaData", "%s", why)
+	}
+	return nil
+}
+
+// object says what keeps a value from being a JSON object of bounded size; nil is fine.
+func object(v jsontext.Value) string {
+	switch {
+	case v == nil:
+		return ""
+	case v.Kind() != '{':
+		return fmt.Sprintf("%s found, object expected", v.Kind())
+	case len(v) > JSONBytes:
+		return fmt.Sprintf("is longer than %d bytes", JSONBytes)
+	}
+	return ""
+}
+
+// Decide grants or denies the items in their order, each seeing what the ones before have taken, and books the grants
+// on the book. It returns one outcome an item.
+func Decide(book *ledger.Book, prices *ledger.Prices, request *Request) []ledger.Outcome {
+	outcomes := make([]ledger.Outcome, len(request.Items))
+	slices := make([]ledger.Slice, 0, len(request.Items)+1)
+	denied := false
+	for i := range request.Items {
+		outcome := ledger.Decide(book, prices, request.Items[i].Ask, slices)
+		outcome.Apply()
+		slices = append(slices, outcome.Slices...) // in place, unless they outgrew the room
+		slices = slices[len(slices):]
+		denied = denied || outcome.Status != ledger.Granted
+		outcomes[i] = outcome
+	}
+	if request.AllOrNothing && denied {
+		withdraw(request, outcomes)
+	}
+	return outcomes
+}
+
+func withdraw(request *Request, outcomes []ledger.Outcome) {
+	for i := range outcomes {
+		if o := &outcomes[i]; o.Status == ledger.Granted {
+			o.Revert()
+			*o = ledger.Outcome{Status: ledger.NoStatus, Count: request.Items[i].Count, Tokens: token.Amount{}}
+		}
+	}
+}

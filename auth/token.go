@@ -1,0 +1,133 @@
+package auth
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/farebox/farebox/problem"
+)
+
+// Skew is how far the clocks of those who sign tokens may be off (decisions.md D30).
+const Skew = 60 * time.Second
+
+// Principal is who a verified token speaks for.
+type Principal struct {
+	Role      Role
+	KeyID     string
+	Instances []string // of a client: those it may act on
+
+	notBefore, expires time.Time
+}
+
+// MayReach reports whether the principal may act on an instance. A client learns nothing of the others, not even
+// whether they exist.
+func (p *Principal) MayReach(instanceID string) bool {
+	return p.Role == Admin || slices.Contains(p.Instances, instanceID)
+}
+
+// claims are those of the reference's tokens.
+type claims struct {
+	jwt.RegisteredClaims
+	Confirmation struct {
+		JWK struct {
+			KeyID string `json:"kid"`
+			Role  Role   `json:"kty"`
+		} `json:"jwk"`
+	} `json:"cnf"`
+}
+
+// algorithms lists the only ones that a key's type may sign with: a token never chooses another (design, section 6).
+func algorithms(key crypto.PublicKey) []string {
+	switch k := key.(type) {
+	case *rsa.PublicKey:
+		return []string{"RS256", "RS384", "RS512", "PS256"}
+	case *ecdsa.PublicKey:
+		if k.Curve == elliptic.P384() {
+			return []string{"ES384"}
+		}
+		return []string{"ES256"}
+	case ed25519.PublicKey:
+		return []string{"EdDSA"}
+	}
+	return nil
+}
+
+// verify checks a token by the registered keys at a time.
+func verify(text string, now time.Time, find func(Role, string) crypto.PublicKey) (*Principal, error) {
+	var c claims
+	parser := jwt.NewParser(
+		jwt.WithTimeFunc(func() time.Time { return now }), jwt.WithLeeway(Skew), jwt.WithIssuedAt(), jwt.WithExpirationRequired(),
+		jwt.WithValidMethods([]string{"RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"}),
+	)
+	_, err := parser.ParseWithClaims(text, &c, func(t *jwt.Token) (any, error) {
+		key := find(c.Confirmation.JWK.Role, c.Confirmation.JWK.KeyID)
+		if key == nil {
+			return nil, errUnknownKey
+		}
+		if !slices.Contains(algorithms(key), t.Method.Alg()) {
+			return nil, fmt.Errorf("the algorithm %s is not the key's", t.Method.Alg())
+		}
+		return key, nil
+	})
+	if err != nil {
+		return nil, problem.Wrap(problem.Unauthenticated, err, "%s", reason(err))
+	}
+	if missing := c.missing(); missing != "" {
+		return nil, problem.New(problem.Unauthenticated, "the token lacks the claim %s", missing)
+	}
+	return &Principal{
+		Role: c.Confirmation.JWK.Role, KeyID: c.Confirmation.JWK.KeyID, Instances: c.Audience,
+		notBefore: c.NotBefore.Time, expires: c.ExpiresAt.Time,
+	}, nil
+}
+
+var errUnknownKey = errors.New("no such key")
+
+// reason says to the caller what is wrong with a token, and nothing about the keys there are.
+func reason(err error) string {
+	switch {
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return "the token has expired"
+	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
+		return "the token is not valid yet"
+	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
+		return "the token lacks the claim exp"
+	case errors.Is(err, jwt.ErrTokenMalformed):
+		return "the token is not a JSON Web Token"
+	}
+	return "the token is not signed by a registered key"
+}
+
+func (c *claims) missing() string {
+	switch {
+	case c.Issuer == "":
+		return "iss"
+	case c.NotBefore == nil:
+		return "nbf"
+	case c.IssuedAt == nil:
+		return "iat"
+	case c.Confirmation.JWK.Role == Client && len(c.Audience) == 0:
+		return "aud, the instances it may act on"
+	}
+	return ""
+}
+
+// Sign makes a token that is valid from now for ttl; instances are the aud of a client's token.
+func Sign(pair *Pair, role Role, keyID string, instances []string, now time.Time, ttl time.Duration) (string, error) {
+	c := claims{RegisteredClaims: jwt.RegisteredClaims{
+		Issuer: "farebox", NotBefore: jwt.NewNumericDate(now), IssuedAt: jwt.NewNumericDate(now),
+		ExpiresAt: jwt.NewNumericDate(now.Add(ttl)), Audience: instances,
+	}}
+	c.Confirmation.JWK.KeyID, c.Confirmation.JWK.Role = keyID, role
+	method := jwt.GetSigningMethod(algorithms(pair.Private.Public())[0])
+	return jwt.NewWithClaims(method, c).SignedString(pair.Private)
+}

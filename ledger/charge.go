@@ -1,0 +1,215 @@
+package ledger
+
+import (
+	"github.com/farebox/farebox/rate"
+	"github.com/farebox/farebox/token"
+)
+
+// Status is how one item of a request ended, as v1.0 codes it. When several reasons apply the order of precedence is
+// NotFound, NoLineItem, Insufficient (decisions.md D28).
+type Status string
+
+// The statuses there are so far; the codes left out are those of rules that do not exist yet.
+const (
+	Granted      Status = "101" // charged
+	NoStatus     Status = "102" // not charged, because of another item of the request
+	NotFound     Status = "201" // no effective rate table prices it
+	NoLineItem   Status = "301" // no line item is usable now
+	Insufficient Status = "306" // balances and overdrafts do not cover it
+)
+
+// Description returns the documented text of a status.
+func (s Status) Description() string {
+	switch s {
+	case Granted:
+		return "Successfully checked out"
+	case NoStatus:
+		return "No Status"
+	case NotFound:
+		return "Item not found in any effective rate table"
+	case NoLineItem:
+		return "No valid active line items"
+	case Insufficient:
+		return "Insufficient elastic tokens available"
+	}
+	return ""
+}
+
+// Ask is one item of an access request.
+type Ask struct {
+	Item         string
+	Version      string
+	Count        token.Amount // more than 0
+	AllowPartial bool         // grant the largest part that the tokens cover (decisions.md D5)
+}
+
+// Slice is what one line item pays of a charge.
+type Slice struct {
+	LineItem  *LineItem
+	Table     *rate.Table // the table that priced it
+	Rate      token.Amount
+	Tokens    token.Amount
+	Overdraft token.Amount // the part of Tokens that is overdraft
+}
+
+// Outcome is the decision on one ask. Slices are in the order of drawing, one a line item; none unless Granted.
+type Outcome struct {
+	Status Status
+	Count  token.Amount // granted; of a denial, as asked
+	Tokens token.Amount // the sum of the slices
+	Slices []Slice
+}
+
+// Prices is what a decision knows of the world besides the book: the rate tables, the time and the configuration.
+type Prices struct {
+	Catalog  *rate.Catalog
+	NowMS    int64
+	Tolerant bool // timezone.tolerant
+}
+
+// Decide says who pays for an ask and changes nothing. Slices are appended to buf.
+//
+// First every usable line item gives of its balance, then, in the same order, of its overdraft (D3). A line item prices
+// the ask by its own series (D2) and is skipped when that does not price it. An item is granted whole or not at all,
+// unless AllowPartial (D5).
+func Decide(book *Book, prices *Prices, ask Ask, buf []Slice) Outcome {
+	d := draw{slices: buf, first: len(buf), count: ask.Count}
+	usable := false
+	for _, overdraft := range [...]bool{false, true} {
+		for _, l := range book.LineItems {
+			if !l.Usable(prices.NowMS, prices.Tolerant) {
+				continue
+			}
+			usable = true
+			table := prices.Catalog.Effective(l.Series, prices.NowMS)
+			if price, priced := table.Rate(ask.Item, ask.Version); priced {
+				if d.from(l, table, price, overdraft) {
+					return d.granted(ask.Count)
+				}
+			}
+		}
+	}
+	switch {
+	case !prices.Catalog.Prices(ask.Item, ask.Version, prices.NowMS):
+		return denied(ask, NotFound)
+	case !usable:
+		return denied(ask, NoLineItem)
+	case !d.priced:
+		return denied(ask, NotFound)
+	case ask.AllowPartial:
+		return part(book, prices, ask, d.covered(), buf)
+	}
+	return denied(ask, Insufficient)
+}
+
+// part grants the largest count that the tokens cover. The roundings of a split over several rates can make that count
+// cost a last digit too much; then it gives way by as little as it must.
+func part(book *Book, prices *Prices, ask Ask, count token.Amount, buf []Slice) Outcome {
+	whole := ask
+	whole.AllowPartial = false
+	for step := ulp; count.Sign() > 0; step = step.Add(step) {
+		whole.Count = token.Min(count, ask.Count)
+		if o := Decide(book, prices, whole, buf); o.Status == Granted {
+			return o
+		}
+		count = count.Sub(step)
+	}
+	return denied(ask, Insufficient)
+}
+
+// ulp is the smallest amount above 0.
+var ulp = token.MustParse("0.000000000001")
+
+func denied(ask Ask, why Status) Outcome { return Outcome{Status: why, Count: ask.Count} }
+
+// draw is a charge in the making: what is still uncovered, in tokens at the rate of the line item asked last.
+type draw struct {
+	slices []Slice
+	first  int
+
+	priced    bool
+	rate      token.Amount // at which count and asked are
+	count     token.Amount // uncovered when this rate was first asked
+	asked     token.Amount // count x rate
+	uncovered token.Amount // of asked
+	run       token.Amount // tokens found at this rate
+	found     token.Amount // count that the tokens of the rates before would cover
+}
+
+// from takes from one line item and reports whether nothing is left to cover.
+func (d *draw) from(l *LineItem, table *rate.Table, price token.Amount, overdraft bool) bool {
+	d.reprice(price)
+	left := l.Balance()
+	if overdraft {
+		left = l.overdraftLeft()
+	}
+	take := token.Min(d.uncovered, left)
+	if take.Sign() > 0 || d.uncovered.IsZero() {
+		d.take(l, table, take, overdraft)
+	}
+	return d.uncovered.IsZero()
+}
+
+// reprice expresses what is uncovered at another line item's rate (decisions.md D2).
+func (d *draw) reprice(price token.Amount) {
+	switch {
+	case !d.priced:
+		d.priced = true
+	case price.Equal(d.rate):
+		return
+	default:
+		d.count = token.MulDivUp(d.count, d.uncovered, d.asked)
+		d.found, d.run = d.covered(), token.Amount{}
+	}
+	d.rate = price
+	d.asked = token.MulHalfEven(d.count, price)
+	d.uncovered = d.asked
+}
+
+func (d *draw) take(l *LineItem, table *rate.Table, tokens token.Amount, overdraft bool) {
+	d.uncovered = d.uncovered.Sub(tokens)
+	d.run = d.run.Add(tokens)
+	var over token.Amount
+	if overdraft {
+		over = tokens
+	}
+	for i := d.first; i < len(d.slices); i++ {
+		if s := &d.slices[i]; s.LineItem == l {
+			s.Tokens, s.Overdraft = s.Tokens.Add(tokens), s.Overdraft.Add(over)
+			return
+		}
+	}
+	d.slices = append(d.slices, Slice{LineItem: l, Table: table, Rate: d.rate, Tokens: tokens, Overdraft: over})
+}
+
+func (d *draw) granted(count token.Amount) Outcome {
+	o := Outcome{Status: Granted, Count: count, Slices: d.slices[d.first:]}
+	for i := range o.Slices {
+		o.Tokens = o.Tokens.Add(o.Slices[i].Tokens)
+	}
+	return o
+}
+
+// covered returns the count that all tokens found so far would buy.
+func (d *draw) covered() token.Amount {
+	if d.run.IsZero() {
+		return d.found
+	}
+	return d.found.Add(token.DivDown(d.run, d.rate))
+}
+
+// Apply books an outcome. The caller has decided it on the same book, with nothing booked since.
+func (o *Outcome) Apply() {
+	for i := range o.Slices {
+		s := &o.Slices[i]
+		s.LineItem.Used = s.LineItem.Used.Add(s.Tokens)
+	}
+}
+
+// Revert undoes Apply, for a request that is granted whole or not at all.
+func (o *Outcome) Revert() {
+	for i := range o.Slices {
+		s := &o.Slices[i]
+		s.LineItem.Used = s.LineItem.Used.Sub(s.Tokens)
+	}
+}

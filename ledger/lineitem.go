@@ -1,0 +1,202 @@
+// Package ledger decides who pays, and whether it may be spent: line items, their order, the split of a charge and the
+// overdraft. It is pure: books and prices come in, an outcome goes out.
+package ledger
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/token"
+)
+
+// State is what a line item is fit for.
+type State string
+
+// The states of a line item.
+const (
+	Deployed State = "DEPLOYED" // may be charged
+	Inactive State = "INACTIVE" // may not be charged now
+	Obsolete State = "OBSOLETE" // may never be charged again
+)
+
+// OverdraftType says how far a line item may be charged past its quantity.
+type OverdraftType string
+
+// The types of overdraft; the empty one is none.
+const (
+	NoOverdraft        OverdraftType = ""
+	NumberOverdraft    OverdraftType = "Number"    // by OverdraftLimit tokens
+	UnlimitedOverdraft OverdraftType = "Unlimited" // without end
+)
+
+// Kind tells sold tokens from given ones, which are reported apart (decisions.md D27).
+type Kind string
+
+// The kinds of line item.
+const (
+	Paid Kind = "PAID"
+	Free Kind = "FREE"
+)
+
+// Bounds of a line item's text fields, in bytes.
+const NameBytes = 256
+
+// LatestMS is the last moment a line item may end, in the last hours of the year 9999.
+const LatestMS = 253402300799999
+
+// LineItem is a purchase of tokens. All fields but Used and Deleted are the producer's.
+type LineItem struct {
+	ActivationID   string
+	InstanceID     string
+	State          State
+	Quantity       int64 // tokens bought, at least 1
+	StartMS        int64 // usable from then on ...
+	EndMS          int64 // ... until before then
+	Elastic        bool  // only elastic line items are charged
+	Series         string
+	Overdraft      OverdraftType
+	OverdraftLimit int64        // tokens, with NumberOverdraft only
+	Priority       int64        // lower is drawn first
+	Kind           Kind         // Paid unless told otherwise
+	UnitPrice      token.Amount // what one token was sold for, in Currency; 0 when not told
+	Currency       string       // ISO 4217, or empty
+
+	Used    token.Amount // charges - refunds of its events
+	Deleted bool         // kept for its events only
+	Number  int64        // the store's name for it
+}
+
+// Validate checks what the producer sets; its problems name fields as the JSON document has them.
+func (l *LineItem) Validate() []*problem.Error {
+	var all []*problem.Error
+	refuse := func(field, format string, args ...any) {
+		all = append(all, problem.Field(field, format, args...))
+	}
+	if l.ActivationID == "" || len(l.ActivationID) > NameBytes {
+		refuse("activationId", "must have 1 to %d bytes", NameBytes)
+	}
+	if l.State != Deployed && l.State != Inactive && l.State != Obsolete {
+		refuse("state", "must be DEPLOYED, INACTIVE or OBSOLETE")
+	}
+	if l.Quantity < 1 {
+		refuse("quantity", "must be at least 1")
+	}
+	if l.StartMS < 0 || l.StartMS > LatestMS {
+		refuse("start", "must be milliseconds since 1970, from 0 to %d", LatestMS)
+	}
+	if l.EndMS < 0 || l.EndMS > LatestMS {
+		refuse("end", "must be milliseconds since 1970, from 0 to %d", LatestMS)
+	} else if l.EndMS <= l.StartMS {
+		refuse("end", "must be after start")
+	}
+	if len(l.Series) > NameBytes {
+		refuse("attributes.rateTableSeries", "is longer than %d bytes", NameBytes)
+	}
+	if l.Overdraft != NoOverdraft && l.Overdraft != NumberOverdraft && l.Overdraft != UnlimitedOverdraft {
+		refuse("attributes.overdraftType", "must be Number or Unlimited")
+	}
+	if l.OverdraftLimit < 0 {
+		refuse("attributes.overdraftLimit", "must not be negative")
+	}
+	if l.Kind != Paid && l.Kind != Free {
+		refuse("attributes.kind", "must be PAID or FREE")
+	}
+	if l.UnitPrice.Sign() < 0 {
+		refuse("attributes.unitPrice", "must not be negative")
+	}
+	if l.Currency != "" && !currency(l.Currency) {
+		refuse("attributes.currency", "must be three capital letters, such as EUR")
+	}
+	if !l.UnitPrice.IsZero() && l.Currency == "" {
+		refuse("attributes.currency", "is required with unitPrice")
+	}
+	return all
+}
+
+func currency(s string) bool {
+	return len(s) == 3 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
+}
+
+// Tolerance is how much earlier and later a line item is usable with the configuration timezone.tolerant.
+const Tolerance = 12 * 60 * 60 * 1000 // milliseconds
+
+// Usable reports whether a line item may be charged at a time: start <= now < end (decisions.md D6).
+func (l *LineItem) Usable(nowMS int64, tolerant bool) bool {
+	var margin int64
+	if tolerant {
+		margin = Tolerance
+	}
+	return l.State == Deployed && l.Elastic && !l.Deleted && l.StartMS-margin <= nowMS && nowMS < l.EndMS+margin
+}
+
+// Balance returns what is left of the quantity; never negative.
+func (l *LineItem) Balance() token.Amount {
+	left := token.FromInt(l.Quantity).Sub(l.Used)
+	if left.Sign() < 0 {
+		return token.Amount{}
+	}
+	return left
+}
+
+// OverdraftUsed returns how far a line item is charged past its quantity; never negative.
+func (l *LineItem) OverdraftUsed() token.Amount {
+	past := l.Used.Sub(token.FromInt(l.Quantity))
+	if past.Sign() < 0 {
+		return token.Amount{}
+	}
+	return past
+}
+
+// overdraftLeft returns what may be charged past the quantity once the balance is gone.
+func (l *LineItem) overdraftLeft() token.Amount {
+	var left token.Amount
+	switch l.Overdraft {
+	case NumberOverdraft:
+		left = token.FromInt(l.OverdraftLimit).Sub(l.OverdraftUsed())
+	case UnlimitedOverdraft:
+		left = token.Max.Sub(l.Used).Sub(l.Balance())
+	}
+	if left.Sign() < 0 {
+		return token.Amount{}
+	}
+	return left
+}
+
+// Book is an instance with its line items in the order in which they are drawn.
+type Book struct {
+	InstanceID string
+	AccountID  string
+	LineItems  []*LineItem
+}
+
+// Sort puts the line items in the order in which they are drawn: priority, earliest end, earliest start, then
+// activationId in byte order (decisions.md D4).
+func (b *Book) Sort() {
+	slices.SortFunc(b.LineItems, func(x, y *LineItem) int {
+		return cmp.Or(cmp.Compare(x.Priority, y.Priority), cmp.Compare(x.EndMS, y.EndMS), cmp.Compare(x.StartMS, y.StartMS),
+			cmp.Compare(x.ActivationID, y.ActivationID))
+	})
+}
+
+// Replace checks what a PUT makes of a line item: the state rules of the reference and D26. Nil old means a new one.
+// It returns the line item to keep: next with the use and number of old, since used never changes by PUT (D25).
+func Replace(old *LineItem, next LineItem) (LineItem, error) {
+	if old == nil || old.Deleted {
+		if next.State != Deployed {
+			return LineItem{}, problem.Field("state", "a new line item must be DEPLOYED; %s can be set later", next.State)
+		}
+	}
+	if old == nil {
+		return next, nil
+	}
+	switch {
+	case old.InstanceID != next.InstanceID:
+		return LineItem{}, problem.New(problem.Conflict, "activationId %q belongs to another instance", next.ActivationID)
+	case old.State == Obsolete && next.State != Obsolete && !old.Deleted:
+		return LineItem{}, problem.New(problem.Conflict, "line item %q is OBSOLETE for good; it cannot become %s", next.ActivationID, next.State)
+	}
+	next.Used, next.Number = old.Used, old.Number
+	return next, nil
+}

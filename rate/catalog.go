@@ -1,0 +1,70 @@
+package rate
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Catalog is every rate table there is, ordered so that the effective one is found at once. It does not change; a new
+// table makes a new catalog.
+type Catalog struct {
+	bySeries map[string][]*Table // latest effective date first; of equal dates the later created first
+}
+
+// NewCatalog takes over the tables.
+func NewCatalog(tables []*Table) *Catalog {
+	c := &Catalog{bySeries: make(map[string][]*Table)}
+	for _, t := range tables {
+		t.prepare()
+		c.bySeries[t.Series] = append(c.bySeries[t.Series], t)
+	}
+	for _, of := range c.bySeries {
+		slices.SortFunc(of, func(a, b *Table) int {
+			return cmp.Or(cmp.Compare(b.EffectiveFromMS, a.EffectiveFromMS), cmp.Compare(b.Serial, a.Serial))
+		})
+	}
+	return c
+}
+
+// Effective returns the table that prices a series at a time, or nil: the one with the latest effective date that is
+// not after nowMS, and of equal dates the later created (decisions.md D8).
+func (c *Catalog) Effective(series string, nowMS int64) *Table {
+	for _, t := range c.bySeries[series] {
+		if t.EffectiveFromMS <= nowMS {
+			return t
+		}
+	}
+	return nil
+}
+
+// Prices reports whether the effective table of any series prices an item.
+func (c *Catalog) Prices(name, version string, nowMS int64) bool {
+	for series := range c.bySeries {
+		if _, priced := c.Effective(series, nowMS).Rate(name, version); priced {
+			return true
+		}
+	}
+	return false
+}
+
+// Find returns the table of a series with a version, or nil.
+func (c *Catalog) Find(series, version string) *Table {
+	for _, t := range c.bySeries[series] {
+		if t.Version == version {
+			return t
+		}
+	}
+	return nil
+}
+
+// Tables returns all tables by series, latest effective date first.
+func (c *Catalog) Tables() []*Table {
+	all := []*Table{}
+	for _, of := range c.bySeries {
+		all = append(all, of...)
+	}
+	slices.SortFunc(all, func(a, b *Table) int {
+		return cmp.Or(cmp.Compare(a.Series, b.Series), cmp.Compare(b.EffectiveFromMS, a.EffectiveFromMS), cmp.Compare(b.Serial, a.Serial))
+	})
+	return all
+}

@@ -1,0 +1,125 @@
+package usage
+
+import (
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/farebox/farebox/access"
+	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/token"
+)
+
+// Kind says what an event did.
+type Kind string
+
+// The kinds of event (decisions.md D34) that there are so far.
+const (
+	Charge Kind = "CHARGE" // tokens were taken from a line item
+	Denial Kind = "DENIAL" // an item was not granted
+)
+
+// Tenant stands in TENANT_ID: one Farebox serves one producer.
+const Tenant = "default"
+
+// Event is one row of the usage record: a slice that a line item paid, or a denied item (decisions.md D34). Events of one
+// receipt share its correlation id.
+type Event struct {
+	ID               string           `json:"id"` // stable: the correlation id and a number
+	CorrelationID    string           `json:"correlationId"`
+	Kind             Kind             `json:"kind"`
+	Status           ledger.Status    `json:"status"`
+	UsageTimeMS      int64            `json:"usageTime"`
+	WriteTimeMS      int64            `json:"writeTime"`
+	AccountID        string           `json:"accountId"`
+	InstanceID       string           `json:"instanceId"`
+	ActivationID     string           `json:"activationId,omitzero"` // empty of a denial
+	Requester        access.Requester `json:"requester"`
+	Item             string           `json:"item"`
+	ItemVersion      string           `json:"itemVersion,omitzero"`
+	Count            token.Amount     `json:"count"`
+	Rate             token.Amount     `json:"rate"`
+	Tokens           token.Amount     `json:"tokens"`
+	Overdraft        token.Amount     `json:"overdraft"`
+	EntitledCount    int64            `json:"mappedEntitledCount,omitzero"` // quantity of the line item, then
+	Used             token.Amount     `json:"used"`                         // of the line item, after this event
+	SessionID        string           `json:"sessionId,omitzero"`
+	RateTableSeries  string           `json:"rateTableSeries,omitzero"`
+	RateTableVersion string           `json:"rateTableVersion,omitzero"`
+	MetaData         jsontext.Value   `json:"metaData,omitzero"`
+
+	LineItem int64 `json:"-"` // the store's name for the line item
+}
+
+// Events appends the events of a receipt, in the order in which tokens were taken.
+func (r *Receipt) Events(to []Event) []Event {
+	first := len(to)
+	for i := range r.Items {
+		to = r.itemEvents(&r.Items[i], to)
+	}
+	for i := range to[first:] {
+		to[first+i].ID = r.CorrelationID + "." + strconv.Itoa(i)
+	}
+	return to
+}
+
+func (r *Receipt) itemEvents(item *Item, to []Event) []Event {
+	base := Event{
+		CorrelationID: r.CorrelationID, Kind: Denial, Status: item.Status, UsageTimeMS: r.TimeMS, WriteTimeMS: r.TimeMS,
+		AccountID: r.AccountID, InstanceID: r.InstanceID, Requester: r.Requester,
+		Item: item.Item, ItemVersion: item.Version, Count: item.Count, MetaData: item.MetaData,
+	}
+	if item.Status != ledger.Granted {
+		return append(to, base)
+	}
+	left := item.Count
+	for i := range item.Slices {
+		s := &item.Slices[i]
+		e := base
+		e.Kind, e.ActivationID, e.LineItem = Charge, s.ActivationID, s.Number
+		e.Rate, e.Tokens, e.Overdraft, e.EntitledCount, e.Used = s.Rate, s.Tokens, s.Overdraft, s.Quantity, s.Used
+		e.RateTableSeries, e.RateTableVersion = s.Series, s.TableVersion
+		e.Count = left
+		if last := i == len(item.Slices)-1; !last && !s.Rate.IsZero() {
+			e.Count = token.Min(left, token.DivDown(s.Tokens, s.Rate))
+		}
+		left = left.Sub(e.Count) // so that the counts of the slices add up to the item's
+		to = append(to, e)
+	}
+	return to
+}
+
+// Filter selects events; an empty field selects all.
+type Filter struct {
+	InstanceIDs    []string // any of them
+	ActivationID   string
+	Item           string
+	RequesterType  string
+	RequesterValue string
+	Kind           Kind
+	FromMS         int64 // usage time, inclusive
+	ToMS           int64 // usage time, exclusive; 0 is no end
+}
+
+// Match reports whether a filter selects an event.
+func (f *Filter) Match(e *Event) bool {
+	return f.MatchReceipt(e.InstanceID, e.UsageTimeMS) &&
+		(f.ActivationID == "" || f.ActivationID == e.ActivationID) &&
+		(f.Item == "" || f.Item == e.Item) &&
+		(f.RequesterType == "" || f.RequesterType == e.Requester.Type) &&
+		(f.RequesterValue == "" || f.RequesterValue == e.Requester.Value) &&
+		(f.Kind == "" || f.Kind == e.Kind)
+}
+
+// MatchReceipt reports whether a filter can select events of a receipt.
+func (f *Filter) MatchReceipt(instanceID string, timeMS int64) bool {
+	if timeMS < f.FromMS || f.ToMS != 0 && timeMS >= f.ToMS {
+		return false
+	}
+	for _, id := range f.InstanceIDs {
+		if id == instanceID {
+			return true
+		}
+	}
+	return len(f.InstanceIDs) == 0
+}
