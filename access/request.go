@@ -94,7 +94,7 @@ func object(v jsontext.Value) string {
 	case v == nil:
 		return ""
 	case v.Kind() != '{':
-		return fmt.Sprintf("%s found, object expected", v.Kind())
+		return "must be a JSON object"
 	case len(v) > JSONBytes:
 		return fmt.Sprintf("is longer than %d bytes", JSONBytes)
 	}

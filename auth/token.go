@@ -26,6 +26,7 @@ type Principal struct {
 	Instances []string // of a client: those it may act on
 
 	notBefore, expires time.Time
+	key                registered // that verified the token
 }
 
 // MayReach reports whether the principal may act on an instance. A client learns nothing of the others, not even
@@ -62,14 +63,16 @@ func algorithms(key crypto.PublicKey) []string {
 }
 
 // verify checks a token by the registered keys at a time.
-func verify(text string, now time.Time, find func(Role, string) crypto.PublicKey) (*Principal, error) {
+func verify(text string, now time.Time, find func(Role, string) registered) (*Principal, error) {
 	var c claims
+	var used registered
 	parser := jwt.NewParser(
 		jwt.WithTimeFunc(func() time.Time { return now }), jwt.WithLeeway(Skew), jwt.WithIssuedAt(), jwt.WithExpirationRequired(),
 		jwt.WithValidMethods([]string{"RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"}),
 	)
 	_, err := parser.ParseWithClaims(text, &c, func(t *jwt.Token) (any, error) {
-		key := find(c.Confirmation.JWK.Role, c.Confirmation.JWK.KeyID)
+		used = find(c.Confirmation.JWK.Role, c.Confirmation.JWK.KeyID)
+		key := used.public
 		if key == nil {
 			return nil, errUnknownKey
 		}
@@ -86,7 +89,7 @@ func verify(text string, now time.Time, find func(Role, string) crypto.PublicKey
 	}
 	return &Principal{
 		Role: c.Confirmation.JWK.Role, KeyID: c.Confirmation.JWK.KeyID, Instances: c.Audience,
-		notBefore: c.NotBefore.Time, expires: c.ExpiresAt.Time,
+		notBefore: c.NotBefore.Time, expires: c.ExpiresAt.Time, key: used,
 	}, nil
 }
 

@@ -52,8 +52,7 @@ func (v *Verifier) SetKeys(keys []Key) {
 		}
 	}
 	maps.DeleteFunc(v.verified, func(_ digest, p *Principal) bool {
-		n := name{p.Role, p.KeyID}
-		return next[n].public == nil || next[n].pem != v.keys[n].pem
+		return next[name{p.Role, p.KeyID}].pem != p.key.pem
 	})
 	v.keys = next
 }
@@ -83,18 +82,18 @@ func (p *Principal) validAt(now time.Time) bool {
 	return now.Before(p.expires.Add(Skew)) && !now.Before(p.notBefore.Add(-Skew))
 }
 
-func (v *Verifier) find(role Role, id string) crypto.PublicKey {
+func (v *Verifier) find(role Role, id string) registered {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.keys[name{role, id}].public
+	return v.keys[name{role, id}]
 }
 
-// remember keeps a verified token, unless its key went while it was verified. Past the bound any other token goes, which
+// remember keeps a verified token, unless its key went or changed while it was verified. Past the bound any other token goes, which
 // costs its bearer one more check.
 func (v *Verifier) remember(sum digest, p *Principal) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.keys[name{p.Role, p.KeyID}].public == nil {
+	if v.keys[name{p.Role, p.KeyID}].pem != p.key.pem {
 		return
 	}
 	for other := range v.verified {

@@ -286,13 +286,25 @@ func (a Amount) MarshalJSONTo(enc *jsontext.Encoder) error {
 	return enc.WriteValue(text)
 }
 
+func kindName(k jsontext.Kind) string {
+	switch k {
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	case 't', 'f':
+		return "boolean"
+	}
+	return k.String()
+}
+
 // UnmarshalJSONFrom reads a JSON number; a string is not one.
 func (a *Amount) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if kind := dec.PeekKind(); kind != '0' {
 		if err := dec.SkipValue(); err != nil {
 			return err
 		}
-		return fmt.Errorf("%w: %s found, number expected", ErrSyntax, kind)
+		return fmt.Errorf("%s found, number expected", kindName(kind))
 	}
 	text, err := dec.ReadValue()
 	if err != nil {

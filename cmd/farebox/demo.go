@@ -1,0 +1,6 @@
+package main
+
+type demoCmd struct{}
+
+// Run is the verb.
+func (*demoCmd) Run() error { return nil }

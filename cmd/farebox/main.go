@@ -1,0 +1,113 @@
+// Command farebox is the server of metered tokens and the tools around it.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/farebox/farebox/store/sqlite"
+)
+
+// cli is the command line: one field a verb.
+type cli struct {
+	Serve  serveCmd  `cmd:"" help:"Run the server; nothing else is needed."`
+	Demo   demoCmd   `cmd:"" help:"Watch tokens being charged, on a throw-away database with customers, prices and live traffic."`
+	Token  tokenCmd  `cmd:"" help:"Print a token (JWT) for calling the server, and nothing else."`
+	Keys   keysCmd   `cmd:"" help:"Create, list and delete the keys that tokens are signed with."`
+	Rates  ratesCmd  `cmd:"" help:"Apply, import, list and show rate tables."`
+	Usage  usageCmd  `cmd:"" help:"Print what was used, by whom, where and how."`
+	Verify verifyCmd `cmd:"" help:"Rebuild every balance from the usage events and compare."`
+	Backup backupCmd `cmd:"" help:"Write a consistent copy of the database, also while it is served."`
+
+	Log     logFlags         `embed:"" prefix:"log-"`
+	Version kong.VersionFlag `help:"Print the version and stop."`
+}
+
+type logFlags struct {
+	Level  slog.Level `default:"info" help:"What is logged: debug, info, warn or error." env:"FAREBOX_LOG_LEVEL"`
+	Format string     `enum:"text,json" default:"text" help:"How logs look: text or json. They go to stderr." env:"FAREBOX_LOG_FORMAT"`
+}
+
+func (l *logFlags) install(w io.Writer) {
+	options := &slog.HandlerOptions{Level: l.Level}
+	var handler slog.Handler = slog.NewTextHandler(w, options)
+	if l.Format == "json" {
+		handler = slog.NewJSONHandler(w, options)
+	}
+	slog.SetDefault(slog.New(handler))
+}
+
+// database is the flag of every verb that opens the books.
+type database struct {
+	DB string `default:"./farebox.db" help:"The database file." placeholder:"FILE" env:"FAREBOX_DB"`
+}
+
+func (d *database) open(options sqlite.Options) (*sqlite.Store, error) {
+	if strings.HasPrefix(d.DB, "postgres://") || strings.HasPrefix(d.DB, "postgresql://") {
+		return nil, errors.New("this version keeps its books in SQLite only; give --db a file")
+	}
+	return sqlite.Open(d.DB, options)
+}
+
+// Exit codes, beside 0.
+const (
+	failed     = 1
+	wrongUsage = 2
+)
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ) // a full pipe or file is an error to report, not an end
+	var c cli
+	parser := kong.Must(&c,
+		kong.Name("farebox"),
+		kong.Description("Farebox prices, charges and records metered tokens. Start with: farebox demo"),
+		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+		kong.Vars{"version": version()},
+	)
+	context, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "farebox: %v\n", err)
+		if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context != nil && p.Context.Selected() != nil {
+			fmt.Fprintf(os.Stderr, "see: farebox %s --help\n", p.Context.Selected().Path())
+		} else {
+			fmt.Fprintln(os.Stderr, "see: farebox --help")
+		}
+		return wrongUsage
+	}
+	c.Log.install(os.Stderr)
+	err = context.Run()
+	if usage, ok := errors.AsType[usageError](err); ok {
+		fmt.Fprintf(os.Stderr, "farebox: %v\n", usage)
+		return wrongUsage
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "farebox: %v\n", err)
+		return failed
+	}
+	return 0
+}
+
+// usageError is a combination of flags that makes no sense.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "0.1.0-dev"
+}

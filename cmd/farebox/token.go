@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/farebox/farebox/auth"
+)
+
+type tokenCmd struct {
+	role     `embed:""`
+	Instance []string      `help:"An instance that a client token is for; may be repeated." placeholder:"ID" sep:"none"`
+	TTL      time.Duration `default:"24h" help:"How long the token is valid." name:"ttl"`
+	Key      string        `help:"The private key to sign with (PEM); the one that serve left beside the database unless given." placeholder:"FILE"`
+	KeyID    string        `help:"The id under which the key is registered; its RFC 7638 thumbprint unless given." placeholder:"ID" name:"kid"`
+	database `embed:""`
+}
+
+// Help adds to --help.
+func (*tokenCmd) Help() string {
+	return `Needs the private key only: no database and no running server.
+
+  TOKEN=$(farebox token --admin)
+  farebox token --client --instance 0197d2c4-… --ttl 1h`
+}
+
+// Run is the verb.
+func (cmd *tokenCmd) Run() error {
+	switch {
+	case cmd.Client && len(cmd.Instance) == 0:
+		return usageError("a client token needs --instance: the instance it is for")
+	case cmd.Admin && len(cmd.Instance) > 0:
+		return usageError("--instance goes with --client; an administration token is for all instances")
+	case cmd.TTL <= 0:
+		return usageError("--ttl must be more than 0")
+	}
+	file := cmd.Key
+	if file == "" {
+		file = pemFile(cmd.DB, cmd.role.role())
+	}
+	pair, err := readPair(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is not there; `farebox serve` makes it at its first start, or name another with --key", file)
+	}
+	if err != nil {
+		return err
+	}
+	id := cmd.KeyID
+	if id == "" {
+		id = pair.ID
+	}
+	text, err := auth.Sign(pair, cmd.role.role(), id, cmd.Instance, time.Now(), cmd.TTL)
+	if err != nil {
+		return err
+	}
+	fmt.Println(text)
+	return nil
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/farebox/farebox/engine"
+	"github.com/farebox/farebox/store/sqlite"
+)
+
+type verifyCmd struct {
+	database `embed:""`
+}
+
+// Help adds to --help.
+func (*verifyCmd) Help() string {
+	return `Works on a copy or on the live file; nothing is changed. Ends with 0 only if all balances agree.
+
+  farebox verify --db ./farebox.db`
+}
+
+// Run is the verb.
+func (cmd *verifyCmd) Run() error {
+	s, err := cmd.open(sqlite.Options{Read: true})
+	if err != nil {
+		return err
+	}
+	proof, err := engine.Verify(context.Background(), s)
+	if err = errors.Join(err, s.Close()); err != nil {
+		return fmt.Errorf("%s could not be read to its end: %w", cmd.DB, err)
+	}
+	for _, line := range proof.Differences {
+		fmt.Println(line)
+	}
+	if proof.More > 0 {
+		fmt.Printf("… and %d more\n", proof.More)
+	}
+	fmt.Printf("%d line items, %d receipts, %d usage events, %s tokens used\n", proof.LineItems, proof.Receipts, proof.Events, proof.Used)
+	if n := len(proof.Differences) + proof.More; n > 0 {
+		return fmt.Errorf("%d differences", n)
+	}
+	fmt.Println("all balances agree")
+	return nil
+}

@@ -1,0 +1,140 @@
+// Package engine holds the verbs of the product. It alone owns the clock, ids, batches and the store: it stamps the time,
+// joins concurrent requests into one commit, and answers when that is durable.
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/farebox/farebox/auth"
+	"github.com/farebox/farebox/store"
+)
+
+// Options of an engine. The zero value is right for a server.
+type Options struct {
+	Now     func() time.Time // the clock; time.Now unless a test has its own
+	NewID   func() string    // makes UUIDv7; tests have their own
+	Metrics *Metrics         // nil: not measured
+}
+
+// Engine runs on one store. Its methods are safe for concurrent use.
+type Engine struct {
+	store   store.Store
+	now     func() time.Time
+	newID   func() string
+	metrics *Metrics
+
+	verifier *auth.Verifier
+	known    atomic.Pointer[store.Settings] // whose keys the verifier has
+
+	queue    chan *charge
+	quit     chan struct{}
+	stopping sync.RWMutex // held for reading by those who put into queue
+	stopped  bool
+	running  sync.WaitGroup
+}
+
+// New starts an engine on a store. Stop it before the store is closed.
+func New(s store.Store, options Options) *Engine {
+	e := &Engine{
+		store: s, now: options.Now, newID: options.NewID, metrics: options.Metrics,
+		verifier: auth.NewVerifier(), queue: make(chan *charge, batchMost), quit: make(chan struct{}),
+	}
+	if e.now == nil {
+		e.now = time.Now
+	}
+	if e.newID == nil {
+		uuid.EnableRandPool()
+		e.newID = func() string { return uuid.Must(uuid.NewV7()).String() }
+	}
+	if e.metrics == nil {
+		e.metrics = NewMetrics()
+	}
+	e.adoptKeys()
+	e.running.Go(e.commitBatches)
+	e.running.Go(e.lookAround)
+	return e
+}
+
+// Stop finishes the requests that were accepted and refuses later ones.
+func (e *Engine) Stop() {
+	e.stopping.Lock()
+	already := e.stopped
+	e.stopped = true
+	e.stopping.Unlock()
+	if already {
+		return
+	}
+	close(e.queue)
+	close(e.quit)
+	e.running.Wait()
+}
+
+// Now returns the engine's time in milliseconds since 1970.
+func (e *Engine) Now() int64 { return e.now().UnixMilli() }
+
+// Authenticate returns who the value of an Authorization header speaks for.
+func (e *Engine) Authenticate(header string) (*auth.Principal, error) {
+	return e.verifier.Authenticate(header, e.now())
+}
+
+// View runs fn on one consistent, committed state.
+func (e *Engine) View(ctx context.Context, fn func(store.Reader) error) error {
+	return e.store.View(ctx, fn)
+}
+
+// Settings returns the rate tables, configuration and keys in force.
+func (e *Engine) Settings() *store.Settings { return e.store.Settings() }
+
+// Backup writes a consistent copy of the books to a new file.
+func (e *Engine) Backup(ctx context.Context, file string) error { return e.store.Backup(ctx, file) }
+
+// Ready reports nil when the store answers.
+func (e *Engine) Ready(ctx context.Context) error {
+	return e.View(ctx, func(r store.Reader) error {
+		_, err := r.Instances(0, 1)
+		return err
+	})
+}
+
+// Periods of what is done beside requests: well inside the 10 seconds within which a key saved elsewhere must work
+// (decisions.md D30), and often enough for keys that are kept for days.
+const (
+	refreshEvery = time.Second
+	forgetEvery  = time.Hour
+)
+
+// lookAround takes notice of what other processes change, and forgets idempotency keys past their time.
+func (e *Engine) lookAround() {
+	refresh, forget := time.NewTicker(refreshEvery), time.NewTicker(forgetEvery)
+	defer refresh.Stop()
+	defer forget.Stop()
+	ctx := context.Background()
+	for {
+		var err error
+		select {
+		case <-e.quit:
+			return
+		case <-refresh.C:
+			err = e.store.Refresh(ctx)
+			e.adoptKeys()
+		case <-forget.C:
+			err = e.store.Forget(ctx, e.now().Add(-store.OnceRetention).UnixMilli())
+		}
+		if err != nil {
+			slog.Warn("the store is not well; trying again", "error", err, "cause", cause(err))
+		}
+	}
+}
+
+// adoptKeys gives the verifier the keys of the settings in force, if it does not have them.
+func (e *Engine) adoptKeys() {
+	if s := e.store.Settings(); s != nil && e.known.Swap(s) != s {
+		e.verifier.SetKeys(s.Keys)
+	}
+}

@@ -1,0 +1,88 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/farebox/farebox/access"
+	"github.com/farebox/farebox/api"
+	"github.com/farebox/farebox/engine"
+	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/usage"
+)
+
+func requestAccess(c *call) (*reply, error) {
+	request, err := decodeAccessRequest(c.body)
+	if err != nil {
+		return nil, err
+	}
+	receipt, replayed, err := c.server.engine.Charge(&engine.Charge{
+		InstanceID: c.PathValue("instanceId"), Request: request, Once: c.once, Size: len(c.body),
+	})
+	if err != nil {
+		return nil, err
+	}
+	rep, err := jsonReply(http.StatusOK, wireAccessAnswer(c.family, receipt))
+	if err == nil {
+		rep.replayed = replayed
+	}
+	return rep, err
+}
+
+func decodeAccessRequest(body []byte) (*access.Request, error) {
+	var in api.AccessRequest
+	if err := decode(body, &in); err != nil {
+		return nil, err
+	}
+	if in.Requester == nil {
+		return nil, problem.Field("requester", "is required: who asks, with type and value")
+	}
+	request := &access.Request{
+		Requester: access.Requester(*in.Requester), Items: make([]access.Item, len(in.RequestedItems)), AllOrNothing: in.AllOrNothing,
+	}
+	if in.AllowPartial && in.AllOrNothing {
+		return nil, problem.Field("allowPartial", "contradicts allOrNothing: leave one of them out")
+	}
+	for i := range in.RequestedItems {
+		item := &in.RequestedItems[i]
+		if item.Count == nil {
+			return nil, problem.Field(fmt.Sprintf("requestedItems[%d].count", i), "is required")
+		}
+		request.Items[i] = access.Item{
+			Ask:      ledger.Ask{Item: item.Item, Version: item.Version, Count: *item.Count, AllowPartial: in.AllowPartial},
+			MetaData: item.MetaData,
+		}
+	}
+	return request, request.Validate()
+}
+
+// wireAccessAnswer renders a receipt. It depends on nothing else, so that a receipt gives the same answer whenever it is
+// asked for again.
+func wireAccessAnswer(f family, r *usage.Receipt) *api.AccessAnswer {
+	out := &api.AccessAnswer{
+		CorrelationID: r.CorrelationID, Requester: api.Requester(r.Requester), RequestedItems: make([]api.AnsweredItem, len(r.Items)),
+	}
+	for i := range r.Items {
+		item := &r.Items[i]
+		answered := api.AnsweredItem{
+			Item: item.Item, Version: item.Version, Count: item.Count, TotalTokensCharged: item.Tokens,
+			LineItems: make([]api.ChargedLineItem, len(item.Slices)), Status: wireStatus(f, item.Status),
+		}
+		for j := range item.Slices {
+			s := &item.Slices[j]
+			answered.LineItems[j] = api.ChargedLineItem{ActivationID: s.ActivationID, Rate: s.Rate, TokensCharged: s.Tokens}
+		}
+		out.RequestedItems[i] = answered
+	}
+	return out
+}
+
+// wireStatus puts a 1 in front of v1.1's codes (decisions.md D28).
+func wireStatus(f family, s ledger.Status) api.Status {
+	code := string(s)
+	if f == v11 {
+		code = "1" + code
+	}
+	return api.Status{Code: code, Description: s.Description()}
+}

@@ -1,0 +1,202 @@
+package server
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/farebox/farebox/api"
+	"github.com/farebox/farebox/auth"
+	"github.com/farebox/farebox/engine"
+	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/store"
+)
+
+// call is one request on its way through a route.
+type call struct {
+	*http.Request
+	server    *Server
+	family    family
+	principal *auth.Principal // nil on public routes
+	body      []byte
+	once      *engine.Once // nil without an Idempotency-Key
+}
+
+// reply is an answer that is not written yet.
+type reply struct {
+	status      int
+	contentType string
+	body        []byte
+	replayed    bool
+}
+
+const jsonType = "application/json"
+
+func jsonReply(status int, v any) (*reply, error) {
+	body, err := json.Marshal(v)
+	return &reply{status: status, contentType: jsonType, body: body}, err
+}
+
+func message(status int, text string) (*reply, error) {
+	return jsonReply(status, api.Message{Message: text})
+}
+
+// handler wraps a route once with all that routes share: measuring, authentication, the body and its bound, errors.
+func (s *Server) handler(r route) http.Handler {
+	answered := s.latency.MustCurryWith(map[string]string{"route": r.method + " " + r.path})
+	ok := answered.WithLabelValues("200")
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		started := time.Now()
+		rep := s.answer(r, w, req)
+		write(w, rep)
+		took := time.Since(started).Seconds()
+		if rep.status == http.StatusOK {
+			ok.Observe(took)
+		} else {
+			answered.WithLabelValues(strconv.Itoa(rep.status)).Observe(took)
+		}
+		slog.Debug("answered", "method", req.Method, "path", req.URL.Path, "status", rep.status, "seconds", took)
+	})
+}
+
+func (s *Server) answer(r route, w http.ResponseWriter, req *http.Request) (rep *reply) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			slog.Error("fault in a handler", "route", r.path, "fault", fault, "stack", string(debug.Stack()))
+			rep = errorReply(r.family, http.StatusInternalServerError, "", "something is wrong on our side; the log says what")
+		}
+	}()
+	c := &call{Request: req, server: s, family: r.family}
+	if err := c.prepare(r, w); err != nil {
+		return c.refuse(w, err)
+	}
+	rep, err := r.handle(c)
+	if err != nil {
+		return c.refuse(w, err)
+	}
+	return rep
+}
+
+// prepare authenticates and reads the body, in this order: strangers cannot make the server read.
+func (c *call) prepare(r route, w http.ResponseWriter) (err error) {
+	if r.audience != public {
+		if c.principal, err = c.server.engine.Authenticate(c.Header.Get("Authorization")); err != nil {
+			return err
+		}
+		if err := c.authorize(r.audience); err != nil {
+			return err
+		}
+	}
+	if c.body, err = readBody(w, c.Request, r.bodyMost); err != nil {
+		return err
+	}
+	if r.method != http.MethodGet {
+		c.once, err = c.idempotency()
+	}
+	return err
+}
+
+func (c *call) authorize(a audience) error {
+	switch {
+	case c.principal.Role == auth.Admin:
+		return nil
+	case a == adminOnly:
+		return problem.New(problem.Forbidden, "this needs an administration token")
+	case a == ofInstance && !c.principal.MayReach(c.PathValue("instanceId")):
+		return problem.New(problem.Forbidden, "this token is not for that instance")
+	}
+	return nil
+}
+
+func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
+	if most == 0 {
+		return nil, nil
+	}
+	if r.ContentLength > most {
+		return nil, tooLarge(most)
+	}
+	var body bytes.Buffer
+	body.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, most))
+	if _, over := errors.AsType[*http.MaxBytesError](err); over {
+		return nil, tooLarge(most)
+	}
+	if err != nil {
+		return nil, problem.Wrap(problem.Invalid, err, "the body did not arrive whole")
+	}
+	return body.Bytes(), nil
+}
+
+func tooLarge(most int64) error {
+	return problem.New(problem.TooLarge, "the body is larger than %d bytes", most)
+}
+
+// keyBytesMost is how long an idempotency key may be.
+const keyBytesMost = 255
+
+func (c *call) idempotency() (*engine.Once, error) {
+	values := c.Header.Values("Idempotency-Key")
+	if len(values) == 0 {
+		return nil, nil
+	}
+	key := values[0]
+	if len(values) > 1 || len(key) == 0 || len(key) > keyBytesMost {
+		return nil, problem.Field("Idempotency-Key", "must be one header of 1 to %d bytes", keyBytesMost)
+	}
+	for i := range len(key) {
+		if key[i] < ' ' || key[i] > '~' {
+			return nil, problem.Field("Idempotency-Key", "must be printable ASCII")
+		}
+	}
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s %s\n", c.Method, c.URL.RequestURI())
+	sum.Write(c.body)
+	return &engine.Once{Key: key, Fingerprint: sum.Sum(nil)[:16]}, nil
+}
+
+// change runs a verb that writes; its reply is kept with the request's idempotency key, if there is one.
+func (c *call) change(fn func(*engine.Change) (*reply, error)) (*reply, error) {
+	answer, replayed, err := c.server.engine.Change(c.Context(), c.PathValue("instanceId"), c.once, func(tx *engine.Change) (*store.Answer, error) {
+		rep, err := fn(tx)
+		if err != nil {
+			return nil, err
+		}
+		return &store.Answer{Status: rep.status, Body: rep.body}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &reply{status: answer.Status, contentType: jsonType, body: answer.Body, replayed: replayed}, nil
+}
+
+func (c *call) view(fn func(store.Reader) error) error {
+	return c.server.engine.View(c.Context(), fn)
+}
+
+func write(w http.ResponseWriter, rep *reply) {
+	h := w.Header()
+	if len(rep.body) > 0 {
+		h.Set("Content-Type", rep.contentType)
+	}
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	if rep.replayed {
+		h.Set("Idempotent-Replayed", "true")
+	}
+	if rep.status != http.StatusNoContent {
+		h.Set("Content-Length", strconv.Itoa(len(rep.body)))
+	}
+	w.WriteHeader(rep.status)
+	if len(rep.body) > 0 {
+		_, _ = io.Copy(w, bytes.NewReader(rep.body))
+	}
+}

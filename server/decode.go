@@ -1,0 +1,118 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/token"
+)
+
+// decode reads a JSON body strictly: no unknown or repeated names, no invalid UTF-8, exactly the right types.
+func decode(body []byte, into any) error {
+	if len(body) == 0 {
+		return problem.New(problem.Invalid, "the body is empty; it must be JSON")
+	}
+	err := json.Unmarshal(body, into, json.RejectUnknownMembers(true))
+	if err == nil {
+		return nil
+	}
+	field, what := explain(err)
+	return &problem.Error{Kind: problem.Invalid, Field: field, Message: what, Cause: err}
+}
+
+// explain says where a body is wrong, and how.
+func explain(err error) (field, what string) {
+	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		if errors.Is(err, jsontext.ErrDuplicateName) {
+			return path(e.JSONPointer), "is there twice"
+		}
+		return path(e.JSONPointer), fmt.Sprintf("the body is not valid JSON: %v at byte %d", e.Err, e.ByteOffset)
+	}
+	e, ok := errors.AsType[*json.SemanticError](err)
+	if !ok {
+		return "", "the body cannot be read: " + err.Error()
+	}
+	if errors.Is(err, json.ErrUnknownName) {
+		parent, name := e.JSONPointer.Parent(), e.JSONPointer.LastToken()
+		return path(parent), fmt.Sprintf("property '%s' is not defined in the schema and the schema does not allow additional properties", name)
+	}
+	if e.GoType == reflect.TypeFor[token.Amount]() && e.Err != nil {
+		return path(e.JSONPointer), e.Err.Error()
+	}
+	return path(e.JSONPointer), fmt.Sprintf("%s found, %s expected", found(e), expected(e.GoType))
+}
+
+func found(e *json.SemanticError) string {
+	switch e.JSONKind {
+	case '"':
+		return "string"
+	case '0':
+		return "number"
+	case 't', 'f':
+		return "boolean"
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	}
+	return e.JSONKind.String()
+}
+
+func expected(t reflect.Type) string {
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t == nil:
+		return "another type"
+	case t == reflect.TypeFor[token.Amount]():
+		return "number"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "string"
+	case reflect.Bool:
+		return "boolean"
+	case reflect.Int, reflect.Int64:
+		return "integer"
+	case reflect.Slice:
+		return "array"
+	}
+	return "object"
+}
+
+// path writes a JSON pointer as people write it: requestedItems[0].count.
+func path(p jsontext.Pointer) string {
+	var text strings.Builder
+	for name := range p.Tokens() {
+		if _, err := strconv.Atoi(name); err == nil {
+			fmt.Fprintf(&text, "[%s]", name)
+			continue
+		}
+		if text.Len() > 0 {
+			text.WriteByte('.')
+		}
+		text.WriteString(name)
+	}
+	return text.String()
+}
+
+// queryInt reads an integer parameter between bounds.
+func (c *call) queryInt(name string, otherwise, least, most int64) (int64, error) {
+	text := c.URL.Query().Get(name)
+	if text == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < least {
+		return 0, problem.Field(name, "must be an integer of at least %d", least)
+	}
+	return min(n, most), nil
+}

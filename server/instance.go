@@ -1,0 +1,109 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/farebox/farebox/api"
+	"github.com/farebox/farebox/engine"
+	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/store"
+)
+
+// Pages of lists that page by number.
+const (
+	pageUsual = 100
+	pageMost  = 1000
+)
+
+func wireInstance(i *store.Instance) api.Instance {
+	return api.Instance{
+		ID: i.ID, ShortName: i.ShortName, AccountID: i.AccountID, DefaultInstance: i.Default, Created: i.CreatedMS, Modified: i.ModifiedMS,
+	}
+}
+
+func createInstance(c *call) (*reply, error) {
+	var in api.NewInstance
+	if err := decode(c.body, &in); err != nil {
+		return nil, err
+	}
+	return c.change(func(tx *engine.Change) (*reply, error) {
+		i, err := tx.CreateInstance(in.ShortName, in.AccountID)
+		if err != nil {
+			return nil, err
+		}
+		return jsonReply(http.StatusOK, wireInstance(i))
+	})
+}
+
+func getInstance(c *call) (*reply, error) {
+	i, err := c.instance()
+	if err != nil {
+		return nil, err
+	}
+	return jsonReply(http.StatusOK, wireInstance(i))
+}
+
+func (c *call) instance() (i *store.Instance, err error) {
+	id := c.PathValue("instanceId")
+	err = c.view(func(r store.Reader) error {
+		i, err = r.Instance(id)
+		return err
+	})
+	if err == nil && i == nil {
+		err = problem.New(problem.NotFound, "there is no instance %q", id)
+	}
+	return i, err
+}
+
+// listInstances pages through all instances, or finds the default one of an account.
+func listInstances(c *call) (*reply, error) {
+	q := c.URL.Query()
+	account, isDefault := q.Get("accountId"), q.Get("default")
+	if account != "" || isDefault != "" {
+		if account == "" || !strings.EqualFold(isDefault, "true") {
+			return nil, problem.Field("default", "accountId and default=true go together: they find an account's default instance")
+		}
+		return defaultInstance(c, account)
+	}
+	next, err := c.queryInt("next", 0, 0, 1<<62)
+	if err != nil {
+		return nil, err
+	}
+	size, err := c.queryInt("size", pageUsual, 1, pageMost)
+	if err != nil {
+		return nil, err
+	}
+	var found []store.Instance
+	err = c.view(func(r store.Reader) error {
+		found, err = r.Instances(next, int(size)+1)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := api.Instances{Content: []api.Instance{}}
+	if len(found) > int(size) {
+		found = found[:size]
+		out.Next = found[size-1].Number
+	}
+	for i := range found {
+		out.Content = append(out.Content, wireInstance(&found[i]))
+	}
+	return jsonReply(http.StatusOK, out)
+}
+
+func defaultInstance(c *call, account string) (*reply, error) {
+	out := api.Instances{Content: []api.Instance{}}
+	err := c.view(func(r store.Reader) error {
+		i, err := r.DefaultInstance(account)
+		if err == nil && i != nil {
+			out.Content = append(out.Content, wireInstance(i))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return jsonReply(http.StatusOK, out)
+}

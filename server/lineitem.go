@@ -1,0 +1,189 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/farebox/farebox/api"
+	"github.com/farebox/farebox/engine"
+	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/store"
+)
+
+func wireLineItem(f family, l *ledger.LineItem) any {
+	if f == v10 {
+		return wire(l, api.AttributesV10{
+			Elastic: &l.Elastic, RateTableSeries: l.Series, OverdraftType: string(l.Overdraft), OverdraftLimit: overdraftLimit(l),
+		})
+	}
+	a := api.AttributesV11{
+		Elastic: &l.Elastic, RateTableSeries: l.Series, OverdraftType: string(l.Overdraft), OverdraftLimit: overdraftLimit(l),
+		Priority: l.Priority, Kind: string(l.Kind), Currency: l.Currency,
+	}
+	if l.Currency != "" {
+		a.UnitPrice = &l.UnitPrice
+	}
+	return wire(l, a)
+}
+
+func overdraftLimit(l *ledger.LineItem) *int64 {
+	if l.Overdraft != ledger.NumberOverdraft {
+		return nil
+	}
+	return &l.OverdraftLimit
+}
+
+func wire[A any](l *ledger.LineItem, attributes A) api.LineItem[A] {
+	return api.LineItem[A]{
+		ActivationID: l.ActivationID, State: string(l.State), Quantity: &l.Quantity, Start: &l.StartMS, End: &l.EndMS, Used: &l.Used,
+		Attributes: &attributes, InstanceID: l.InstanceID,
+	}
+}
+
+func listLineItems(c *call) (*reply, error) {
+	if _, err := c.instance(); err != nil {
+		return nil, err
+	}
+	out := []any{}
+	err := c.view(func(r store.Reader) error {
+		all, err := r.LineItems(c.PathValue("instanceId"))
+		for _, l := range all {
+			if !l.Deleted {
+				out = append(out, wireLineItem(c.family, l))
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return jsonReply(http.StatusOK, out)
+}
+
+func getLineItem(c *call) (*reply, error) {
+	instance, err := c.instance()
+	if err != nil {
+		return nil, err
+	}
+	var l *ledger.LineItem
+	err = c.view(func(r store.Reader) error {
+		l, err = r.LineItem(c.PathValue("lineItemId"))
+		return err
+	})
+	if err == nil && (l == nil || l.Deleted || l.InstanceID != instance.ID) {
+		err = engine.NoLineItem(c.PathValue("lineItemId"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return jsonReply(http.StatusOK, wireLineItem(c.family, l))
+}
+
+func deleteLineItem(c *call) (*reply, error) {
+	return c.change(func(tx *engine.Change) (*reply, error) {
+		return &reply{status: http.StatusNoContent}, tx.DeleteLineItem(c.PathValue("instanceId"), c.PathValue("lineItemId"))
+	})
+}
+
+func putLineItem(c *call) (*reply, error) {
+	next, problems := decodeLineItem(c.family, c.body)
+	next.InstanceID = c.PathValue("instanceId")
+	if len(problems) > 0 {
+		return nil, lineItemErrors(c.family, problems)
+	}
+	return c.change(func(tx *engine.Change) (*reply, error) {
+		kept, err := tx.PutLineItem(next)
+		if err != nil {
+			return nil, err
+		}
+		return jsonReply(http.StatusOK, wireLineItem(c.family, kept))
+	})
+}
+
+// decodeLineItem reads a line item in the attributes of its API version. The body's used is ignored (decisions.md D33); an
+// instanceId, as GET shows it, must be the path's, which is checked by whoever calls.
+func decodeLineItem(f family, body []byte) (ledger.LineItem, []*problem.Error) {
+	if f == v10 {
+		l, a, problems := decodeBase[api.AttributesV10](body)
+		if a != nil {
+			problems = append(problems, setAttributes(&l, a.Elastic, a.RateTableSeries, a.OverdraftType, a.OverdraftLimit)...)
+		}
+		return finish(l, problems)
+	}
+	l, a, problems := decodeBase[api.AttributesV11](body)
+	if a != nil {
+		problems = append(problems, setAttributes(&l, a.Elastic, a.RateTableSeries, a.OverdraftType, a.OverdraftLimit)...)
+		l.Priority, l.Currency = a.Priority, a.Currency
+		if a.Kind != "" {
+			l.Kind = ledger.Kind(a.Kind)
+		}
+		if a.UnitPrice != nil {
+			l.UnitPrice = *a.UnitPrice
+		}
+	}
+	return finish(l, problems)
+}
+
+func finish(l ledger.LineItem, problems []*problem.Error) (ledger.LineItem, []*problem.Error) {
+	if len(problems) > 0 {
+		return l, problems
+	}
+	return l, l.Validate()
+}
+
+func decodeBase[A any](body []byte) (ledger.LineItem, *A, []*problem.Error) {
+	var in api.LineItem[A]
+	l := ledger.LineItem{Elastic: true, Kind: ledger.Paid}
+	if err := decode(body, &in); err != nil {
+		return l, nil, []*problem.Error{err.(*problem.Error)}
+	}
+	var missing []*problem.Error
+	require := func(field string, there bool) {
+		if !there {
+			missing = append(missing, problem.Field(field, "is missing but it is required"))
+		}
+	}
+	require("activationId", in.ActivationID != "")
+	require("state", in.State != "")
+	require("quantity", in.Quantity != nil)
+	require("start", in.Start != nil)
+	require("end", in.End != nil)
+	require("attributes", in.Attributes != nil)
+	if len(missing) > 0 {
+		return l, nil, missing
+	}
+	l.ActivationID, l.State, l.Quantity, l.StartMS, l.EndMS = in.ActivationID, ledger.State(in.State), *in.Quantity, *in.Start, *in.End
+	return l, in.Attributes, nil
+}
+
+func setAttributes(l *ledger.LineItem, elastic *bool, series, overdraft string, limit *int64) (problems []*problem.Error) {
+	if elastic != nil {
+		l.Elastic = *elastic
+	}
+	l.Series, l.Overdraft = series, ledger.OverdraftType(overdraft)
+	switch {
+	case limit != nil && overdraft == "":
+		problems = append(problems, problem.Field("attributes.overdraftType", "is missing but it is required with overdraftLimit"))
+	case limit == nil && l.Overdraft == ledger.NumberOverdraft:
+		problems = append(problems, problem.Field("attributes.overdraftLimit", "is missing but it is required with overdraftType Number"))
+	case limit != nil:
+		l.OverdraftLimit = *limit
+	}
+	return problems
+}
+
+// lineItemErrors lists what is wrong with a line item in the reference's two shapes, with its JSON paths.
+func lineItemErrors(f family, problems []*problem.Error) error {
+	texts := make([]string, len(problems))
+	for i, p := range problems {
+		path := "$"
+		if p.Field != "" {
+			path += "." + p.Field
+		}
+		texts[i] = path + ": " + p.Message
+	}
+	if f == v10 {
+		return &shaped{problems[0], api.Errors{Errors: texts}}
+	}
+	return &shaped{problems[0], api.Messages{Message: texts}}
+}

@@ -1,0 +1,70 @@
+package server
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/farebox/farebox/api"
+	"github.com/farebox/farebox/problem"
+)
+
+// statusOf is the one place where problems become HTTP.
+var statusOf = map[problem.Kind]int{
+	problem.Invalid:         http.StatusBadRequest,
+	problem.Unauthenticated: http.StatusUnauthorized,
+	problem.Forbidden:       http.StatusForbidden,
+	problem.NotFound:        http.StatusNotFound,
+	problem.Conflict:        http.StatusConflict,
+	problem.TooLarge:        http.StatusRequestEntityTooLarge,
+	problem.KeyReused:       http.StatusUnprocessableEntity,
+	problem.Unavailable:     http.StatusServiceUnavailable,
+	problem.Internal:        http.StatusInternalServerError,
+}
+
+// shaped is an error with a body of its own, where the reference API has one.
+type shaped struct {
+	problem *problem.Error
+	body    any
+}
+
+func (s *shaped) Error() string { return s.problem.Error() }
+func (s *shaped) Unwrap() error { return s.problem }
+
+// refuse renders an error. What people can act on is said to them; what they cannot is logged.
+func (c *call) refuse(w http.ResponseWriter, err error) *reply {
+	p, ok := errors.AsType[*problem.Error](err)
+	if !ok {
+		p = problem.Wrap(problem.Internal, err, "something is wrong on our side; the log says what")
+	}
+	status := statusOf[p.Kind]
+	if status >= http.StatusInternalServerError {
+		slog.Error("request failed", "method", c.Method, "path", c.URL.Path, "error", p.Error(), "cause", p.Cause)
+	}
+	switch p.Kind {
+	case problem.Unauthenticated:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="farebox"`)
+	case problem.Unavailable:
+		w.Header().Set("Retry-After", "1")
+	}
+	if s, ok := errors.AsType[*shaped](err); ok {
+		body, _ := json.Marshal(s.body)
+		return &reply{status: status, contentType: jsonType, body: body}
+	}
+	return errorReply(c.family, status, p.Field, p.Message)
+}
+
+// errorReply gives an error the shape of its API (decisions.md D31).
+func errorReply(f family, status int, field, detail string) *reply {
+	if f == farebox {
+		body, _ := json.Marshal(api.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Field: field})
+		return &reply{status: status, contentType: "application/problem+json", body: body}
+	}
+	if field != "" {
+		detail = field + ": " + detail
+	}
+	body, _ := json.Marshal(api.Message{Message: detail})
+	return &reply{status: status, contentType: jsonType, body: body}
+}

@@ -1,0 +1,125 @@
+package server
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// audience says who may use a route.
+type audience int
+
+const (
+	public      audience = iota // anybody
+	adminOnly                   // administration tokens
+	ofInstance                  // and client tokens for the path's instanceId
+	ofInstances                 // and client tokens; the handler keeps to their instances
+)
+
+// family is the API a route belongs to; it decides what an error looks like.
+type family int
+
+const (
+	operations family = iota
+	v10               // of the reference API
+	v11
+	farebox
+)
+
+type route struct {
+	method, path string
+	family       family
+	audience     audience
+	bodyMost     int64 // bytes; 0: the route takes no body
+	handle       func(*call) (*reply, error)
+}
+
+// Bounds of bodies (decisions.md D32).
+const (
+	bodyMost      = 1 << 20
+	rateTableMost = 32 << 20
+)
+
+// routes is every route there is. openapi.yaml has the same; a test compares them.
+func routes() []route {
+	all := []route{
+		{"GET", "/healthz", operations, public, 0, healthz},
+		{"GET", "/readyz", operations, public, 0, readyz},
+		{"GET", "/openapi.yaml", operations, public, 0, openAPI},
+		{"GET", "/farebox/v1/usage/events", farebox, ofInstances, 0, listEvents},
+	}
+	for _, r := range reference() {
+		for _, prefix := range r.prefixes {
+			all = append(all,
+				route{r.method, "/dynamicmonetization" + prefix + "/v1.0" + r.path, v10, r.audience, r.bodyMost, r.handle},
+				route{r.method, "/dynamicmonetization" + prefix + "/v1.1" + r.path, v11, r.audience, r.bodyMost, r.handle})
+		}
+	}
+	return all
+}
+
+type referenceRoute struct {
+	method   string
+	prefixes []string
+	path     string
+	audience audience
+	bodyMost int64
+	handle   func(*call) (*reply, error)
+}
+
+// reference is the reference API, every operation in v1.0 and v1.1 (decisions.md D29).
+func reference() []referenceRoute {
+	keys := []string{"/floating/api", "/api"}
+	instances := []string{"/provisioning/api", "/api"}
+	provisioning := []string{"/provisioning/api"}
+	elastic := []string{"/elastic/api"}
+	return []referenceRoute{
+		{"PUT", keys, "/administration-keys", adminOnly, bodyMost, saveAdminKeys},
+		{"DELETE", keys, "/administration-keys/{keyId}", adminOnly, 0, deleteAdminKey},
+		{"PUT", keys, "/client-keys", adminOnly, bodyMost, saveClientKeys},
+		{"DELETE", keys, "/client-keys/{keyId}", adminOnly, 0, deleteClientKey},
+		{"GET", keys, "/public-keys", adminOnly, 0, listKeys},
+		{"GET", instances, "/instances", adminOnly, 0, listInstances},
+		{"POST", instances, "/instances", adminOnly, bodyMost, createInstance},
+		{"GET", instances, "/instances/{instanceId}", ofInstance, 0, getInstance},
+		{"GET", instances, "/instances/{instanceId}/line-items", ofInstance, 0, listLineItems},
+		{"PUT", instances, "/instances/{instanceId}/line-items", adminOnly, bodyMost, putLineItem},
+		{"GET", instances, "/instances/{instanceId}/line-items/{lineItemId}", ofInstance, 0, getLineItem},
+		{"DELETE", instances, "/instances/{instanceId}/line-items/{lineItemId}", adminOnly, 0, deleteLineItem},
+		{"GET", provisioning, "/rate-tables", adminOnly, 0, listRateTables},
+		{"POST", provisioning, "/rate-tables", adminOnly, rateTableMost, addRateTable},
+		{"DELETE", provisioning, "/rate-tables", adminOnly, 0, deleteRateTable},
+		{"GET", provisioning, "/configuration", adminOnly, 0, listConfiguration},
+		{"PATCH", provisioning, "/configuration", adminOnly, bodyMost, setConfiguration},
+		{"POST", elastic, "/instances/{instanceId}/access-request", ofInstance, bodyMost, requestAccess},
+	}
+}
+
+// noRoute answers what no route does, in the shape of the API that was meant.
+func (s *Server) noRoute(w http.ResponseWriter, r *http.Request) {
+	f := operations
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/dynamicmonetization/"):
+		f = v11
+	case strings.HasPrefix(r.URL.Path, "/farebox/"):
+		f = farebox
+	}
+	if allowed := s.allowed(r); len(allowed) > 0 {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		write(w, errorReply(f, http.StatusMethodNotAllowed, "", r.Method+" is not possible here; possible: "+strings.Join(allowed, ", ")))
+		return
+	}
+	write(w, errorReply(f, http.StatusNotFound, "", "there is nothing at "+r.URL.Path+"; see /docs for what there is"))
+}
+
+func (s *Server) allowed(r *http.Request) []string {
+	var methods []string
+	for _, method := range []string{"DELETE", "GET", "PATCH", "POST", "PUT"} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := s.mux.Handler(other); pattern != "/" && pattern != "" {
+			methods = append(methods, method)
+		}
+	}
+	return slices.Compact(methods)
+}

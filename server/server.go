@@ -1,0 +1,85 @@
+// Package server is the HTTP that keeps the promise of package api: it decodes, authenticates, calls one verb of the
+// engine and renders the answer.
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/farebox/farebox/engine"
+)
+
+// Server answers HTTP requests with an engine.
+type Server struct {
+	engine   *engine.Engine
+	mux      *http.ServeMux
+	registry *prometheus.Registry
+	latency  *prometheus.HistogramVec
+	stopping atomic.Bool
+}
+
+// New returns a server; metrics are those of the engine, or nil.
+func New(e *engine.Engine, metrics *engine.Metrics) *Server {
+	s := &Server{
+		engine: e, mux: http.NewServeMux(), registry: prometheus.NewRegistry(),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "farebox_http_seconds", Help: "Time to answer a request, by route and status.",
+			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 16),
+		}, []string{"route", "status"}),
+	}
+	s.registry.MustRegister(s.latency, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if metrics != nil {
+		metrics.Register(s.registry)
+	}
+	for _, r := range routes() {
+		s.mux.Handle(r.method+" "+r.path, s.handler(r))
+	}
+	s.mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
+	s.mux.Handle("GET /docs/", docs())
+	s.mux.HandleFunc("/", s.noRoute)
+	return s
+}
+
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Bounds of a connection. Whoever is slower than these is not waited for.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 60 * time.Second
+	writeTimeout  = 120 * time.Second
+	idleTimeout   = 120 * time.Second
+	headerBytes   = 64 << 10
+	stopTimeout   = 30 * time.Second
+)
+
+// Serve answers requests on a listener until ctx ends; then it finishes those it has begun and returns.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	h := &http.Server{
+		Handler: s, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- h.Serve(listener) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	s.stopping.Store(true)
+	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	err := h.Shutdown(finish)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = errors.Join(errors.New("some requests did not end in time and were cut off"), h.Close())
+	}
+	return err
+}

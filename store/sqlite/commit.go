@@ -1,0 +1,289 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/token"
+	"github.com/farebox/farebox/usage"
+)
+
+// statements of the hot path, prepared once on the writing connection.
+type statements struct {
+	begin, commit, rollback, dataVersion *sql.Stmt
+	journal, once, balance               *sql.Stmt
+	instance, lineItems                  *sql.Stmt
+}
+
+func prepare(ctx context.Context, conn *sql.Conn) (st statements, err error) {
+	for query, into := range map[string]**sql.Stmt{
+		"BEGIN IMMEDIATE":     &st.begin,
+		"COMMIT":              &st.commit,
+		"ROLLBACK":            &st.rollback,
+		"PRAGMA data_version": &st.dataVersion,
+		"INSERT INTO journal (number, time_ms, codec, receipts) VALUES (?, ?, ?, ?)": &st.journal,
+		"INSERT INTO once (journal, time_ms, keys) VALUES (?, ?, ?)":                 &st.once,
+		"UPDATE balance SET used = ? WHERE line_item = ?":                            &st.balance,
+		"SELECT account_id FROM instance WHERE id = ?":                               &st.instance,
+		selectLineItems + " WHERE instance_id = ?":                                   &st.lineItems,
+	} {
+		if *into, err = conn.PrepareContext(ctx, query); err != nil {
+			return st, err
+		}
+	}
+	return st, nil
+}
+
+func (st *statements) close() {
+	for _, stmt := range []*sql.Stmt{
+		st.begin, st.commit, st.rollback, st.dataVersion, st.journal, st.once, st.balance, st.instance, st.lineItems,
+	} {
+		if stmt != nil {
+			_ = stmt.Close()
+		}
+	}
+}
+
+// booksKept bounds the books held in memory; past it, any others go and are read again when they are asked for.
+const booksKept = 100_000
+
+// Commit implements store.Store.
+//
+// Books are kept in memory between batches. That is safe because this connection holds the write lock while it decides,
+// and data_version tells whether another process has written since.
+func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.Loaded) []*usage.Receipt) error {
+	ctx = context.WithoutCancel(ctx) // a caller that hangs up does not interrupt the others' batch
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.begin(ctx); err != nil {
+		return unavailable(err)
+	}
+	loaded, err := s.load(ctx, want)
+	if err != nil {
+		return s.undo(ctx, err)
+	}
+	receipts := decide(loaded)
+	if len(receipts) == 0 {
+		s.dropBooks(want.Instances) // nobody answers for what decide left in them
+		return s.undo(ctx, nil)
+	}
+	if err := s.write(ctx, receipts); err != nil {
+		s.dropBooks(want.Instances)
+		return s.undo(ctx, err)
+	}
+	if _, err := s.stmts.commit.ExecContext(ctx); err != nil {
+		s.dropBooks(want.Instances)
+		return s.undo(ctx, err)
+	}
+	s.lastCommit++
+	s.checkpoint.written()
+	s.once.add(s.lastCommit, receipts)
+	return nil
+}
+
+// begin opens the transaction and takes notice of other processes' work.
+func (s *Store) begin(ctx context.Context) error {
+	if _, err := s.stmts.begin.ExecContext(ctx); err != nil {
+		return err
+	}
+	var version int64
+	if err := s.stmts.dataVersion.QueryRowContext(ctx).Scan(&version); err != nil {
+		return s.undo(ctx, err)
+	}
+	if version == s.version {
+		return nil
+	}
+	if err := s.reload(ctx); err != nil {
+		return s.undo(ctx, err)
+	}
+	return nil
+}
+
+// undo ends a transaction that is not to be; err is why. A connection that cannot even roll back is replaced.
+func (s *Store) undo(ctx context.Context, err error) error {
+	if _, failed := s.stmts.rollback.ExecContext(ctx); failed != nil && !endedAlready(failed) {
+		err = errors.Join(err, s.reconnect(ctx))
+	}
+	return unavailable(err)
+}
+
+// endedAlready recognises a rollback for which SQLite has nothing left to do: some failures of a commit roll back by
+// themselves.
+func endedAlready(err error) bool {
+	return bytes.Contains([]byte(err.Error()), []byte("no transaction is active"))
+}
+
+func (s *Store) reconnect(ctx context.Context) error {
+	s.stmts.close()
+	_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })
+	_ = s.conn.Close()
+	var err error
+	if s.conn, err = s.writes.Conn(ctx); err != nil {
+		return err
+	}
+	if s.stmts, err = prepare(ctx, s.conn); err != nil {
+		return err
+	}
+	return s.reload(ctx)
+}
+
+func (s *Store) load(ctx context.Context, want store.Want) (*store.Loaded, error) {
+	loaded := &store.Loaded{Books: make(map[string]*ledger.Book, len(want.Instances)), Settings: s.settings.Load()}
+	for _, id := range want.Instances {
+		if _, done := loaded.Books[id]; done {
+			continue
+		}
+		book, err := s.book(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if book != nil {
+			loaded.Books[id] = book
+		}
+	}
+	for _, id := range want.Once {
+		at, used := s.once.find(id)
+		if !used {
+			continue
+		}
+		if loaded.Earlier == nil {
+			loaded.Earlier = map[usage.OnceID]*usage.Receipt{}
+		}
+		var err error
+		if loaded.Earlier[id], err = s.receiptAt(ctx, at); err != nil {
+			return nil, err
+		}
+	}
+	return loaded, nil
+}
+
+func (s *Store) book(ctx context.Context, id string) (*ledger.Book, error) {
+	if book := s.books[id]; book != nil {
+		return book, nil
+	}
+	book := &ledger.Book{InstanceID: id}
+	err := s.stmts.instance.QueryRowContext(ctx, id).Scan(&book.AccountID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.stmts.lineItems.QueryContext(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if book.LineItems, err = scanLineItems(rows); err != nil {
+		return nil, err
+	}
+	book.Sort()
+	for other := range s.books {
+		if len(s.books) < booksKept {
+			break
+		}
+		delete(s.books, other)
+	}
+	s.books[id] = book
+	return book, nil
+}
+
+func (s *Store) dropBooks(ids []string) {
+	for _, id := range ids {
+		delete(s.books, id)
+	}
+}
+
+// write puts a batch into the open transaction: the receipts, their idempotency keys and the balances that follow.
+func (s *Store) write(ctx context.Context, receipts []*usage.Receipt) error {
+	number, nowMS := s.lastCommit+1, receipts[0].TimeMS
+	codec, text, err := s.encode(receipts)
+	if err != nil {
+		return err
+	}
+	if _, err := s.stmts.journal.ExecContext(ctx, number, nowMS, codec, text); err != nil {
+		return err
+	}
+	if keys := onceKeys(receipts); len(keys) > 0 {
+		if _, err := s.stmts.once.ExecContext(ctx, number, nowMS, keys); err != nil {
+			return err
+		}
+	}
+	for lineItem, used := range balances(receipts) {
+		result, err := s.stmts.balance.ExecContext(ctx, used.String(), lineItem)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n != 1 {
+			return fmt.Errorf("line item number %d has %d balances: %w", lineItem, n, errors.Join(err))
+		}
+	}
+	return nil
+}
+
+// balances returns the use of every line item after a batch.
+func balances(receipts []*usage.Receipt) map[int64]token.Amount {
+	last := make(map[int64]token.Amount, len(receipts))
+	for _, r := range receipts {
+		for i := range r.Items {
+			for j := range r.Items[i].Slices {
+				slice := &r.Items[i].Slices[j]
+				last[slice.Number] = slice.Used
+			}
+		}
+	}
+	return last
+}
+
+// Codecs of journal rows.
+const (
+	codecPlain = 0
+	codecZstd  = 1
+	zstdFrom   = 1024 // bytes; less is not worth it
+)
+
+var oneLine = json.JoinOptions(jsontext.AllowDuplicateNames(true))
+
+func (s *Store) encode(receipts []*usage.Receipt) (codec int, text []byte, err error) {
+	var buf bytes.Buffer
+	enc := jsontext.NewEncoder(&buf, oneLine) // writes a line break after each
+	for _, r := range receipts {
+		if err := json.MarshalEncode(enc, r); err != nil {
+			return 0, nil, err
+		}
+	}
+	if buf.Len() < zstdFrom {
+		return codecPlain, buf.Bytes(), nil
+	}
+	return codecZstd, s.encoder.EncodeAll(buf.Bytes(), nil), nil
+}
+
+func (s *Store) decode(codec int, text []byte) ([]*usage.Receipt, error) {
+	switch codec {
+	case codecPlain:
+	case codecZstd:
+		var err error
+		if text, err = s.decoder.DecodeAll(text, nil); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, fmt.Errorf("journal codec %d is not known", codec)
+	}
+	var receipts []*usage.Receipt
+	for line := range bytes.Lines(text) {
+		r := new(usage.Receipt)
+		if err := json.Unmarshal(line, r); err != nil {
+			return nil, err
+		}
+		receipts = append(receipts, r)
+	}
+	return receipts, nil
+}

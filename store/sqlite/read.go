@@ -1,0 +1,337 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/farebox/farebox/auth"
+	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/rate"
+	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/usage"
+)
+
+// View implements store.Store.
+func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
+	t, err := s.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return unavailable(err)
+	}
+	defer func() { _ = t.Rollback() }()
+	return unavailable(fn(&reader{ctx: ctx, q: t, s: s}))
+}
+
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+type reader struct {
+	ctx context.Context
+	q   querier
+	s   *Store
+}
+
+const selectInstances = "SELECT number, id, short_name, account_id, is_default, created_ms, modified_ms FROM instance "
+
+func (r *reader) instances(where string, args ...any) ([]store.Instance, error) {
+	rows, err := r.q.QueryContext(r.ctx, selectInstances+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := []store.Instance{}
+	for rows.Next() {
+		var i store.Instance
+		if err := rows.Scan(&i.Number, &i.ID, &i.ShortName, &i.AccountID, &i.Default, &i.CreatedMS, &i.ModifiedMS); err != nil {
+			return nil, err
+		}
+		all = append(all, i)
+	}
+	return all, rows.Err()
+}
+
+func first[T any](all []T, err error) (*T, error) {
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return &all[0], nil
+}
+
+func (r *reader) Instance(id string) (*store.Instance, error) {
+	return first(r.instances("WHERE id = ?", id))
+}
+
+func (r *reader) DefaultInstance(accountID string) (*store.Instance, error) {
+	return first(r.instances("WHERE account_id = ? AND is_default", accountID))
+}
+
+func (r *reader) Instances(after int64, limit int) ([]store.Instance, error) {
+	return r.instances("WHERE number > ? ORDER BY number LIMIT ?", after, limit)
+}
+
+const selectLineItems = `SELECT number, activation_id, instance_id, state, quantity, start_ms, end_ms, elastic, series, overdraft_type,
+	overdraft_limit, priority, kind, unit_price, currency, deleted, used FROM line_item JOIN balance ON line_item = number`
+
+func scanLineItems(rows *sql.Rows) ([]*ledger.LineItem, error) {
+	defer rows.Close()
+	all := []*ledger.LineItem{}
+	for rows.Next() {
+		l := new(ledger.LineItem)
+		var price, used string
+		if err := rows.Scan(&l.Number, &l.ActivationID, &l.InstanceID, &l.State, &l.Quantity, &l.StartMS, &l.EndMS, &l.Elastic, &l.Series,
+			&l.Overdraft, &l.OverdraftLimit, &l.Priority, &l.Kind, &price, &l.Currency, &l.Deleted, &used); err != nil {
+			return nil, err
+		}
+		if err := errors.Join(l.UnitPrice.UnmarshalText([]byte(price)), l.Used.UnmarshalText([]byte(used))); err != nil {
+			return nil, err
+		}
+		all = append(all, l)
+	}
+	return all, rows.Err()
+}
+
+func (r *reader) lineItems(where string, args ...any) ([]*ledger.LineItem, error) {
+	rows, err := r.q.QueryContext(r.ctx, selectLineItems+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	return scanLineItems(rows)
+}
+
+func (r *reader) LineItem(activationID string) (*ledger.LineItem, error) {
+	all, err := r.lineItems(" WHERE activation_id = ?", activationID)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+func (r *reader) LineItems(instanceID string) ([]*ledger.LineItem, error) {
+	if instanceID == "" {
+		return r.lineItems(" ORDER BY number")
+	}
+	return r.lineItems(" WHERE instance_id = ? ORDER BY number", instanceID)
+}
+
+func (r *reader) Settings() (*store.Settings, error) {
+	var err error
+	settings := new(store.Settings)
+	if settings.Keys, err = r.keys(); err != nil {
+		return nil, err
+	}
+	if settings.Configuration, err = r.configuration(); err != nil {
+		return nil, err
+	}
+	settings.Rates, err = r.rates()
+	return settings, err
+}
+
+func (r *reader) keys() ([]auth.Key, error) {
+	rows, err := r.q.QueryContext(r.ctx, "SELECT role, id, public_pem, created_ms, modified_ms FROM key ORDER BY role, id")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []auth.Key
+	for rows.Next() {
+		var k auth.Key
+		if err := rows.Scan(&k.Role, &k.ID, &k.PublicPEM, &k.CreatedMS, &k.ModifiedMS); err != nil {
+			return nil, err
+		}
+		all = append(all, k)
+	}
+	return all, rows.Err()
+}
+
+func (r *reader) configuration() (map[string]store.ConfigValue, error) {
+	rows, err := r.q.QueryContext(r.ctx, "SELECT name, value, modified_ms, updated_by FROM configuration")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := map[string]store.ConfigValue{}
+	for rows.Next() {
+		var v store.ConfigValue
+		if err := rows.Scan(&v.Name, &v.Value, &v.ModifiedMS, &v.UpdatedBy); err != nil {
+			return nil, err
+		}
+		all[v.Name] = v
+	}
+	return all, rows.Err()
+}
+
+// rates reads the rate tables. On the writing connection those read before are taken from memory.
+func (r *reader) rates() (*rate.Catalog, error) {
+	known := map[int64]*rate.Table{}
+	if r.q == querier(r.s.conn) {
+		known = r.s.tables
+	}
+	serials, err := r.serials()
+	if err != nil {
+		return nil, err
+	}
+	tables := make([]*rate.Table, len(serials))
+	for i, serial := range serials {
+		if known[serial] == nil {
+			if known[serial], err = r.table(serial); err != nil {
+				return nil, err
+			}
+		}
+		tables[i] = known[serial]
+	}
+	return rate.NewCatalog(tables), nil
+}
+
+func (r *reader) serials() ([]int64, error) {
+	rows, err := r.q.QueryContext(r.ctx, "SELECT serial FROM rate_table")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []int64
+	for rows.Next() {
+		var serial int64
+		if err := rows.Scan(&serial); err != nil {
+			return nil, err
+		}
+		all = append(all, serial)
+	}
+	return all, rows.Err()
+}
+
+func (r *reader) table(serial int64) (*rate.Table, error) {
+	t := &rate.Table{Serial: serial}
+	var text []byte
+	err := r.q.QueryRowContext(r.ctx, "SELECT series, version, effective_from_ms, created_ms, items FROM rate_table WHERE serial = ?", serial).
+		Scan(&t.Series, &t.Version, &t.EffectiveFromMS, &t.CreatedMS, &text)
+	if err != nil {
+		return nil, err
+	}
+	var items []rateItem
+	if err := json.Unmarshal(text, &items); err != nil {
+		return nil, err
+	}
+	t.Items = make([]rate.Item, len(items))
+	for i, item := range items {
+		t.Items[i] = rate.Item(item)
+	}
+	return t, nil
+}
+
+// page is how many journal rows are read at a time.
+const page = 256
+
+// Receipts implements store.Reader.
+func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, fn func(usage.Position, *usage.Receipt) (bool, error)) (usage.Position, error) {
+	for looked := 0; ; {
+		rows, err := r.journal(from.Commit)
+		if err != nil {
+			return from, err
+		}
+		for _, row := range rows {
+			if filter != nil && !between(row.timeMS, filter) {
+				from = usage.Position{Commit: row.number + 1}
+				looked++
+				continue
+			}
+			receipts, err := r.s.decode(row.codec, row.receipts)
+			if err != nil {
+				return from, err
+			}
+			if row.number > from.Commit {
+				from = usage.Position{Commit: row.number}
+			}
+			for from.Receipt < len(receipts) {
+				more, err := fn(from, receipts[from.Receipt])
+				if err != nil || !more {
+					return from, err
+				}
+				from = usage.Position{Commit: row.number, Receipt: from.Receipt + 1}
+			}
+			looked += len(receipts)
+			from = usage.Position{Commit: row.number + 1}
+		}
+		if len(rows) < page {
+			return usage.Position{}, nil
+		}
+		if bound > 0 && looked >= bound {
+			return from, nil
+		}
+	}
+}
+
+func between(timeMS int64, filter *usage.Filter) bool {
+	return timeMS >= filter.FromMS && (filter.ToMS == 0 || timeMS < filter.ToMS)
+}
+
+type journalRow struct {
+	number, timeMS int64
+	codec          int
+	receipts       []byte
+}
+
+func (r *reader) journal(from int64) ([]journalRow, error) {
+	rows, err := r.q.QueryContext(r.ctx, "SELECT number, time_ms, codec, receipts FROM journal WHERE number >= ? ORDER BY number LIMIT ?", from, page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := make([]journalRow, 0, page)
+	for rows.Next() {
+		var row journalRow
+		if err := rows.Scan(&row.number, &row.timeMS, &row.codec, &row.receipts); err != nil {
+			return nil, err
+		}
+		all = append(all, row)
+	}
+	return all, rows.Err()
+}
+
+// receiptAt reads a receipt on the writing connection. Of a key that came with another request there is none to
+// read; an empty receipt, which no request matches, stands for it.
+func (s *Store) receiptAt(ctx context.Context, at place) (*usage.Receipt, error) {
+	if at == notCharge {
+		return new(usage.Receipt), nil
+	}
+	var codec int
+	var text []byte
+	err := s.conn.QueryRowContext(ctx, "SELECT codec, receipts FROM journal WHERE number = ?", at.journal()).Scan(&codec, &text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, errNoReceipt
+	}
+	if err != nil {
+		return nil, err
+	}
+	receipts, err := s.decode(codec, text)
+	if err != nil {
+		return nil, err
+	}
+	if at.receipt() >= len(receipts) {
+		return nil, errNoReceipt
+	}
+	return receipts[at.receipt()], nil
+}
+
+// Check implements store.Store.
+func (s *Store) Check(ctx context.Context) ([]string, error) {
+	rows, err := s.reads.QueryContext(ctx, "PRAGMA quick_check(20)")
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	defer rows.Close()
+	var found []string
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return nil, unavailable(err)
+		}
+		if line != "ok" {
+			found = append(found, line)
+		}
+	}
+	return found, unavailable(rows.Err())
+}

@@ -1,0 +1,198 @@
+// Package sqlite keeps the books in one SQLite file, through a driver written in Go alone. See README.md for what it
+// promises and where it ends.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gofrs/flock"
+	"github.com/klauspost/compress/zstd"
+	driver "modernc.org/sqlite"
+
+	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/rate"
+	"github.com/farebox/farebox/store"
+)
+
+// Options say how a database is opened.
+type Options struct {
+	Create bool // make the file when it is not there
+	Serve  bool // be the one server of this file: refuse when another process is
+	Read   bool // change nothing, not even the schema
+}
+
+// Store is a store.Store in one file.
+type Store struct {
+	path   string
+	lock   *flock.Flock // held by a server
+	reads  *sql.DB
+	writes *sql.DB
+
+	mu         sync.Mutex // guards everything that writes: the connection, its statements, and the caches below
+	conn       *sql.Conn
+	stmts      statements
+	version    int64                   // PRAGMA data_version: moves when another process has written
+	lastCommit int64                   // number of the newest journal row
+	books      map[string]*ledger.Book // as in the file
+	tables     map[int64]*rate.Table   // by serial; tables never change
+	once       onceWindow
+	encoder    *zstd.Encoder
+	decoder    *zstd.Decoder
+
+	settings   atomic.Pointer[store.Settings]
+	checkpoint checkpointer
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens a database. What it says when it cannot is for the operator.
+func Open(path string, options Options) (*Store, error) {
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) && !options.Create {
+		return nil, fmt.Errorf("%s does not exist; `farebox serve --db %s` makes it", path, path)
+	}
+	s := &Store{path: path, books: map[string]*ledger.Book{}, tables: map[int64]*rate.Table{}}
+	if options.Serve {
+		if err := s.lockFile(); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.open(options); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) lockFile() error {
+	lock := flock.New(s.path + ".lock")
+	got, err := lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("%s cannot be locked: %w", s.path, err)
+	}
+	if !got {
+		return fmt.Errorf("%s is being served by another process; stop that one first, or give this one its own --db", s.path)
+	}
+	s.lock = lock
+	return nil
+}
+
+func (s *Store) open(options Options) (err error) {
+	// A commit waits for fdatasync, which keeps all that fsync keeps of a database. Where there is none, fsync stays.
+	_, _ = driver.Fdatasync(true)
+	if s.encoder, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1)); err != nil {
+		return err
+	}
+	if s.decoder, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0)); err != nil {
+		return err
+	}
+	if s.writes, err = sql.Open("sqlite", dsn(s.path, options.Read)); err != nil {
+		return err
+	}
+	if s.reads, err = sql.Open("sqlite", dsn(s.path, true)); err != nil {
+		return err
+	}
+	s.reads.SetMaxOpenConns(4)
+	ctx := context.Background()
+	if s.conn, err = s.writes.Conn(ctx); err != nil {
+		return s.cannotOpen(err)
+	}
+	if err := s.migrate(ctx, options.Read); err != nil {
+		return s.cannotOpen(err)
+	}
+	if options.Read {
+		return nil
+	}
+	if s.stmts, err = prepare(ctx, s.conn); err != nil {
+		return s.cannotOpen(err)
+	}
+	if err := s.reload(ctx); err != nil {
+		return s.cannotOpen(err)
+	}
+	s.checkpoint.start(s)
+	return nil
+}
+
+// dsn names the file with the settings of every connection. The write-ahead log is synced at every commit
+// (synchronous FULL); it is copied into the database by the checkpointer alone, off the path of answers.
+func dsn(path string, read bool) string {
+	q := url.Values{}
+	q.Add("_pragma", "busy_timeout(5000)")
+	if read {
+		q.Add("_pragma", "query_only(1)")
+	} else {
+		q.Add("_pragma", "journal_mode(WAL)")
+		q.Add("_pragma", "synchronous(FULL)")
+	}
+	q.Add("_pragma", "wal_autocheckpoint(0)")
+	q.Add("_pragma", "foreign_keys(0)")
+	q.Add("_pragma", "cache_size(-65536)")
+	if absolute, err := filepath.Abs(path); err == nil {
+		path = absolute
+	}
+	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String()
+}
+
+// Close implements store.Store.
+func (s *Store) Close() error {
+	s.checkpoint.stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	s.stmts.close()
+	if s.conn != nil {
+		errs = append(errs, s.conn.Close())
+	}
+	for _, db := range []*sql.DB{s.reads, s.writes} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Unlock())
+	}
+	return errors.Join(errs...)
+}
+
+// Settings implements store.Store.
+func (s *Store) Settings() *store.Settings { return s.settings.Load() }
+
+// cannotOpen says to the operator why a database cannot be used.
+func (s *Store) cannotOpen(err error) error {
+	if e, ok := errors.AsType[*driver.Error](err); ok {
+		switch e.Code() & 0xff {
+		case codeNotADatabase:
+			return fmt.Errorf("%s is not a database; give another --db, or restore it from a backup", s.path)
+		case codeCorrupt:
+			return fmt.Errorf("%s is damaged (%v); restore it from a backup", s.path, err)
+		case codeCannotOpen:
+			return fmt.Errorf("%s cannot be opened: is the directory there, and may this user write to it? (%v)", s.path, err)
+		}
+	}
+	return fmt.Errorf("%s: %w", s.path, err)
+}
+
+// SQLite's result codes (https://sqlite.org/rescode.html) that need words of their own.
+const (
+	codeCorrupt      = 11
+	codeCannotOpen   = 14
+	codeNotADatabase = 26
+)
+
+// unavailable translates any failure of the driver: whatever it was, nothing was written.
+func unavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*problem.Error](err); ok {
+		return err
+	}
+	return problem.Wrap(problem.Unavailable, err, "the store cannot do this now; nothing was changed. Try again")
+}

@@ -1,0 +1,142 @@
+// Package store is the contract of the books: what every store promises, whatever it is made of. A store loads, locks and
+// writes; it never decides.
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/farebox/farebox/auth"
+	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/rate"
+	"github.com/farebox/farebox/usage"
+)
+
+// OnceRetention is how long idempotency keys are kept at least.
+const OnceRetention = 7 * 24 * time.Hour
+
+// Store keeps instances, line items, rate tables, keys, configuration and receipts. Its methods are safe for concurrent
+// use. When the store cannot do its work (disk full, locked, damaged) they fail with a problem of the kind Unavailable,
+// and then nothing was written.
+type Store interface {
+	// Commit is the hot path: one durable transaction for a batch of requests. It loads and locks what want names, calls
+	// decide, writes the receipts that decide returns with the balances that follow from them, and returns once they
+	// would survive a power cut. Decide books on the loaded books, waits for nothing, and may be called again on
+	// freshly loaded ones if the transaction must be repeated. If Commit fails, nothing was booked.
+	Commit(ctx context.Context, want Want, decide func(*Loaded) []*usage.Receipt) error
+
+	// Change runs a transaction of everything that is not a charge. It is durable when Change returns nil, and leaves
+	// nothing behind when fn or the commit fails; an error of fn is returned as it is. Changes are made one at a time,
+	// and none while a batch commits.
+	Change(ctx context.Context, fn func(Tx) error) error
+
+	// View runs fn on one consistent, committed state.
+	View(ctx context.Context, fn func(Reader) error) error
+
+	// Settings returns the keys, configuration and rate tables now in force, without waiting: all changes made through
+	// this store, and those of others up to the last Refresh or Commit.
+	Settings() *Settings
+
+	// Refresh takes notice of what others have changed in the same database.
+	Refresh(ctx context.Context) error
+
+	// Forget drops idempotency keys that were used before a time.
+	Forget(ctx context.Context, beforeMS int64) error
+
+	// Backup writes a consistent copy to a new file while the store is in use.
+	Backup(ctx context.Context, file string) error
+
+	// Check looks for damage below the books, as the storage engine can see it, and returns what it found.
+	Check(ctx context.Context) ([]string, error)
+
+	// Close ends the use of the store. No method may be running or called after.
+	Close() error
+}
+
+// Want names what a batch needs.
+type Want struct {
+	Instances []string // may repeat
+	Once      []usage.OnceID
+}
+
+// Loaded is what a batch decides on. The books are locked until the batch is committed.
+type Loaded struct {
+	Books    map[string]*ledger.Book // by instance id; none for an instance that does not exist
+	Earlier  map[usage.OnceID]*usage.Receipt
+	Settings *Settings
+}
+
+// Settings are what requests are judged by, besides the books. They do not change; a change makes new ones.
+type Settings struct {
+	Keys          []auth.Key
+	Configuration map[string]ConfigValue // what was changed from its default
+	Rates         *rate.Catalog
+}
+
+// ConfigValue is a configuration value that was changed.
+type ConfigValue struct {
+	Name       string
+	Value      string
+	ModifiedMS int64
+	UpdatedBy  string // the id of the key whose token changed it
+}
+
+// Instance is where an account's line items live.
+type Instance struct {
+	Number     int64 // the store's name for it; instances are listed in its order
+	ID         string
+	ShortName  string
+	AccountID  string
+	Default    bool // the first of its account
+	CreatedMS  int64
+	ModifiedMS int64
+}
+
+// Answer is what was answered to a request other than a charge that came with an idempotency key.
+type Answer struct {
+	TimeMS      int64
+	Fingerprint []byte // of the request
+	Status      int
+	Body        []byte
+}
+
+// Reader reads one consistent state. What does not exist is nil, not an error.
+type Reader interface {
+	Instance(id string) (*Instance, error)
+	DefaultInstance(accountID string) (*Instance, error)
+	Instances(afterNumber int64, limit int) ([]Instance, error)
+
+	// LineItem and LineItems return deleted ones too: their use still counts.
+	LineItem(activationID string) (*ledger.LineItem, error)
+	LineItems(instanceID string) ([]*ledger.LineItem, error) // empty id: of all instances, by number
+	Settings() (*Settings, error)
+
+	// Receipts calls fn with the receipts from a position on, in order, until fn returns false or an error. Receipts that
+	// the filter cannot select may be left out. It stops after about bound receipts looked at (0: never) and returns
+	// the position to go on from; the zero Position when there is no more.
+	Receipts(from usage.Position, filter *usage.Filter, bound int, fn func(usage.Position, *usage.Receipt) (bool, error)) (usage.Position, error)
+}
+
+// Tx reads and writes one state.
+type Tx interface {
+	Reader
+
+	InsertInstance(*Instance) error // sets Number
+
+	// PutLineItem writes a line item, new or not, but never the use of one that exists. It sets Number.
+	PutLineItem(*ledger.LineItem) error
+	// RemoveLineItem removes a line item that was never used, with every trace.
+	RemoveLineItem(activationID string) error
+
+	InsertRateTable(*rate.Table) error // sets Serial
+	DeleteRateTable(series, version string) error
+
+	PutKey(auth.Key) error // of a key that exists, CreatedMS is kept
+	DeleteKey(role auth.Role, id string) error
+	PutConfigValue(ConfigValue) error
+
+	Answer(usage.OnceID) (*Answer, error)
+	PutAnswer(usage.OnceID, *Answer) error
+	// Earlier returns the receipt of a charge that had this idempotency key.
+	Earlier(usage.OnceID) (*usage.Receipt, error)
+}

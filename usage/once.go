@@ -1,0 +1,19 @@
+package usage
+
+import "crypto/sha256"
+
+// OnceID names a request that must count once: an idempotency key within its scope. Keys of two instances never meet.
+type OnceID [16]byte
+
+// NewOnceID returns the id of an idempotency key. The scope is an instance's id, or empty for requests that address none.
+func NewOnceID(scope, key string) OnceID {
+	sum := sha256.Sum256([]byte(scope + "\x00" + key))
+	return OnceID(sum[:16])
+}
+
+// Position is a place in the record: a commit, a receipt in it, an event of that. Positions order the record in time.
+type Position struct {
+	Commit  int64
+	Receipt int
+	Event   int
+}
