@@ -1,0 +1,56 @@
+# What a laptop runs is what CI runs. `make` alone lists the targets.
+
+.DEFAULT_GOAL := help
+SHELL := bash
+
+# The race detector needs a C compiler; without one the tests run without it, and say so.
+RACE := $(shell command -v $${CC:-gcc} >/dev/null && echo -race)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/farebox
+	go build -o bin/farebox ./cmd/farebox
+
+.PHONY: demo
+demo: build ## watch tokens being charged
+	bin/farebox demo
+
+.PHONY: test
+test: format vet staticcheck unit vulnerabilities ## everything that must pass
+
+.PHONY: format
+format: ## fail where gofmt would change something
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; }
+
+.PHONY: vet
+vet: ## go vet
+	go vet ./...
+
+.PHONY: staticcheck
+staticcheck: ## staticcheck, as pinned in go.mod
+	go tool staticcheck ./...
+
+.PHONY: unit
+unit: ## all tests, the README's tour among them
+	@[ -n "$(RACE)" ] || echo "NO C COMPILER: the tests run without the race detector"
+	go test $(RACE) -timeout 9m ./...
+
+.PHONY: vulnerabilities
+vulnerabilities: ## govulncheck, where its database can be reached
+	@if go run ./test/reachable https://vuln.go.dev/index/db.json; then go tool govulncheck ./...; \
+	else echo "THE VULNERABILITY DATABASE CANNOT BE REACHED: govulncheck was not run"; fi
+
+.PHONY: bench
+bench: ## the benchmarks behind docs/BENCHMARKS.md
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (default 20s)
+	@for pkg in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$pkg | grep ^Fuzz); do \
+	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $${FUZZTIME:-20s} $$pkg || exit 1; \
+	  done; \
+	done

@@ -1,0 +1,98 @@
+// Package readme runs the README's tour, so that what newcomers are told to type works.
+package readme
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// step is a block of commands and what the README says they print; in that, … stands for anything on a line.
+type step struct{ commands, want string }
+
+func TestTour(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := tour(t, string(text))
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := runAll(t, root, steps)
+	for i, s := range steps {
+		if s.want != "" && !matches(s.want, got[i]) {
+			t.Errorf("%s\nprinted:\n%s\nthe README says:\n%s", s.commands, got[i], s.want)
+		}
+	}
+}
+
+func tour(t *testing.T, readme string) (steps []step) {
+	_, readme, _ = strings.Cut(readme, "## A five-minute tour")
+	readme, _, _ = strings.Cut(readme, "\n## ")
+	for _, block := range regexp.MustCompile("(?s)```(sh|text)\n(.*?)```").FindAllStringSubmatch(readme, -1) {
+		switch {
+		case block[1] == "sh":
+			steps = append(steps, step{commands: block[2]})
+		case len(steps) == 0 || steps[len(steps)-1].want != "":
+			t.Fatal("a text block without commands before it")
+		default:
+			steps[len(steps)-1].want = block[2]
+		}
+	}
+	if len(steps) < 8 {
+		t.Fatalf("found only %d steps", len(steps))
+	}
+	return steps
+}
+
+// runAll runs the steps in one shell, in an empty directory, on a free port.
+func runAll(t *testing.T, root string, steps []step) []string {
+	const mark = "=== end of step ==="
+	var script strings.Builder
+	fmt.Fprintf(&script, "set -eu\nexec 2>&1\nmake() { command make -s -C %q \"$@\"; }\n", root)
+	fmt.Fprintf(&script, "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n")
+	for _, s := range steps {
+		commands := strings.ReplaceAll(s.commands, "127.0.0.1:8080", freeAddr(t))
+		commands = strings.ReplaceAll(commands, "$PWD/bin", root+"/bin")
+		fmt.Fprintf(&script, "%s\necho '%s'\n", commands, mark)
+	}
+	shell := exec.CommandContext(t.Context(), "bash")
+	shell.Dir = t.TempDir()
+	shell.Stdin = strings.NewReader(script.String())
+	shell.WaitDelay = 5 * time.Second
+	out, err := shell.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return strings.Split(string(out), mark+"\n")
+}
+
+var addr string
+
+func freeAddr(t *testing.T) string {
+	if addr == "" {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr = l.Addr().String()
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return addr
+}
+
+func matches(want, got string) bool {
+	pattern := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSpace(want)), "…", ".*")
+	blank := regexp.MustCompile(`\n+`)
+	return regexp.MustCompile("^" + pattern + "$").MatchString(blank.ReplaceAllString(strings.TrimSpace(got), "\n"))
+}
