@@ -104,8 +104,8 @@ func (c *Change) PutLineItem(next ledger.LineItem) (*ledger.LineItem, error) {
 	return &kept, c.tx.PutLineItem(&kept)
 }
 
-// DeleteLineItem ends a line item. One that was used stays in the books for its events; one that never was is gone, and its
-// activationId is free again.
+// DeleteLineItem ends a line item. One that was charged stays in the books for its events, even when it has no use; one
+// that never was is gone, and its activationId is free again.
 func (c *Change) DeleteLineItem(instanceID, activationID string) error {
 	if err := c.instanceExists(instanceID); err != nil {
 		return err
@@ -117,7 +117,11 @@ func (c *Change) DeleteLineItem(instanceID, activationID string) error {
 	if l == nil || l.Deleted || l.InstanceID != instanceID {
 		return NoLineItem(activationID)
 	}
-	if l.Used.IsZero() {
+	charged, err := c.tx.Charged(activationID)
+	if err != nil {
+		return err
+	}
+	if !charged {
 		return c.tx.RemoveLineItem(activationID)
 	}
 	l.Deleted = true

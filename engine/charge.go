@@ -139,7 +139,7 @@ func (e *Engine) decide(batch []*charge, loaded *store.Loaded) (receipts []*usag
 		if fault := recover(); fault != nil {
 			slog.Error("fault in a decision; nothing was charged", "fault", fault, "stack", string(debug.Stack()))
 			for _, c := range batch {
-				c.receipt, c.err = nil, problem.New(problem.Internal, "this request could not be decided; nothing was charged")
+				c.receipt, c.replayed, c.err = nil, false, problem.New(problem.Internal, "this request could not be decided; nothing was charged")
 			}
 			receipts = nil
 		}

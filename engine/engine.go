@@ -39,6 +39,9 @@ type Engine struct {
 	running  sync.WaitGroup
 }
 
+// enableRandPool is for the whole process; two engines that start at once must not both do it.
+var enableRandPool = sync.OnceFunc(uuid.EnableRandPool)
+
 // New starts an engine on a store. Stop it before the store is closed.
 func New(s store.Store, options Options) *Engine {
 	e := &Engine{
@@ -49,7 +52,7 @@ func New(s store.Store, options Options) *Engine {
 		e.now = time.Now
 	}
 	if e.newID == nil {
-		uuid.EnableRandPool()
+		enableRandPool()
 		e.newID = func() string { return uuid.Must(uuid.NewV7()).String() }
 	}
 	if e.metrics == nil {

@@ -26,13 +26,15 @@ func EventPage(r store.Reader, from usage.Position, filter *usage.Filter, limit,
 	events := []usage.Event{}
 	var full *usage.Position
 	var scratch []usage.Event
-	skip := from.Event
 	next, err := r.Receipts(from, filter, bound, func(at usage.Position, receipt *usage.Receipt) (bool, error) {
 		if !filter.MatchReceipt(receipt.InstanceID, receipt.TimeMS) {
-			skip = 0
 			return true, nil
 		}
 		scratch = receipt.Events(scratch[:0])
+		skip := 0
+		if at.Commit == from.Commit && at.Receipt == from.Receipt { // else the receipt that was begun is one the filter leaves out
+			skip = from.Event
+		}
 		for i := skip; i < len(scratch); i++ {
 			if !filter.Match(&scratch[i]) {
 				continue
@@ -44,7 +46,6 @@ func EventPage(r store.Reader, from usage.Position, filter *usage.Filter, limit,
 			}
 			events = append(events, scratch[i])
 		}
-		skip = 0
 		return true, nil
 	})
 	if full != nil || err != nil || next == (usage.Position{}) {

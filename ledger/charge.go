@@ -70,8 +70,8 @@ type Prices struct {
 // Decide says who pays for an ask and changes nothing. Slices are appended to buf.
 //
 // First every usable line item gives of its balance, then, in the same order, of its overdraft (D3). A line item prices
-// the ask by its own series (D2) and is skipped when that does not price it. An item is granted whole or not at all,
-// unless AllowPartial (D5).
+// the ask by its own series (D2) and is skipped when that does not price it, or when it has nothing to give. An item is
+// granted whole or not at all, unless AllowPartial (D5), and never for more than token.Max.
 func Decide(book *Book, prices *Prices, ask Ask, buf []Slice) Outcome {
 	d := draw{slices: buf, first: len(buf), count: ask.Count}
 	usable := false
@@ -127,39 +127,53 @@ type draw struct {
 	slices []Slice
 	first  int
 
-	priced    bool
+	priced    bool         // by any line item
+	begun     bool         // there is a rate
 	rate      token.Amount // at which count and asked are
 	count     token.Amount // uncovered when this rate was first asked
 	asked     token.Amount // count x rate
 	uncovered token.Amount // of asked
 	run       token.Amount // tokens found at this rate
 	found     token.Amount // count that the tokens of the rates before would cover
+	total     token.Amount // tokens found
 }
 
 // from takes from one line item and reports whether nothing is left to cover.
 func (d *draw) from(l *LineItem, table *rate.Table, price token.Amount, overdraft bool) bool {
-	d.reprice(price)
+	d.priced = true
 	left := l.Balance()
 	if overdraft {
 		left = l.overdraftLeft()
 	}
-	take := token.Min(d.uncovered, left)
-	if take.Sign() > 0 || d.uncovered.IsZero() {
-		d.take(l, table, take, overdraft)
+	left = token.Min(left, token.Max.Sub(d.total))
+	if left.IsZero() && !d.free(price) {
+		return false // its rate must play no part, or the roundings of changing to it would be paid for
 	}
+	d.reprice(price)
+	d.take(l, table, token.Min(d.uncovered, left), overdraft)
 	return d.uncovered.IsZero()
+}
+
+// free reports whether what is uncovered costs nothing at a rate.
+func (d *draw) free(price token.Amount) bool {
+	if d.begun && price.Equal(d.rate) {
+		return false // or it would be covered
+	}
+	at := *d
+	at.reprice(price)
+	return at.uncovered.IsZero()
 }
 
 // reprice expresses what is uncovered at another line item's rate (decisions.md D2).
 func (d *draw) reprice(price token.Amount) {
 	switch {
-	case !d.priced:
-		d.priced = true
+	case !d.begun:
+		d.begun = true
 	case price.Equal(d.rate):
 		return
 	default:
-		d.count = token.MulDivUp(d.count, d.uncovered, d.asked)
 		d.found, d.run = d.covered(), token.Amount{}
+		d.count = token.MulDivUp(d.count, d.uncovered, d.asked)
 	}
 	d.rate = price
 	d.asked = token.MulHalfEven(d.count, price)
@@ -168,7 +182,7 @@ func (d *draw) reprice(price token.Amount) {
 
 func (d *draw) take(l *LineItem, table *rate.Table, tokens token.Amount, overdraft bool) {
 	d.uncovered = d.uncovered.Sub(tokens)
-	d.run = d.run.Add(tokens)
+	d.run, d.total = d.run.Add(tokens), d.total.Add(tokens)
 	var over token.Amount
 	if overdraft {
 		over = tokens
@@ -183,11 +197,7 @@ func (d *draw) take(l *LineItem, table *rate.Table, tokens token.Amount, overdra
 }
 
 func (d *draw) granted(count token.Amount) Outcome {
-	o := Outcome{Status: Granted, Count: count, Slices: d.slices[d.first:]}
-	for i := range o.Slices {
-		o.Tokens = o.Tokens.Add(o.Slices[i].Tokens)
-	}
-	return o
+	return Outcome{Status: Granted, Count: count, Tokens: d.total, Slices: d.slices[d.first:]}
 }
 
 // covered returns the count that all tokens found so far would buy.

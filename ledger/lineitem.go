@@ -151,12 +151,12 @@ func (l *LineItem) OverdraftUsed() token.Amount {
 
 // overdraftLeft returns what may be charged past the quantity once the balance is gone.
 func (l *LineItem) overdraftLeft() token.Amount {
-	var left token.Amount
-	switch l.Overdraft {
-	case NumberOverdraft:
-		left = token.FromInt(l.OverdraftLimit).Sub(l.OverdraftUsed())
-	case UnlimitedOverdraft:
-		left = token.Max.Sub(l.Used).Sub(l.Balance())
+	if l.Overdraft == NoOverdraft {
+		return token.Amount{}
+	}
+	left := token.Max.Sub(l.Used).Sub(l.Balance())
+	if l.Overdraft == NumberOverdraft {
+		left = token.Min(left, token.FromInt(l.OverdraftLimit).Sub(l.OverdraftUsed()))
 	}
 	if left.Sign() < 0 {
 		return token.Amount{}

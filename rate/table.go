@@ -3,6 +3,10 @@ package rate
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/token"
@@ -13,6 +17,9 @@ const (
 	NameBytes = 256
 	ItemsMost = 100_000
 )
+
+// lastMS is the end of the year 9999, past which dates cannot be written.
+const lastMS = 253402300799999
 
 // Table is one version of a series: from EffectiveFromMS on, until a later table of the series takes over, it alone
 // prices the series' items. Tables never change once they are posted.
@@ -36,50 +43,87 @@ type Item struct {
 
 type key struct{ name, version string }
 
-// Validate checks a table before it is posted. Its problems name fields as the JSON document has them.
+// String names an item in a message.
+func (k key) String() string {
+	if k.version == "" {
+		return strconv.Quote(k.name)
+	}
+	return fmt.Sprintf("%q version %q", k.name, k.version)
+}
+
+// Validate checks a table before it is posted. Its problems name fields as the JSON document has them; those of items
+// also say which item it is, since nobody counts the rows of a long file.
 func (t *Table) Validate() error {
-	switch {
-	case t.Version == "":
+	if err := t.validateHead(); err != nil {
+		return err
+	}
+	seen := make(map[key]int, len(t.Items))
+	for i, item := range t.Items {
+		if err := item.validate(fmt.Sprintf("items[%d].", i)); err != nil {
+			return err
+		}
+		k := key{item.Name, item.Version}
+		if first, twice := seen[k]; twice {
+			return problem.Field(fmt.Sprintf("items[%d].name", i), "%s is items[%d] already; remove one of the two", k, first)
+		}
+		seen[k] = i
+	}
+	return nil
+}
+
+func (t *Table) validateHead() error {
+	if t.Version == "" {
 		return problem.Field("version", "is required: it tells people the tables of a series apart")
-	case len(t.Version) > NameBytes:
-		return problem.Field("version", "is longer than %d bytes", NameBytes)
-	case len(t.Series) > NameBytes:
-		return problem.Field("series", "is longer than %d bytes", NameBytes)
-	case t.EffectiveFromMS < 0:
-		return problem.Field("effectiveFrom", "must be milliseconds since 1970, not negative")
+	}
+	if why := misnamed(t.Version); why != "" {
+		return problem.Field("version", "%s", why)
+	}
+	if why := misnamed(t.Series); why != "" {
+		return problem.Field("series", "%s", why)
+	}
+	switch {
+	case t.EffectiveFromMS < 0 || t.EffectiveFromMS > lastMS:
+		return problem.Field("effectiveFrom", "must be milliseconds since 1970, not negative and not after the year 9999")
 	case len(t.Items) == 0:
 		return problem.Field("items", "must have at least one item")
 	case len(t.Items) > ItemsMost:
 		return problem.Field("items", "has %d items, at most %d are allowed", len(t.Items), ItemsMost)
 	}
-	seen := make(map[key]int, len(t.Items))
-	for i, item := range t.Items {
-		if err := item.validate(fmt.Sprintf("items[%d]", i)); err != nil {
-			return err
-		}
-		if first, twice := seen[key{item.Name, item.Version}]; twice {
-			return problem.Field(fmt.Sprintf("items[%d].name", i), "is the same item and version as items[%d]", first)
-		}
-		seen[key{item.Name, item.Version}] = i
+	return nil
+}
+
+func (item Item) validate(prefix string) error {
+	if item.Name == "" {
+		return problem.Field(prefix+"name", "is required")
+	}
+	if why := misnamed(item.Name); why != "" {
+		return problem.Field(prefix+"name", "%s", why)
+	}
+	if why := misnamed(item.Version); why != "" {
+		return problem.Field(prefix+"version", "%s", why)
+	}
+	if item.Rate.Sign() < 0 {
+		return problem.Field(prefix+"rate", "must not be negative, and is %s for %s", item.Rate, key{item.Name, item.Version})
 	}
 	return nil
 }
 
-func (item Item) validate(field string) error {
+// misnamed says what keeps a text from being a name or a version. Neither JSON nor every database takes what is not
+// UTF-8 or has a NUL in it, and nobody can ask for a name whose control characters they do not see.
+func misnamed(s string) string {
 	switch {
-	case item.Name == "":
-		return problem.Field(field+".name", "is required")
-	case len(item.Name) > NameBytes:
-		return problem.Field(field+".name", "is longer than %d bytes", NameBytes)
-	case len(item.Version) > NameBytes:
-		return problem.Field(field+".version", "is longer than %d bytes", NameBytes)
-	case item.Rate.Sign() < 0:
-		return problem.Field(field+".rate", "must not be negative")
+	case len(s) > NameBytes:
+		return fmt.Sprintf("is longer than %d bytes", NameBytes)
+	case !utf8.ValidString(s):
+		return "is not UTF-8 text"
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return fmt.Sprintf("%q has a control character; remove it", s)
 	}
-	return nil
+	return ""
 }
 
 // Rate returns the price of one of an item, and whether this table prices it: the name and the version match exactly.
+// Only a table that is in a catalog, which makes its index, prices anything.
 func (t *Table) Rate(name, version string) (token.Amount, bool) {
 	if t == nil {
 		return token.Amount{}, false

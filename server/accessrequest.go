@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/api"
 	"github.com/farebox/farebox/engine"
@@ -41,6 +43,7 @@ func decodeAccessRequest(body []byte) (*access.Request, error) {
 	request := &access.Request{
 		Requester: access.Requester(*in.Requester), Items: make([]access.Item, len(in.RequestedItems)), AllOrNothing: in.AllOrNothing,
 	}
+	request.Requester.Dictionary = present(in.Requester.Dictionary)
 	if in.AllowPartial && in.AllOrNothing {
 		return nil, problem.Field("allowPartial", "contradicts allOrNothing: leave one of them out")
 	}
@@ -51,10 +54,18 @@ func decodeAccessRequest(body []byte) (*access.Request, error) {
 		}
 		request.Items[i] = access.Item{
 			Ask:      ledger.Ask{Item: item.Item, Version: item.Version, Count: *item.Count, AllowPartial: in.AllowPartial},
-			MetaData: item.MetaData,
+			MetaData: present(item.MetaData),
 		}
 	}
 	return request, request.Validate()
+}
+
+// present returns nil for JSON's null, which stands for a field that is left out, as it does in fields of other types.
+func present(v jsontext.Value) jsontext.Value {
+	if v.Kind() == 'n' {
+		return nil
+	}
+	return v
 }
 
 // wireAccessAnswer renders a receipt. It depends on nothing else, so that a receipt gives the same answer whenever it is

@@ -46,6 +46,9 @@ func explain(err error) (field, what string) {
 	if e.GoType == reflect.TypeFor[token.Amount]() && e.Err != nil {
 		return path(e.JSONPointer), e.Err.Error()
 	}
+	if errors.Is(e.Err, strconv.ErrRange) {
+		return path(e.JSONPointer), "is out of range"
+	}
 	return path(e.JSONPointer), fmt.Sprintf("%s found, %s expected", found(e), expected(e.GoType))
 }
 

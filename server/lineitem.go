@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/farebox/farebox/api"
@@ -87,17 +88,25 @@ func deleteLineItem(c *call) (*reply, error) {
 
 func putLineItem(c *call) (*reply, error) {
 	next, problems := decodeLineItem(c.family, c.body)
-	next.InstanceID = c.PathValue("instanceId")
+	if instance := c.PathValue("instanceId"); next.InstanceID == "" {
+		next.InstanceID = instance
+	} else if next.InstanceID != instance {
+		problems = append(problems, problem.Field("instanceId", "must be that of the path, or left out"))
+	}
 	if len(problems) > 0 {
 		return nil, lineItemErrors(c.family, problems)
 	}
-	return c.change(func(tx *engine.Change) (*reply, error) {
+	rep, err := c.change(func(tx *engine.Change) (*reply, error) {
 		kept, err := tx.PutLineItem(next)
 		if err != nil {
 			return nil, err
 		}
 		return jsonReply(http.StatusOK, wireLineItem(c.family, kept))
 	})
+	if p, ok := errors.AsType[*problem.Error](err); ok && p.Kind == problem.Invalid {
+		err = lineItemErrors(c.family, []*problem.Error{p})
+	}
+	return rep, err
 }
 
 // decodeLineItem reads a line item in the attributes of its API version. The body's used is ignored (decisions.md D33); an
@@ -152,7 +161,8 @@ func decodeBase[A any](body []byte) (ledger.LineItem, *A, []*problem.Error) {
 	if len(missing) > 0 {
 		return l, nil, missing
 	}
-	l.ActivationID, l.State, l.Quantity, l.StartMS, l.EndMS = in.ActivationID, ledger.State(in.State), *in.Quantity, *in.Start, *in.End
+	l.ActivationID, l.InstanceID, l.State = in.ActivationID, in.InstanceID, ledger.State(in.State)
+	l.Quantity, l.StartMS, l.EndMS = *in.Quantity, *in.Start, *in.End
 	return l, in.Attributes, nil
 }
 

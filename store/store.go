@@ -125,7 +125,9 @@ type Tx interface {
 
 	// PutLineItem writes a line item, new or not, but never the use of one that exists. It sets Number.
 	PutLineItem(*ledger.LineItem) error
-	// RemoveLineItem removes a line item that was never used, with every trace.
+	// Charged reports whether a line item has usage events. Its use does not tell: it is 0 after a charge of 0 tokens.
+	Charged(activationID string) (bool, error)
+	// RemoveLineItem removes a line item that was never charged, with every trace.
 	RemoveLineItem(activationID string) error
 
 	InsertRateTable(*rate.Table) error // sets Serial

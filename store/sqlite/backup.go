@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,26 +14,41 @@ import (
 // already is never touched.
 func (s *Store) Backup(ctx context.Context, file string) error {
 	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
-		return problem.New(problem.Conflict, "%s is there already; name a new file", file)
+		return thereAlready(file)
 	}
-	part := file + ".part"
-	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("backup: %w", err)
+	part, err := partOf(file)
+	if err != nil {
+		return backupFailed(file, err)
 	}
-	if _, err := s.writes.ExecContext(ctx, "VACUUM INTO ?", part); err != nil {
-		return fmt.Errorf("backup to %s: %w", file, errors.Join(err, ignoreMissing(os.Remove(part))))
+	if _, err = s.writes.ExecContext(ctx, "VACUUM INTO ?", part); err == nil {
+		err = errors.Join(syncPath(part), os.Link(part, file))
 	}
-	if err := errors.Join(syncPath(part), os.Link(part, file), os.Remove(part), syncPath(filepath.Dir(file))); err != nil {
-		return fmt.Errorf("backup: %w", err)
+	err = errors.Join(err, os.Remove(part), syncPath(filepath.Dir(file)))
+	if errors.Is(err, fs.ErrExist) {
+		return thereAlready(file)
+	}
+	if err != nil {
+		return backupFailed(file, err)
 	}
 	return nil
 }
 
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// partOf makes an empty file beside the one that is to be. Each backup has its own, so that two never write into one.
+func partOf(file string) (string, error) {
+	part, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*.part")
+	if err != nil {
+		return "", err
 	}
-	return err
+	return part.Name(), part.Close()
+}
+
+func thereAlready(file string) error {
+	return problem.New(problem.Conflict, "%s is there already; name a new file", file)
+}
+
+// backupFailed says why: whoever makes backups is an operator.
+func backupFailed(file string, err error) error {
+	return problem.Wrap(problem.Unavailable, err, "backup to %s: %v", file, err)
 }
 
 // syncPath makes a file, or the names in a directory, survive a power cut.

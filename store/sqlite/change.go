@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 
 	"github.com/go-json-experiment/json"
 
@@ -18,8 +19,8 @@ import (
 // Change implements store.Store.
 func (s *Store) Change(ctx context.Context, fn func(store.Tx) error) error {
 	ctx = context.WithoutCancel(ctx)
-	t := &tx{reader: reader{ctx: ctx, s: s}, touched: map[string]bool{}}
-	err := s.transaction(ctx, func() error {
+	t := &tx{reader: reader{ctx: ctx, s: s, tables: s.tables}, touched: map[string]bool{}, answered: map[usage.OnceID]int64{}}
+	return s.transaction(ctx, func() error {
 		t.q = s.conn
 		return fn(t)
 	}, func() error {
@@ -34,19 +35,27 @@ func (s *Store) Change(ctx context.Context, fn func(store.Tx) error) error {
 		}
 		return nil
 	})
-	return unavailable(err)
 }
 
-// transaction runs fn in a durable transaction, then the after functions still under the lock. A problem that fn returns
+// transaction runs fn in a durable transaction, then the after functions still under the lock. An error that fn returns
 // comes back as it is.
 func (s *Store) transaction(ctx context.Context, fn func() error, after ...func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.begin(ctx); err != nil {
-		return err
+		return unavailable(err)
 	}
-	if err := fn(); err != nil {
-		return s.undo(ctx, err)
+	over := false
+	defer func() {
+		if !over { // fn panicked: without this the transaction would stay open, and no other could begin
+			_ = s.undo(ctx, nil)
+		}
+	}()
+	err := fn()
+	over = true
+	if err != nil {
+		_ = s.undo(ctx, nil)
+		return err
 	}
 	if _, err := s.stmts.commit.ExecContext(ctx); err != nil {
 		return s.undo(ctx, err)
@@ -69,7 +78,8 @@ type tx struct {
 }
 
 func (t *tx) exec(query string, args ...any) (sql.Result, error) {
-	return t.s.conn.ExecContext(t.ctx, query, args...)
+	result, err := t.s.conn.ExecContext(t.ctx, query, args...)
+	return result, unavailable(err)
 }
 
 func (t *tx) InsertInstance(i *store.Instance) error {
@@ -96,10 +106,19 @@ func (t *tx) PutLineItem(l *ledger.LineItem) error {
 		l.ActivationID, l.InstanceID, l.State, l.Quantity, l.StartMS, l.EndMS, l.Elastic, l.Series, l.Overdraft,
 		l.OverdraftLimit, l.Priority, l.Kind, l.UnitPrice.String(), l.Currency, l.Deleted)
 	if err := row.Scan(&l.Number); err != nil {
-		return err
+		return unavailable(err)
 	}
-	_, err := t.exec("INSERT INTO balance (line_item, used) VALUES (?, ?) ON CONFLICT DO NOTHING", l.Number, token.Amount{}.String())
+	_, err := t.exec("INSERT INTO balance (line_item, used, charged) VALUES (?, ?, 0) ON CONFLICT DO NOTHING", l.Number, token.Amount{}.String())
 	return err
+}
+
+func (t *tx) Charged(activationID string) (charged bool, err error) {
+	err = t.s.conn.QueryRowContext(t.ctx, "SELECT charged FROM balance JOIN line_item ON line_item = number WHERE activation_id = ?", activationID).
+		Scan(&charged)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return charged, unavailable(err)
 }
 
 func (t *tx) RemoveLineItem(activationID string) error {
@@ -124,6 +143,7 @@ type rateItem struct {
 
 func (t *tx) InsertRateTable(table *rate.Table) error {
 	t.settings = true
+	t.tables = maps.Clone(t.tables) // if this is undone the next table has the same serial: none of it may be remembered
 	items := make([]rateItem, len(table.Items))
 	for i, item := range table.Items {
 		items[i] = rateItem(item)
@@ -176,14 +196,22 @@ func (t *tx) Answer(id usage.OnceID) (*store.Answer, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
-	return a, err
+	return a, unavailable(err)
 }
 
 func (t *tx) PutAnswer(id usage.OnceID, a *store.Answer) error {
-	t.answered = map[usage.OnceID]int64{id: a.TimeMS}
+	t.answered[id] = a.TimeMS
 	_, err := t.exec("INSERT INTO answer (once_id, time_ms, fingerprint, status, body) VALUES (?, ?, ?, ?, ?)",
-		id[:], a.TimeMS, a.Fingerprint, a.Status, a.Body)
+		id[:], a.TimeMS, notNull(a.Fingerprint), a.Status, notNull(a.Body))
 	return err
+}
+
+// notNull makes no bytes an empty value: an answer without a body is an answer too.
+func notNull(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }
 
 func (t *tx) Earlier(id usage.OnceID) (*usage.Receipt, error) {
@@ -191,7 +219,8 @@ func (t *tx) Earlier(id usage.OnceID) (*usage.Receipt, error) {
 	if !used || at == notCharge {
 		return nil, nil
 	}
-	return t.s.receiptAt(t.ctx, at)
+	receipt, err := t.s.receiptAt(t.ctx, at, unpackedRows{})
+	return receipt, unavailable(err)
 }
 
 // reload reads everything that is kept in memory anew: another process has written, or nothing was read yet.
@@ -207,8 +236,10 @@ func (s *Store) reload(ctx context.Context) error {
 	if err := s.loadSettings(ctx); err != nil {
 		return err
 	}
-	if err := s.loadOnce(ctx, s.lastCommit); err != nil {
-		return err
+	if !s.read { // nobody decides here
+		if err := s.loadOnce(ctx, s.lastCommit); err != nil {
+			return err
+		}
 	}
 	s.version, s.lastCommit = version, last
 	return nil
@@ -218,6 +249,9 @@ func (s *Store) reload(ctx context.Context) error {
 func (s *Store) Refresh(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.conn == nil {
+		return unavailable(s.reconnect(ctx))
+	}
 	var version int64
 	if err := s.stmts.dataVersion.QueryRowContext(ctx).Scan(&version); err != nil {
 		return unavailable(err)
@@ -229,7 +263,7 @@ func (s *Store) Refresh(ctx context.Context) error {
 }
 
 func (s *Store) loadSettings(ctx context.Context) error {
-	settings, err := (&reader{ctx: ctx, q: s.conn, s: s}).Settings()
+	settings, err := (&reader{ctx: ctx, q: s.conn, s: s, tables: s.tables}).Settings()
 	if err != nil {
 		return err
 	}

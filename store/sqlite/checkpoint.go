@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync/atomic"
@@ -16,6 +17,9 @@ const (
 )
 
 type checkpointer struct {
+	every time.Duration // checkpointEvery, unless a test has its own
+	long  int           // logPagesLong, likewise
+
 	quit   chan struct{}
 	done   chan struct{}
 	writes atomic.Int64
@@ -25,10 +29,11 @@ type checkpointer struct {
 func (c *checkpointer) written() { c.writes.Add(1) }
 
 func (c *checkpointer) start(s *Store) {
+	c.every, c.long = cmp.Or(c.every, checkpointEvery), cmp.Or(c.long, logPagesLong)
 	c.quit, c.done = make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(c.done)
-		tick := time.NewTicker(checkpointEvery)
+		tick := time.NewTicker(c.every)
 		defer tick.Stop()
 		var seen int64
 		for {
@@ -57,7 +62,7 @@ func (c *checkpointer) stop() {
 
 func (s *Store) copyLog() error {
 	pages, err := s.passiveCheckpoint()
-	if err != nil || pages < logPagesLong {
+	if err != nil || pages < s.checkpoint.long {
 		return err
 	}
 	if _, err := s.passiveCheckpoint(); err != nil { // what was written during the first

@@ -32,7 +32,7 @@ func prepare(ctx context.Context, conn *sql.Conn) (st statements, err error) {
 		"PRAGMA data_version": &st.dataVersion,
 		"INSERT INTO journal (number, time_ms, codec, receipts) VALUES (?, ?, ?, ?)": &st.journal,
 		"INSERT INTO once (journal, time_ms, keys) VALUES (?, ?, ?)":                 &st.once,
-		"UPDATE balance SET used = ? WHERE line_item = ?":                            &st.balance,
+		"UPDATE balance SET used = ?, charged = 1 WHERE line_item = ?":               &st.balance,
 		"SELECT account_id FROM instance WHERE id = ?":                               &st.instance,
 		selectLineItems + " WHERE instance_id = ?":                                   &st.lineItems,
 	} {
@@ -71,7 +71,15 @@ func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.
 	if err != nil {
 		return s.undo(ctx, err)
 	}
+	decided := false
+	defer func() {
+		if !decided { // decide panicked: without this the transaction would stay open, and no other could begin
+			s.dropBooks(want.Instances)
+			_ = s.undo(ctx, nil)
+		}
+	}()
 	receipts := decide(loaded)
+	decided = true
 	if len(receipts) == 0 {
 		s.dropBooks(want.Instances) // nobody answers for what decide left in them
 		return s.undo(ctx, nil)
@@ -92,6 +100,11 @@ func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.
 
 // begin opens the transaction and takes notice of other processes' work.
 func (s *Store) begin(ctx context.Context) error {
+	if s.conn == nil {
+		if err := s.reconnect(ctx); err != nil {
+			return err
+		}
+	}
 	if _, err := s.stmts.begin.ExecContext(ctx); err != nil {
 		return err
 	}
@@ -122,18 +135,31 @@ func endedAlready(err error) bool {
 	return bytes.Contains([]byte(err.Error()), []byte("no transaction is active"))
 }
 
-func (s *Store) reconnect(ctx context.Context) error {
-	s.stmts.close()
+// reconnect replaces the writing connection. If that fails there is none, and the next transaction tries again.
+func (s *Store) reconnect(ctx context.Context) (err error) {
+	s.disconnect()
+	if s.conn, err = s.writes.Conn(ctx); err != nil {
+		s.conn = nil
+		return err
+	}
+	if s.stmts, err = prepare(ctx, s.conn); err == nil {
+		err = s.reload(ctx)
+	}
+	if err != nil {
+		s.disconnect()
+	}
+	return err
+}
+
+// disconnect drops the writing connection, and with it whatever transaction it is in.
+func (s *Store) disconnect() {
+	if s.conn == nil {
+		return
+	}
+	s.stmts.close() // while they have a connection
 	_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })
 	_ = s.conn.Close()
-	var err error
-	if s.conn, err = s.writes.Conn(ctx); err != nil {
-		return err
-	}
-	if s.stmts, err = prepare(ctx, s.conn); err != nil {
-		return err
-	}
-	return s.reload(ctx)
+	s.conn, s.stmts = nil, statements{}
 }
 
 func (s *Store) load(ctx context.Context, want store.Want) (*store.Loaded, error) {
@@ -150,6 +176,7 @@ func (s *Store) load(ctx context.Context, want store.Want) (*store.Loaded, error
 			loaded.Books[id] = book
 		}
 	}
+	rows := unpackedRows{}
 	for _, id := range want.Once {
 		at, used := s.once.find(id)
 		if !used {
@@ -159,7 +186,7 @@ func (s *Store) load(ctx context.Context, want store.Want) (*store.Loaded, error
 			loaded.Earlier = map[usage.OnceID]*usage.Receipt{}
 		}
 		var err error
-		if loaded.Earlier[id], err = s.receiptAt(ctx, at); err != nil {
+		if loaded.Earlier[id], err = s.receiptAt(ctx, at, rows); err != nil {
 			return nil, err
 		}
 	}
@@ -222,8 +249,12 @@ func (s *Store) write(ctx context.Context, receipts []*usage.Receipt) error {
 		if err != nil {
 			return err
 		}
-		if n, err := result.RowsAffected(); err != nil || n != 1 {
-			return fmt.Errorf("line item number %d has %d balances: %w", lineItem, n, errors.Join(err))
+		n, err := result.RowsAffected()
+		if err != nil {
+			return err
+		}
+		if n != 1 {
+			return fmt.Errorf("line item number %d has %d balances", lineItem, n)
 		}
 	}
 	return nil
@@ -253,6 +284,9 @@ const (
 var oneLine = json.JoinOptions(jsontext.AllowDuplicateNames(true))
 
 func (s *Store) encode(receipts []*usage.Receipt) (codec int, text []byte, err error) {
+	if len(receipts) > receiptsMost {
+		return 0, nil, fmt.Errorf("a batch of %d receipts; a row of the journal takes %d", len(receipts), receiptsMost)
+	}
 	var buf bytes.Buffer
 	enc := jsontext.NewEncoder(&buf, oneLine) // writes a line break after each
 	for _, r := range receipts {
@@ -266,7 +300,8 @@ func (s *Store) encode(receipts []*usage.Receipt) (codec int, text []byte, err e
 	return codecZstd, s.encoder.EncodeAll(buf.Bytes(), nil), nil
 }
 
-func (s *Store) decode(codec int, text []byte) ([]*usage.Receipt, error) {
+// unpack returns the lines of a journal row.
+func (s *Store) unpack(codec int, text []byte) ([]byte, error) {
 	switch codec {
 	case codecPlain:
 	case codecZstd:
@@ -276,6 +311,14 @@ func (s *Store) decode(codec int, text []byte) ([]*usage.Receipt, error) {
 		}
 	default:
 		return nil, fmt.Errorf("journal codec %d is not known", codec)
+	}
+	return text, nil
+}
+
+func (s *Store) decode(codec int, text []byte) ([]*usage.Receipt, error) {
+	text, err := s.unpack(codec, text)
+	if err != nil {
+		return nil, err
 	}
 	var receipts []*usage.Receipt
 	for line := range bytes.Lines(text) {

@@ -26,7 +26,7 @@ func (s *Store) migrate(ctx context.Context, read bool) error {
 		}
 		defer func() { _, _ = s.conn.ExecContext(ctx, "ROLLBACK") }() // does nothing after COMMIT
 	}
-	version, err := s.schemaVersion(ctx)
+	version, err := schemaVersion(ctx, s.conn)
 	if err != nil {
 		return err
 	}
@@ -52,12 +52,12 @@ func (s *Store) migrate(ctx context.Context, read bool) error {
 }
 
 // schemaVersion returns 0 for an empty file and refuses a database that is not ours.
-func (s *Store) schemaVersion(ctx context.Context) (int, error) {
+func schemaVersion(ctx context.Context, q querier) (int, error) {
 	var version, application, tables int
 	for query, into := range map[string]*int{
 		"PRAGMA user_version": &version, "PRAGMA application_id": &application, "SELECT count(*) FROM sqlite_schema": &tables,
 	} {
-		if err := s.conn.QueryRowContext(ctx, query).Scan(into); err != nil {
+		if err := q.QueryRowContext(ctx, query).Scan(into); err != nil {
 			return 0, err
 		}
 	}

@@ -24,6 +24,9 @@ type place uint64
 // notCharge is the place of a key that came with a request other than a charge; table answer has it.
 const notCharge place = 0
 
+// receiptsMost is how many receipts a batch may have, so that a place can tell them apart.
+const receiptsMost = 1 << 16
+
 func newPlace(journal int64, receipt int) place { return place(journal)<<16 | place(receipt) }
 
 func (p place) journal() int64 { return int64(p >> 16) }
@@ -130,14 +133,16 @@ func (s *Store) loadAnswers(ctx context.Context) error {
 // Forget implements store.Store.
 func (s *Store) Forget(ctx context.Context, beforeMS int64) error {
 	err := s.transaction(ctx, func() error {
-		if _, err := s.conn.ExecContext(ctx, "DELETE FROM once WHERE journal < (SELECT min(journal) FROM once WHERE time_ms >= ?)", beforeMS); err != nil {
-			return err
+		// Rows are in the order of time, or nearly: what is older than the first row to keep goes, or all.
+		if _, err := s.conn.ExecContext(ctx, `DELETE FROM once WHERE journal <
+			coalesce((SELECT min(journal) FROM once WHERE time_ms >= ?), 9223372036854775807)`, beforeMS); err != nil {
+			return unavailable(err)
 		}
 		_, err := s.conn.ExecContext(ctx, "DELETE FROM answer WHERE time_ms < ?", beforeMS)
-		return err
+		return unavailable(err)
 	})
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

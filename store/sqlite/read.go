@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -21,7 +22,7 @@ func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 		return unavailable(err)
 	}
 	defer func() { _ = t.Rollback() }()
-	return unavailable(fn(&reader{ctx: ctx, q: t, s: s}))
+	return fn(&reader{ctx: ctx, q: t, s: s, tables: map[int64]*rate.Table{}})
 }
 
 type querier interface {
@@ -30,14 +31,16 @@ type querier interface {
 }
 
 type reader struct {
-	ctx context.Context
-	q   querier
-	s   *Store
+	ctx    context.Context
+	q      querier
+	s      *Store
+	tables map[int64]*rate.Table // rate tables that were read before, by serial
 }
 
 const selectInstances = "SELECT number, id, short_name, account_id, is_default, created_ms, modified_ms FROM instance "
 
-func (r *reader) instances(where string, args ...any) ([]store.Instance, error) {
+func (r *reader) instances(where string, args ...any) (_ []store.Instance, err error) {
+	defer translate(&err)
 	rows, err := r.q.QueryContext(r.ctx, selectInstances+where, args...)
 	if err != nil {
 		return nil, err
@@ -94,7 +97,8 @@ func scanLineItems(rows *sql.Rows) ([]*ledger.LineItem, error) {
 	return all, rows.Err()
 }
 
-func (r *reader) lineItems(where string, args ...any) ([]*ledger.LineItem, error) {
+func (r *reader) lineItems(where string, args ...any) (_ []*ledger.LineItem, err error) {
+	defer translate(&err)
 	rows, err := r.q.QueryContext(r.ctx, selectLineItems+where, args...)
 	if err != nil {
 		return nil, err
@@ -117,8 +121,8 @@ func (r *reader) LineItems(instanceID string) ([]*ledger.LineItem, error) {
 	return r.lineItems(" WHERE instance_id = ? ORDER BY number", instanceID)
 }
 
-func (r *reader) Settings() (*store.Settings, error) {
-	var err error
+func (r *reader) Settings() (_ *store.Settings, err error) {
+	defer translate(&err)
 	settings := new(store.Settings)
 	if settings.Keys, err = r.keys(); err != nil {
 		return nil, err
@@ -164,24 +168,20 @@ func (r *reader) configuration() (map[string]store.ConfigValue, error) {
 	return all, rows.Err()
 }
 
-// rates reads the rate tables. On the writing connection those read before are taken from memory.
+// rates reads the rate tables that were not read before.
 func (r *reader) rates() (*rate.Catalog, error) {
-	known := map[int64]*rate.Table{}
-	if r.q == querier(r.s.conn) {
-		known = r.s.tables
-	}
 	serials, err := r.serials()
 	if err != nil {
 		return nil, err
 	}
 	tables := make([]*rate.Table, len(serials))
 	for i, serial := range serials {
-		if known[serial] == nil {
-			if known[serial], err = r.table(serial); err != nil {
+		if tables[i] = r.tables[serial]; tables[i] == nil {
+			if tables[i], err = r.table(serial); err != nil {
 				return nil, err
 			}
+			r.tables[serial] = tables[i]
 		}
-		tables[i] = known[serial]
 	}
 	return rate.NewCatalog(tables), nil
 }
@@ -240,7 +240,7 @@ func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, 
 			}
 			receipts, err := r.s.decode(row.codec, row.receipts)
 			if err != nil {
-				return from, err
+				return from, unavailable(err)
 			}
 			if row.number > from.Commit {
 				from = usage.Position{Commit: row.number}
@@ -274,7 +274,8 @@ type journalRow struct {
 	receipts       []byte
 }
 
-func (r *reader) journal(from int64) ([]journalRow, error) {
+func (r *reader) journal(from int64) (_ []journalRow, err error) {
+	defer translate(&err)
 	rows, err := r.q.QueryContext(r.ctx, "SELECT number, time_ms, codec, receipts FROM journal WHERE number >= ? ORDER BY number LIMIT ?", from, page)
 	if err != nil {
 		return nil, err
@@ -293,28 +294,51 @@ func (r *reader) journal(from int64) ([]journalRow, error) {
 
 // receiptAt reads a receipt on the writing connection. Of a key that came with another request there is none to
 // read; an empty receipt, which no request matches, stands for it.
-func (s *Store) receiptAt(ctx context.Context, at place) (*usage.Receipt, error) {
+func (s *Store) receiptAt(ctx context.Context, at place, rows unpackedRows) (*usage.Receipt, error) {
 	if at == notCharge {
 		return new(usage.Receipt), nil
 	}
-	var codec int
-	var text []byte
-	err := s.conn.QueryRowContext(ctx, "SELECT codec, receipts FROM journal WHERE number = ?", at.journal()).Scan(&codec, &text)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, errNoReceipt
+	text, known := rows[at.journal()]
+	if !known {
+		var codec int
+		err := s.conn.QueryRowContext(ctx, "SELECT codec, receipts FROM journal WHERE number = ?", at.journal()).Scan(&codec, &text)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, errNoReceipt
+		}
+		if err != nil {
+			return nil, err
+		}
+		if text, err = s.unpack(codec, text); err != nil {
+			return nil, err
+		}
+		rows.keep(at.journal(), text)
 	}
-	if err != nil {
-		return nil, err
+	place := 0
+	for line := range bytes.Lines(text) {
+		if place == at.receipt() {
+			r := new(usage.Receipt)
+			return r, json.Unmarshal(line, r)
+		}
+		place++
 	}
-	receipts, err := s.decode(codec, text)
-	if err != nil {
-		return nil, err
-	}
-	if at.receipt() >= len(receipts) {
-		return nil, errNoReceipt
-	}
-	return receipts[at.receipt()], nil
+	return nil, errNoReceipt
 }
+
+// unpackedRows are journal rows that were just read: callers that try again together were booked together, and reading
+// their row for each of them would hold everybody else up.
+type unpackedRows map[int64][]byte
+
+const unpackedRowsMost = 64
+
+func (rows unpackedRows) keep(journal int64, text []byte) {
+	if len(rows) == unpackedRowsMost {
+		clear(rows)
+	}
+	rows[journal] = text
+}
+
+// translate makes an error of the driver a problem.
+func translate(err *error) { *err = unavailable(*err) }
 
 // Check implements store.Store.
 func (s *Store) Check(ctx context.Context) ([]string, error) {

@@ -33,6 +33,7 @@ type Options struct {
 // Store is a store.Store in one file.
 type Store struct {
 	path   string
+	read   bool         // opened to be read only: writing fails
 	lock   *flock.Flock // held by a server
 	reads  *sql.DB
 	writes *sql.DB
@@ -59,7 +60,7 @@ func Open(path string, options Options) (*Store, error) {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) && !options.Create {
 		return nil, fmt.Errorf("%s does not exist; `farebox serve --db %s` makes it", path, path)
 	}
-	s := &Store{path: path, books: map[string]*ledger.Book{}, tables: map[int64]*rate.Table{}}
+	s := &Store{path: path, read: options.Read, books: map[string]*ledger.Book{}, tables: map[int64]*rate.Table{}}
 	if options.Serve {
 		if err := s.lockFile(); err != nil {
 			return nil, err
@@ -101,14 +102,17 @@ func (s *Store) open(options Options) (err error) {
 	}
 	s.reads.SetMaxOpenConns(4)
 	ctx := context.Background()
+	if _, err := os.Stat(s.path); err == nil {
+		// A writing connection changes the file as soon as it is there, so look first whose it is.
+		if _, err := schemaVersion(ctx, s.reads); err != nil {
+			return s.cannotOpen(err)
+		}
+	}
 	if s.conn, err = s.writes.Conn(ctx); err != nil {
 		return s.cannotOpen(err)
 	}
 	if err := s.migrate(ctx, options.Read); err != nil {
 		return s.cannotOpen(err)
-	}
-	if options.Read {
-		return nil
 	}
 	if s.stmts, err = prepare(ctx, s.conn); err != nil {
 		return s.cannotOpen(err)
@@ -116,7 +120,9 @@ func (s *Store) open(options Options) (err error) {
 	if err := s.reload(ctx); err != nil {
 		return s.cannotOpen(err)
 	}
-	s.checkpoint.start(s)
+	if !s.read {
+		s.checkpoint.start(s)
+	}
 	return nil
 }
 
@@ -127,6 +133,7 @@ func dsn(path string, read bool) string {
 	q.Add("_pragma", "busy_timeout(5000)")
 	if read {
 		q.Add("_pragma", "query_only(1)")
+		q.Add("mode", "ro")
 	} else {
 		q.Add("_pragma", "journal_mode(WAL)")
 		q.Add("_pragma", "synchronous(FULL)")

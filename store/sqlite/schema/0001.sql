@@ -34,7 +34,8 @@ CREATE INDEX line_item_instance ON line_item (instance_id);
 -- What a charge changes, apart from line_item so that a commit touches few pages.
 CREATE TABLE balance (
   line_item INTEGER PRIMARY KEY REFERENCES line_item (number),
-  used      TEXT NOT NULL
+  used      TEXT NOT NULL,
+  charged   INTEGER NOT NULL -- whether there are events of it, be they of 0 tokens
 ) STRICT;
 
 CREATE TABLE rate_table (

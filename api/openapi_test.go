@@ -1,0 +1,341 @@
+package api
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/goccy/go-yaml"
+	"github.com/pb33f/jsonschema/v6"
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+
+	"github.com/farebox/farebox/access"
+	"github.com/farebox/farebox/ledger"
+	amount "github.com/farebox/farebox/token"
+	"github.com/farebox/farebox/usage"
+)
+
+// object is a JSON object of the document.
+type object = map[string]any
+
+// document returns openapi.yaml as JSON.
+func document(t *testing.T) object {
+	t.Helper()
+	text, err := yaml.YAMLToJSON(Document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree.(object)
+}
+
+func TestDocumentIsOpenAPI31(t *testing.T) {
+	doc, err := libopenapi.NewDocument(Document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, errs := validator.NewValidator(doc)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	_, wrong := v.ValidateDocument()
+	for _, w := range wrong {
+		t.Errorf("%s: %v", w, w.SchemaValidationErrors)
+	}
+}
+
+// walk visits every object below a node, with its JSON pointer.
+func walk(node any, pointer string, visit func(pointer string, o object)) {
+	switch n := node.(type) {
+	case object:
+		visit(pointer, n)
+		for _, name := range slices.Sorted(maps.Keys(n)) {
+			walk(n[name], pointer+"/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(name), visit)
+		}
+	case []any:
+		for i, element := range n {
+			walk(element, fmt.Sprint(pointer, "/", i), visit)
+		}
+	}
+}
+
+// at finds what a reference such as #/components/schemas/Key points to, or nil.
+func at(root object, ref string) any {
+	var node any = root
+	for name := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
+		o, _ := node.(object)
+		node = o[strings.NewReplacer("~1", "/", "~0", "~").Replace(name)]
+	}
+	return node
+}
+
+func TestReferencesResolve(t *testing.T) {
+	root := document(t)
+	used := map[string]bool{}
+	walk(root, "", func(pointer string, o object) {
+		ref, is := o["$ref"].(string)
+		if is && at(root, ref) == nil {
+			t.Errorf("%s refers to %s, which is not there", pointer, ref)
+		}
+		used[ref] = true
+	})
+	for kind, all := range root["components"].(object) {
+		for name := range all.(object) {
+			if ref := "#/components/" + kind + "/" + name; !used[ref] && kind != "securitySchemes" {
+				t.Errorf("%s is used nowhere", ref)
+			}
+		}
+	}
+}
+
+func TestOperationIDsAreUnique(t *testing.T) {
+	seen := map[string]string{}
+	walk(document(t)["paths"], "", func(pointer string, o object) {
+		id, is := o["operationId"].(string)
+		if other, twice := seen[id]; is && twice {
+			t.Errorf("%s and %s are both %s", other, pointer, id)
+		}
+		seen[id] = pointer
+	})
+}
+
+// TestExamplesAreValid checks every example in the document against the schema beside it. That the server takes those of
+// requests is tested in package server.
+func TestExamplesAreValid(t *testing.T) {
+	root := document(t)
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertFormat()
+	if err := compiler.AddResource("file:///openapi.json", root); err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	walk(root, "", func(pointer string, o object) {
+		beside, examples := examplesOf(o)
+		if len(examples) == 0 {
+			return
+		}
+		place := url.URL{Scheme: "file", Path: "/openapi.json", Fragment: pointer + beside}
+		schema, err := compiler.Compile(place.String())
+		if err != nil {
+			t.Fatalf("%s: %v", pointer, err)
+		}
+		for name, example := range examples {
+			checked++
+			if err := schema.Validate(example); err != nil {
+				t.Errorf("%s: example %q: %v", pointer, name, err)
+			}
+		}
+	})
+	if checked < 50 {
+		t.Errorf("only %d examples were found", checked)
+	}
+}
+
+// examplesOf returns an object's examples, and where their schema is from there: the examples of a body stand beside its
+// schema, those of a parameter in it.
+func examplesOf(o object) (schema string, examples map[string]any) {
+	examples = map[string]any{}
+	switch list := o["examples"].(type) {
+	case []any:
+		for i, e := range list {
+			examples[fmt.Sprint(i)] = e
+		}
+		return "", examples
+	case object:
+		for name, e := range list {
+			examples[name] = e.(object)["value"]
+		}
+	}
+	if one, there := o["example"]; there {
+		examples["example"] = one
+	}
+	return "/schema", examples
+}
+
+// wireTypes are the Go types of the document's schemas.
+var wireTypes = map[string]reflect.Type{
+	"Message": reflect.TypeFor[Message](), "Errors": reflect.TypeFor[Errors](), "Messages": reflect.TypeFor[Messages](),
+	"Error": reflect.TypeFor[Error](), "Problem": reflect.TypeFor[Problem](),
+	"NewInstance": reflect.TypeFor[NewInstance](), "Instance": reflect.TypeFor[Instance](), "Instances": reflect.TypeFor[Instances](),
+	"LineItemV10": reflect.TypeFor[LineItem[AttributesV10]](), "AttributesV10": reflect.TypeFor[AttributesV10](),
+	"LineItemV11": reflect.TypeFor[LineItem[AttributesV11]](), "AttributesV11": reflect.TypeFor[AttributesV11](),
+	"RateTable": reflect.TypeFor[RateTable](), "RateItem": reflect.TypeFor[RateItem](),
+	"AccessRequest": reflect.TypeFor[AccessRequest](), "Requester": reflect.TypeFor[Requester](),
+	"RequestedItem": reflect.TypeFor[RequestedItem](), "AccessAnswer": reflect.TypeFor[AccessAnswer](),
+	"AnsweredItem": reflect.TypeFor[AnsweredItem](), "ChargedLineItem": reflect.TypeFor[ChargedLineItem](),
+	"Status": reflect.TypeFor[Status](), "NewKey": reflect.TypeFor[NewKey](), "Key": reflect.TypeFor[Key](), "Keys": reflect.TypeFor[Keys](),
+	"NewConfigValue": reflect.TypeFor[NewConfigValue](), "ConfigValue": reflect.TypeFor[ConfigValue](),
+	"Events": reflect.TypeFor[Events](), "Event": reflect.TypeFor[usage.Event](),
+}
+
+// TestWireTypes compares the Go types that travel over the wire with the schemas of their names, both ways.
+func TestWireTypes(t *testing.T) {
+	root := document(t)
+	schemas := at(root, "#/components/schemas").(object)
+	for name := range schemas {
+		if wireTypes[name] == nil {
+			t.Errorf("the schema %s has no Go type here", name)
+		}
+	}
+	asked := inRequests(root)
+	for name, goType := range wireTypes {
+		schema, _ := schemas[name].(object)
+		if schema == nil {
+			t.Errorf("the type %s has no schema", name)
+			continue
+		}
+		compareFields(t, name, goType, schema)
+		compareRequired(t, name, goType, schema, asked[name])
+		if closed := schema["additionalProperties"] == false; closed != asked[name] {
+			t.Errorf("%s: additionalProperties: false is for what requests carry, which the server reads strictly, and for nothing else", name)
+		}
+	}
+	for _, name := range declared(t) {
+		if wireTypes[name] == nil && name != "LineItem" { // LineItemV10 and LineItemV11
+			t.Errorf("the type %s of types.go is not compared", name)
+		}
+	}
+	// usage.Event carries the requester as package access has it.
+	compareFields(t, "Requester", reflect.TypeFor[access.Requester](), schemas["Requester"].(object))
+}
+
+// inRequests returns the names of the schemas that requests carry.
+func inRequests(root object) map[string]bool {
+	found := map[string]bool{}
+	var follow func(string, object)
+	follow = func(_ string, o object) {
+		ref, is := o["$ref"].(string)
+		name, isSchema := strings.CutPrefix(ref, "#/components/schemas/")
+		if is && isSchema && !found[name] {
+			found[name] = true
+			walk(at(root, ref), "", follow)
+		}
+	}
+	walk(at(root, "#/components/requestBodies"), "", follow)
+	return found
+}
+
+// declared returns the names of the struct types of types.go.
+func declared(t *testing.T) (names []string) {
+	file, err := parser.ParseFile(token.NewFileSet(), "types.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if spec, is := n.(*ast.TypeSpec); is {
+			if _, is := spec.Type.(*ast.StructType); is {
+				names = append(names, spec.Name.Name)
+			}
+		}
+		return true
+	})
+	return names
+}
+
+// field is a member of a JSON object as a Go type has it.
+type field struct {
+	typ     string // as jsonType words it
+	omitted bool   // when it is empty
+	pointer bool
+}
+
+func fieldsOf(t reflect.Type) map[string]field {
+	fields := map[string]field{}
+	for f := range t.Fields() {
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name != "-" {
+			fields[name] = field{jsonType(f.Type), strings.HasPrefix(options, "omit"), f.Type.Kind() == reflect.Pointer}
+		}
+	}
+	return fields
+}
+
+// anyType stands for JSON that is passed on as it came.
+const anyType = "any JSON"
+
+func jsonType(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[amount.Amount]():
+		return "number"
+	case reflect.TypeFor[jsontext.Value]():
+		return anyType
+	case reflect.TypeFor[access.Requester]():
+		return "Requester"
+	case reflect.TypeFor[ledger.Status]():
+		return "string"
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return jsonType(t.Elem())
+	case reflect.Slice:
+		return "array of " + jsonType(t.Elem())
+	case reflect.String:
+		return "string"
+	case reflect.Bool:
+		return "boolean"
+	case reflect.Int, reflect.Int64:
+		return "integer"
+	}
+	for name, known := range wireTypes {
+		if known == t {
+			return name
+		}
+	}
+	return t.String()
+}
+
+func schemaType(schema object) string {
+	if ref, is := schema["$ref"].(string); is {
+		return ref[strings.LastIndex(ref, "/")+1:]
+	}
+	if schema["type"] == "array" {
+		return "array of " + schemaType(schema["items"].(object))
+	}
+	return fmt.Sprint(schema["type"])
+}
+
+func compareFields(t *testing.T, name string, goType reflect.Type, schema object) {
+	t.Helper()
+	properties, fields := schema["properties"].(object), fieldsOf(goType)
+	for property := range properties {
+		if _, there := fields[property]; !there {
+			t.Errorf("%s.%s is in the document and not in %s", name, property, goType)
+		}
+	}
+	for property, f := range fields {
+		documented, _ := properties[property].(object)
+		if documented == nil {
+			t.Errorf("%s.%s is in %s and not in the document", name, property, goType)
+		} else if is := schemaType(documented); is != f.typ && f.typ != anyType {
+			t.Errorf("%s.%s is %s in the document and %s in %s", name, property, is, f.typ, goType)
+		}
+	}
+}
+
+// compareRequired checks what Go types say about presence. An answer has every field that is not left out when empty. A
+// request must have what the server can tell from the empty value, which are pointers that are never left out.
+func compareRequired(t *testing.T, name string, goType reflect.Type, schema object, asked bool) {
+	t.Helper()
+	list, _ := schema["required"].([]any)
+	for property, f := range fieldsOf(goType) {
+		switch required := slices.Contains(list, any(property)); {
+		case required && f.omitted:
+			t.Errorf("%s.%s is required in the document, but %s leaves it out when it is empty", name, property, goType)
+		case !required && !f.omitted && (!asked || f.pointer):
+			t.Errorf("%s.%s is always there in %s, but not required in the document", name, property, goType)
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package ledger
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/token"
+)
+
+func TestSortOrder(t *testing.T) {
+	late := func(l LineItem) LineItem { l.EndMS++; return l }
+	base := LineItem{StartMS: 10, EndMS: 20}
+	named := func(l LineItem, id string) *LineItem { l.ActivationID = id; return &l }
+	young := base
+	young.StartMS++
+	first, last := late(base), base
+	first.Priority, last.Priority = math.MinInt64, math.MaxInt64
+	book := Book{LineItems: []*LineItem{
+		named(last, "a"), named(late(base), "a2"), named(young, "a1"), named(base, "é"), named(base, "b"), named(base, "B"), named(base, "b1"), named(first, "z"),
+	}}
+	book.Sort()
+	var got []string
+	for _, l := range book.LineItems {
+		got = append(got, l.ActivationID)
+	}
+	if want := "z B b b1 é a1 a2 a"; strings.Join(got, " ") != want {
+		t.Errorf("D4: drawn in the order %s, want %s", strings.Join(got, " "), want)
+	}
+}
+
+func TestUsableWindow(t *testing.T) {
+	const start, end = 100 * Tolerance, 200 * Tolerance
+	l := LineItem{State: Deployed, Elastic: true, StartMS: start, EndMS: end}
+	for _, row := range []struct {
+		nowMS            int64
+		strict, tolerant bool
+	}{
+		{start - Tolerance - 1, false, false}, {start - Tolerance, false, true}, {start - 1, false, true}, {start, true, true},
+		{end - 1, true, true}, {end, false, true}, {end + Tolerance - 1, false, true}, {end + Tolerance, false, false},
+		{math.MinInt64 / 2, false, false}, {math.MaxInt64, false, false},
+	} {
+		if got := l.Usable(row.nowMS, false); got != row.strict {
+			t.Errorf("D6: at start%+d, end%+d usable is %v", row.nowMS-start, row.nowMS-end, got)
+		}
+		if got := l.Usable(row.nowMS, true); got != row.tolerant {
+			t.Errorf("D6: with timezone.tolerant at start%+d, end%+d usable is %v", row.nowMS-start, row.nowMS-end, got)
+		}
+	}
+	ever := LineItem{State: Deployed, Elastic: true, StartMS: 0, EndMS: LatestMS}
+	if !ever.Usable(0, true) || !ever.Usable(LatestMS, true) || ever.Usable(LatestMS, false) {
+		t.Error("the longest line item there is has the wrong ends")
+	}
+}
+
+func TestReplace(t *testing.T) {
+	old := func(change func(*LineItem)) *LineItem {
+		l := &LineItem{ActivationID: "a", InstanceID: "A", State: Deployed, Quantity: 10, Used: token.FromInt(7), Number: 3}
+		if change != nil {
+			change(l)
+		}
+		return l
+	}
+	in := func(s State) func(*LineItem) { return func(l *LineItem) { l.State = s } }
+	deleted := func(s State) func(*LineItem) {
+		return func(l *LineItem) { l.State, l.Deleted = s, true }
+	}
+	for _, row := range []struct {
+		rule     string
+		old      *LineItem
+		state    State
+		instance string
+		want     problem.Kind // Internal: fine
+	}{
+		{"a new one is DEPLOYED", nil, Deployed, "A", problem.Internal},
+		{"a new one is not INACTIVE", nil, Inactive, "A", problem.Invalid},
+		{"a new one is not OBSOLETE", nil, Obsolete, "A", problem.Invalid},
+		{"DEPLOYED to INACTIVE", old(nil), Inactive, "A", problem.Internal},
+		{"DEPLOYED to OBSOLETE", old(nil), Obsolete, "A", problem.Internal},
+		{"INACTIVE to DEPLOYED", old(in(Inactive)), Deployed, "A", problem.Internal},
+		{"INACTIVE stays", old(in(Inactive)), Inactive, "A", problem.Internal},
+		{"OBSOLETE stays", old(in(Obsolete)), Obsolete, "A", problem.Internal},
+		{"OBSOLETE never to DEPLOYED", old(in(Obsolete)), Deployed, "A", problem.Conflict},
+		{"OBSOLETE never to INACTIVE", old(in(Obsolete)), Inactive, "A", problem.Conflict},
+		{"D26: another instance", old(nil), Deployed, "B", problem.Conflict},
+		{"a deleted one is mapped anew", old(deleted(Deployed)), Deployed, "A", problem.Internal},
+		{"a deleted one that was OBSOLETE too", old(deleted(Obsolete)), Deployed, "A", problem.Internal},
+		{"a deleted one is not mapped INACTIVE", old(deleted(Deployed)), Inactive, "A", problem.Invalid},
+		{"D26: a deleted one stays with its instance", old(deleted(Deployed)), Deployed, "B", problem.Conflict},
+	} {
+		t.Run(row.rule, func(t *testing.T) {
+			next := LineItem{ActivationID: "a", InstanceID: row.instance, State: row.state, Quantity: 5, Used: token.FromInt(1)}
+			kept, err := Replace(row.old, next)
+			if row.want != problem.Internal {
+				if err == nil || problem.KindOf(err) != row.want {
+					t.Errorf("got %v, want a problem of kind %d", err, row.want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if row.old != nil && (!kept.Used.Equal(row.old.Used) || kept.Number != row.old.Number) {
+				t.Errorf("D25: %s used, number %d; want %s and %d, whatever the PUT says", kept.Used, kept.Number, row.old.Used, row.old.Number)
+			}
+			if kept.Deleted || kept.Quantity != 5 || kept.State != row.state {
+				t.Errorf("kept %+v, want what the PUT says", kept)
+			}
+		})
+	}
+}
+
+func TestValidateLineItem(t *testing.T) {
+	good := LineItem{ActivationID: "a", State: Deployed, Quantity: 1, EndMS: 1, Kind: Paid}
+	for _, row := range []struct {
+		field  string // empty: fine
+		change func(*LineItem)
+	}{
+		{"", func(*LineItem) {}},
+		{"", func(l *LineItem) { l.Quantity, l.EndMS, l.OverdraftLimit = math.MaxInt64, LatestMS, math.MaxInt64 }},
+		{"", func(l *LineItem) { l.UnitPrice, l.Currency = token.MustParse("0.000000000001"), "EUR" }},
+		{"activationId", func(l *LineItem) { l.ActivationID = "" }},
+		{"activationId", func(l *LineItem) { l.ActivationID = strings.Repeat("x", NameBytes+1) }},
+		{"state", func(l *LineItem) { l.State = "deployed" }},
+		{"quantity", func(l *LineItem) { l.Quantity = 0 }},
+		{"start", func(l *LineItem) { l.StartMS = -1 }},
+		{"end", func(l *LineItem) { l.EndMS = LatestMS + 1 }},
+		{"end", func(l *LineItem) { l.StartMS = 1 }},
+		{"attributes.rateTableSeries", func(l *LineItem) { l.Series = strings.Repeat("x", NameBytes+1) }},
+		{"attributes.overdraftType", func(l *LineItem) { l.Overdraft = "None" }},
+		{"attributes.overdraftLimit", func(l *LineItem) { l.OverdraftLimit = -1 }},
+		{"attributes.kind", func(l *LineItem) { l.Kind = "" }},
+		{"attributes.unitPrice", func(l *LineItem) { l.UnitPrice, l.Currency = token.FromInt(-1), "EUR" }},
+		{"attributes.currency", func(l *LineItem) { l.Currency = "eur" }},
+		{"attributes.currency", func(l *LineItem) { l.UnitPrice = token.FromInt(1) }},
+	} {
+		l := good
+		row.change(&l)
+		problems := l.Validate()
+		switch {
+		case row.field == "" && len(problems) > 0:
+			t.Errorf("%+v is refused: %v", l, problems)
+		case row.field != "" && (len(problems) != 1 || problems[0].Field != row.field):
+			t.Errorf("%+v: got %v, want one problem of %s", l, problems, row.field)
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package rate
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/farebox/farebox/token"
+)
+
+// priced makes a table of lines such as "view 1.5" and "render@1.2 5".
+func priced(lines ...string) *Table {
+	t := &Table{Version: "1"}
+	for _, l := range lines {
+		label, rate, _ := strings.Cut(l, " ")
+		name, version, _ := strings.Cut(label, "@")
+		t.Items = append(t.Items, Item{Name: name, Version: version, Rate: token.MustParse(rate)})
+	}
+	return t
+}
+
+func TestDiff(t *testing.T) {
+	older := priced("view 1", "store 3", "render@1.2 5", "same 1.50", "render@1.3 5", "zero 0")
+	newer := priced("same 1.5", "image/upscale 2", "view 1.5", "store 2", "render@1.3 0.000003", "zero 1")
+	const want = `+ image/upscale  2
+- render (1.2)   5
+^ view           1 -> 1.5       +50.0%
+^ zero           0 -> 1
+v render (1.3)   5 -> 0.000003  -100.0%
+v store          3 -> 2         -33.3%
+1 added, 1 removed, 2 dearer, 2 cheaper, 1 unchanged
+`
+	d := Compare(older, newer)
+	if got := d.String(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if d.Same() || !Compare(older, older).Same() {
+		t.Error("Same is wrong")
+	}
+}
+
+func TestDiffWithoutAnOlderTable(t *testing.T) {
+	if got, want := Compare(nil, priced("b 1", "a@2 1", "a 1")).String(), "+ a      1\n+ a (2)  1\n+ b      1\n3 added, 0 removed, 0 dearer, 0 cheaper, 0 unchanged\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestDiffIsShortened(t *testing.T) {
+	var older, newer []string
+	for i := range 9 {
+		older = append(older, fmt.Sprintf("gone/%d 1", i), fmt.Sprintf("up/%d 1", i))
+		newer = append(newer, fmt.Sprintf("up/%d 2", i))
+	}
+	newer = append(newer, "a 1", "b 1")
+	d := Compare(priced(older...), priced(newer...))
+	for most, want := range map[int]string{
+		2: `+ a             1
++ b             1
+- gone/0        1
+- gone/1        1
+- … and 7 more
+^ up/0          1 -> 2  +100.0%
+^ up/1          1 -> 2  +100.0%
+^ … and 7 more
+2 added, 9 removed, 9 dearer, 0 cheaper, 0 unchanged
+`,
+		0: "+ … and 2 more\n- … and 9 more\n^ … and 9 more\n2 added, 9 removed, 9 dearer, 0 cheaper, 0 unchanged\n",
+	} {
+		var b bytes.Buffer
+		if err := d.Print(&b, most); err != nil || b.String() != want {
+			t.Errorf("%d at most: got %v\n%swant\n%s", most, err, b.String(), want)
+		}
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+func TestDiffSaysThatItWasNotWritten(t *testing.T) {
+	if err := Compare(nil, priced("a 1")).Print(full{}, 1); err == nil {
+		t.Error("no error")
+	}
+}
+
+// A name may hold what would move the cursor of a terminal, or be longer than its line.
+func TestDiffIsSafeToPrint(t *testing.T) {
+	table := priced("a 1")
+	table.Items[0].Name = "\x1b[2Jx"
+	if got := Compare(nil, table).String(); !strings.HasPrefix(got, `+ "\x1b[2Jx"  1`) {
+		t.Errorf("got %q", got)
+	}
+	long := strings.Repeat("é", NameBytes/2)
+	got := Compare(nil, priced(long+" 1", "a 1")).String()
+	if want := "+ a" + strings.Repeat(" ", columnMost+1) + "1\n+ " + long + "  1\n"; !strings.HasPrefix(got, want) {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestPercentIsExact(t *testing.T) {
+	for _, row := range [][3]string{
+		{"1", "1.5", "+50.0%"}, {"3", "2", "-33.3%"}, {"3", "5", "+66.7%"}, {"5", "0", "-100.0%"}, {"0", "5", ""},
+		{"0.000003", "0.00000375", "+25.0%"}, {"1000000000000", "1000000000000.000000000001", "+0.0%"}, {"1000000000000.000000000001", "1000000000000", "-0.0%"},
+		{"2000", "2001", "+0.1%"}, {"2000", "1999", "-0.1%"}, // 0.05 exactly
+		{"0.000000000001", "9999999999999999999", "+999999999999999999899999999999900.0%"},
+	} {
+		c := Change{Old: token.MustParse(row[0]), New: token.MustParse(row[1])}
+		if got := c.Percent(); got != row[2] {
+			t.Errorf("%s -> %s: %s, want %s", row[0], row[1], got, row[2])
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package rate
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/token"
+)
+
+func TestValidate(t *testing.T) {
+	long := strings.Repeat("x", NameBytes)
+	good := func() *Table {
+		table := priced("view 0", "view@1 9999999999999999999.999999999999", "view@01 1", "VIEW 1")
+		table.Items[0].Name, table.Version, table.Series = long, long, long
+		return table
+	}
+	if err := good().Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for want, spoil := range map[string]func(*Table){
+		"version: is required":                func(t *Table) { t.Version = "" },
+		"version: is longer than 256 bytes":   func(t *Table) { t.Version += "x" },
+		"version: \"1\\n\" has a control":     func(t *Table) { t.Version = "1\n" },
+		"series: is longer than 256 bytes":    func(t *Table) { t.Series += "x" },
+		"series: is not UTF-8":                func(t *Table) { t.Series = "\xff" },
+		"effectiveFrom: must be milliseconds": func(t *Table) { t.EffectiveFromMS = -1 },
+		"effectiveFrom: must be milliseconds since 1970, not negative and not after the year 9999": func(t *Table) { t.EffectiveFromMS = lastMS + 1 },
+		"items: must have at least one":                                  func(t *Table) { t.Items = nil },
+		"items: has 100001 items, at most 100000":                        func(t *Table) { t.Items = make([]Item, ItemsMost+1) },
+		"items[1].name: is required":                                     func(t *Table) { t.Items[1].Name = "" },
+		"items[0].name: is longer than 256 bytes":                        func(t *Table) { t.Items[0].Name += "x" },
+		"items[2].name: \"a\\x00\" has a control":                        func(t *Table) { t.Items[2].Name = "a\x00" },
+		"items[2].version: is longer than 256":                           func(t *Table) { t.Items[2].Version = long + "x" },
+		"items[1].rate: must not be negative, and is -0.5 for \"view\" ": func(t *Table) { t.Items[1].Rate = token.MustParse("-0.5") },
+		"items[2].name: \"view\" version \"1\" is items[1] already":      func(t *Table) { t.Items[2].Version = "1" },
+		"items[3].name: \"view\" is items[0] already":                    func(t *Table) { t.Items[0].Name, t.Items[3].Name = "view", "view" },
+	} {
+		table := good()
+		spoil(table)
+		if err := table.Validate(); err == nil || !strings.HasPrefix(err.Error(), want) || problem.KindOf(err) != problem.Invalid {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+func TestValidateNamesTheField(t *testing.T) {
+	table := priced("view 1")
+	table.Items[0].Name = ""
+	var p *problem.Error
+	if err := table.Validate(); !errors.As(err, &p) || p.Field != "items[0].name" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestValidateTakesTheMostItems(t *testing.T) {
+	items := make([]Item, ItemsMost)
+	for i := range items {
+		items[i].Name = fmt.Sprint(i)
+	}
+	if err := (&Table{Version: "1", Items: slices.Clip(items)}).Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRateMatchesNameAndVersionExactly(t *testing.T) {
+	table := priced("view 1", "view@2 3", "render@1.2 5")
+	NewCatalog([]*Table{table})
+	for _, row := range []struct{ name, version, want string }{
+		{"view", "", "1"}, {"view", "2", "3"}, {"render", "1.2", "5"},
+		{"render", "", "none"}, {"render", "1.20", "none"}, {"View", "", "none"}, {"view ", "", "none"}, {"view", "3", "none"}, {"", "", "none"},
+	} {
+		got := "none"
+		if rate, priced := table.Rate(row.name, row.version); priced {
+			got = rate.String()
+		}
+		if got != row.want {
+			t.Errorf("%q version %q costs %s, want %s", row.name, row.version, got, row.want)
+		}
+	}
+	if _, priced := (*Table)(nil).Rate("view", ""); priced {
+		t.Error("no table prices something")
+	}
+}

@@ -1,0 +1,484 @@
+package server
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/pb33f/go-yaml"
+	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
+
+	"github.com/farebox/farebox/auth"
+	"github.com/farebox/farebox/engine"
+	"github.com/farebox/farebox/rate"
+	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/store/sqlite"
+)
+
+// shop is a server with books of its own, at a time when the document's examples are in effect. Whatever it is asked is
+// checked against the document.
+type shop struct {
+	server *Server
+	engine *engine.Engine
+	store  store.Store
+
+	instance, other         string // ids of two instances
+	admin, client, stranger string // tokens; the client's is for instance, the stranger's for other
+	key                     string // the id of the one administration key
+
+	answered map[string]bool // operation ids with the statuses that were seen
+}
+
+func openShop(t *testing.T) *shop {
+	t.Helper()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	books, err := sqlite.Open(filepath.Join(t.TempDir(), "farebox.db"), sqlite.Options{Create: true, Serve: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &shop{
+		store: books, engine: engine.New(books, engine.Options{Now: func() time.Time { return now }}), answered: map[string]bool{},
+	}
+	s.server = New(s.engine, nil)
+	t.Cleanup(s.close)
+	pair, err := auth.NewPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.key = pair.ID
+	if _, _, err := s.engine.Change(t.Context(), "", nil, func(tx *engine.Change) (*store.Answer, error) { return nil, s.furnish(tx, pair) }); err != nil {
+		t.Fatal(err)
+	}
+	for token, of := range map[*string]struct {
+		role      auth.Role
+		instances []string
+	}{
+		&s.admin: {auth.Admin, nil}, &s.client: {auth.Client, []string{s.instance}}, &s.stranger: {auth.Client, []string{s.other}},
+	} {
+		if *token, err = auth.Sign(pair, of.role, pair.ID, of.instances, now, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func (s *shop) furnish(tx *engine.Change, pair *auth.Pair) error {
+	for _, id := range []*string{&s.instance, &s.other} {
+		i, err := tx.CreateInstance("main", "ACME")
+		if err != nil {
+			return err
+		}
+		*id = i.ID
+	}
+	if err := tx.SaveKeys([]auth.Key{
+		{Role: auth.Admin, ID: pair.ID, PublicPEM: pair.PublicPEM}, {Role: auth.Client, ID: pair.ID, PublicPEM: pair.PublicPEM},
+	}); err != nil {
+		return err
+	}
+	// The table that the example of deleteRateTable deletes.
+	return tx.AddRateTable(&rate.Table{Series: "2026", Version: "2", EffectiveFromMS: 4102444800000, Items: []rate.Item{{Name: "render"}}})
+}
+
+func (s *shop) close() {
+	s.engine.Stop()
+	_ = s.store.Close()
+}
+
+// answer is what the server said.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (s *shop) ask(t *testing.T, method, path, token, body string, headers ...string) answer {
+	t.Helper()
+	req := httptest.NewRequest(method, path, strings.NewReader(body))
+	return s.send(t, s.server, req, token, body, headers...)
+}
+
+func (s *shop) send(t *testing.T, to http.Handler, req *http.Request, token, body string, headers ...string) answer {
+	t.Helper()
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Add(headers[i], headers[i+1])
+	}
+	recorder := httptest.NewRecorder()
+	to.ServeHTTP(recorder, req)
+	resp := recorder.Result()
+	got := answer{resp.StatusCode, resp.Header, recorder.Body.String()}
+	checkAgainstDocument(t, req, []byte(body), resp, recorder.Body.Bytes())
+	if op := document().find(req); op != nil {
+		s.answered[fmt.Sprint(op.OperationId, " ", got.status)] = true
+	}
+	return got
+}
+
+// must asks and wants a status.
+func (s *shop) must(t *testing.T, status int, method, path, token, body string, headers ...string) answer {
+	t.Helper()
+	got := s.ask(t, method, path, token, body, headers...)
+	if got.status != status {
+		t.Errorf("%s %s was answered %d, not %d\nrequest: %.1000s\nanswer: %.1000s", method, path, got.status, status, body, got.body)
+	}
+	return got
+}
+
+// place is one method at one path, and what the document says of it.
+type place struct {
+	*operation
+	method string
+}
+
+// TestEveryDocumentedAnswer makes every operation answer with every status that the document has for it, at every path, with
+// the document's own examples as requests.
+func TestEveryDocumentedAnswer(t *testing.T) {
+	quiet(t)
+	answered := map[string]bool{}
+	for _, version := range []string{"/v1.0/", "/v1.1/"} {
+		for _, atAlias := range []bool{false, true} {
+			t.Run(fmt.Sprint(strings.Trim(version, "/"), " alias=", atAlias), func(t *testing.T) {
+				s := openShop(t)
+				s.goThrough(t, places(version, atAlias))
+				maps.Copy(answered, s.answered)
+			})
+		}
+	}
+	for name, op := range document().operations {
+		for status := range op.Responses.Codes.KeysFromOldest() {
+			if !answered[op.OperationId+" "+status] {
+				t.Errorf("%s (%s) was never answered %s here", op.OperationId, name, status)
+			}
+		}
+	}
+}
+
+// quiet keeps provoked faults out of the test's output.
+func quiet(t *testing.T) {
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { slog.SetDefault(before) })
+}
+
+// places returns one place of every operation of a version, and of those without one, in an order in which they succeed.
+func places(version string, atAlias bool) (all []place) {
+	for name, op := range document().operations {
+		method, path, _ := strings.Cut(name, " ")
+		others := aliases(op.item)
+		isAlias := slices.Contains(others, path)
+		unversioned := !strings.HasPrefix(path, "/dynamicmonetization/")
+		if (unversioned || strings.Contains(path, version)) && (len(others) == 0 || isAlias == atAlias) {
+			all = append(all, place{op, method})
+		}
+	}
+	slices.SortFunc(all, func(a, b place) int {
+		return cmp.Or(cmp.Compare(a.turn(), b.turn()), cmp.Compare(a.path, b.path))
+	})
+	return all
+}
+
+func (p place) turn() int {
+	first := []string{"createInstance", "addRateTable", "putLineItem", "requestAccess"}
+	if i := slices.Index(first, strings.TrimSuffix(p.OperationId, "V10")); i >= 0 {
+		return i
+	}
+	return len(first) + slices.Index([]string{"POST", "PUT", "PATCH", "GET", "DELETE"}, p.method)
+}
+
+func (s *shop) goThrough(t *testing.T, all []place) {
+	for _, p := range all {
+		s.refusals(t, p)
+		s.conflict(t, p)
+		if p.method == http.MethodGet {
+			s.read(t, p)
+		} else {
+			s.change(t, p)
+		}
+	}
+	broken := New(nil, nil)
+	s.close()
+	for _, p := range all {
+		if p.can(http.StatusServiceUnavailable) {
+			s.must(t, http.StatusServiceUnavailable, p.method, s.fill(p, true), s.admin, p.body())
+		}
+		if p.can(http.StatusInternalServerError) {
+			req := httptest.NewRequest(p.method, s.fill(p, true), strings.NewReader(p.body()))
+			if got := s.send(t, broken, req, s.admin, p.body()); got.status != http.StatusInternalServerError {
+				t.Errorf("%s of a broken server was answered %d", p.OperationId, got.status)
+			}
+		}
+	}
+}
+
+func (p place) can(status int) bool { return p.Responses.Codes.GetOrZero(fmt.Sprint(status)) != nil }
+
+// read asks with the examples of all parameters, and with those that must be there; and as a client, if clients may.
+func (s *shop) read(t *testing.T, p place) {
+	s.must(t, http.StatusOK, p.method, s.fill(p, true), s.admin, "")
+	s.must(t, http.StatusOK, p.method, s.fill(p, false), s.admin, "")
+	if len(p.Security) > 1 {
+		s.must(t, http.StatusOK, p.method, s.fill(p, false), s.client, "")
+	}
+}
+
+// change sends every example of a body, sends it again, and sends something else with the same key.
+func (s *shop) change(t *testing.T, p place) {
+	path := s.fill(p, true)
+	for i, body := range p.bodies() {
+		key := fmt.Sprint(p.OperationId, i)
+		first := s.ask(t, p.method, path, s.admin, body, "Idempotency-Key", key)
+		if first.status/100 != 2 || first.header.Get("Idempotent-Replayed") != "" {
+			t.Errorf("%s %s: an example was answered %d, %v\n%s\n%s", p.method, path, first.status, first.header, body, first.body)
+			continue
+		}
+		again := s.ask(t, p.method, path, s.admin, body, "Idempotency-Key", key)
+		if again.status != first.status || again.body != first.body || again.header.Get("Idempotent-Replayed") != "true" {
+			t.Errorf("%s %s: replayed %d %s, first it was %d %s", p.method, path, again.status, again.body, first.status, first.body)
+		}
+		other := path + "?other=1"
+		if strings.Contains(path, "?") {
+			other = path + "&other=1"
+		}
+		s.must(t, http.StatusUnprocessableEntity, p.method, other, s.admin, body, "Idempotency-Key", key)
+		if len(p.Security) > 1 {
+			s.must(t, first.status, p.method, path, s.client, body)
+		}
+	}
+}
+
+func (s *shop) refusals(t *testing.T, p place) {
+	path := s.fill(p, true)
+	if len(p.Security) > 0 {
+		s.must(t, http.StatusUnauthorized, p.method, path, "", p.body())
+		s.must(t, http.StatusForbidden, p.method, path, s.stranger, p.body())
+	}
+	switch {
+	case p.method != http.MethodGet:
+		s.must(t, http.StatusBadRequest, p.method, path, s.admin, p.body(), "Idempotency-Key", strings.Repeat("k", 256))
+	case p.can(http.StatusBadRequest):
+		wrong, _, _ := strings.Cut(path, "?")
+		s.must(t, http.StatusBadRequest, p.method, wrong+"?next=-1&limit=0", s.admin, "")
+	}
+	if p.can(http.StatusNotFound) {
+		for _, missing := range s.nowhere(p) {
+			s.must(t, http.StatusNotFound, p.method, missing, s.admin, p.body())
+		}
+	}
+	if p.RequestBody != nil {
+		s.must(t, http.StatusBadRequest, p.method, path, s.admin, "{")
+		req := httptest.NewRequest(p.method, path, strings.NewReader("{"))
+		req.ContentLength = rateTableMost + 1
+		if got := s.send(t, s.server, req, s.admin, "{"); got.status != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s of a body that is too large was answered %d", p.OperationId, got.status)
+		}
+	}
+}
+
+// conflict provokes 409, which the document has where the state stands against it.
+func (s *shop) conflict(t *testing.T, p place) {
+	if !p.can(http.StatusConflict) {
+		return
+	}
+	path := s.fill(p, true)
+	switch strings.TrimSuffix(p.OperationId, "V10") {
+	case "addRateTable": // it is there already
+		twice := `{"version": "twice", "effectiveFrom": 4102444800000, "items": [{"name": "render", "rate": 1}]}`
+		s.must(t, http.StatusCreated, p.method, path, s.admin, twice)
+		s.must(t, http.StatusConflict, p.method, path, s.admin, twice)
+	case "deleteRateTable": // it is in effect
+		s.must(t, http.StatusConflict, p.method, strings.Replace(path, "version=2", "version=1", 1), s.admin, "")
+	case "putLineItem": // it belongs to another instance
+		theirs := strings.Replace(p.body(), "ACME-2026-0001", "THEIRS", 1)
+		s.must(t, http.StatusOK, p.method, strings.Replace(path, s.instance, s.other, 1), s.admin, theirs)
+		s.must(t, http.StatusConflict, p.method, path, s.admin, theirs)
+	default:
+		t.Errorf("nothing here makes %s conflict", p.OperationId)
+	}
+}
+
+// fill puts the examples of parameters into a path: all of them, or those that must be there.
+func (s *shop) fill(p place, all bool) string {
+	path, query := p.path, url.Values{}
+	for _, parameter := range slices.Concat(p.item.Parameters, p.Parameters) {
+		values := exampleOf(parameter)
+		if parameter.Name == "instanceId" {
+			values = []string{s.instance}
+		}
+		switch required := parameter.Required != nil && *parameter.Required; {
+		case parameter.In == "path":
+			path = strings.Replace(path, "{"+parameter.Name+"}", url.PathEscape(values[0]), 1)
+		case parameter.In == "query" && (all || required):
+			query[parameter.Name] = values
+		}
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	return path
+}
+
+// nowhere returns paths to what is not there, one for each parameter that names something.
+func (s *shop) nowhere(p place) (paths []string) {
+	path := s.fill(p, true)
+	for _, parameter := range p.item.Parameters {
+		value := exampleOf(parameter)[0]
+		if parameter.Name == "instanceId" {
+			value = s.instance
+		}
+		paths = append(paths, strings.Replace(path, value, "nobody", 1))
+	}
+	if len(paths) == 0 {
+		paths = append(paths, strings.Replace(path, "version=2", "version=nobody", 1))
+	}
+	return paths
+}
+
+// exampleOf returns the values of a parameter's first example. It stands in the schema: the page at /docs/ would fill one that
+// stands beside it into every call that is tried.
+func exampleOf(p *v3.Parameter) (values []string) {
+	node := p.Schema.Schema().Examples[0]
+	for _, element := range node.Content {
+		values = append(values, element.Value)
+	}
+	if node.Kind != yaml.SequenceNode {
+		values = []string{node.Value}
+	}
+	return values
+}
+
+// body returns the first example of a body, or nothing.
+func (p place) body() string { return p.bodies()[0] }
+
+// bodies returns the examples of an operation's body as JSON; one empty body if it takes none.
+func (p place) bodies() (all []string) {
+	if p.RequestBody == nil {
+		return []string{""}
+	}
+	for _, e := range p.RequestBody.Content.GetOrZero(jsonType).Examples.FromOldest() {
+		var tree any
+		if err := e.Value.Decode(&tree); err != nil {
+			panic(err)
+		}
+		body, err := json.Marshal(tree, json.Deterministic(true))
+		if err != nil {
+			panic(err)
+		}
+		all = append(all, string(body))
+	}
+	return all
+}
+
+// TestRefusalsOfLineItems shows the two shapes of a refused line item, whoever refuses it (decisions.md D31, D33).
+func TestRefusalsOfLineItems(t *testing.T) {
+	const good = `{"activationId": "A", "state": "DEPLOYED", "quantity": 1, "start": 0, "end": 253402300799999, "attributes": {}}`
+	s := openShop(t)
+	path := "/dynamicmonetization/api/v1.0/instances/" + s.instance + "/line-items"
+	for _, c := range []struct{ name, body, errors string }{
+		{"by its schema", strings.Replace(good, "{}", `{"overdraftLimit": "x"}`, 1), `["$.attributes.overdraftLimit: string found, integer expected"]`},
+		{"by an attribute that is not known", strings.Replace(good, "{}", `{"resetFrequency": "x"}`, 1),
+			`["$.attributes: property 'resetFrequency' is not defined in the schema and the schema does not allow additional properties"]`},
+		{"by several bounds", strings.Replace(good, `1, "start": 0`, `0, "start": -1`, 1),
+			`["$.quantity: must be at least 1","$.start: must be milliseconds since 1970, from 0 to 253402300799999"]`},
+		{"by its state", strings.Replace(good, "DEPLOYED", "INACTIVE", 1), `["$.state: a new line item must be DEPLOYED; INACTIVE can be set later"]`},
+		{"by the path", strings.Replace(good, "{", `{"instanceId": "`+s.other+`", `, 1), `["$.instanceId: must be that of the path, or left out"]`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := s.must(t, 400, "PUT", path, s.admin, c.body); got.body != `{"errors":`+c.errors+`}` {
+				t.Errorf("v1.0: %s", got.body)
+			}
+			if got := s.must(t, 400, "PUT", strings.Replace(path, "v1.0", "v1.1", 1), s.admin, c.body); got.body != `{"message":`+c.errors+`}` {
+				t.Errorf("v1.1: %s", got.body)
+			}
+		})
+	}
+	mine := s.must(t, 200, "PUT", path, s.admin, strings.Replace(good, "{", `{"instanceId": "`+s.instance+`", "used": 7, `, 1))
+	if !strings.Contains(mine.body, `"used":0,`) {
+		t.Errorf("used is not ignored: %s", mine.body)
+	}
+	s.must(t, 200, "PUT", path, s.admin, strings.Replace(good, "DEPLOYED", "OBSOLETE", 1))
+	s.must(t, 409, "PUT", path, s.admin, good)
+	s.must(t, 409, "PUT", strings.Replace(path, s.instance, s.other, 1), s.admin, good)
+}
+
+// TestOddRequests is for what the document says in words only.
+func TestOddRequests(t *testing.T) {
+	s := openShop(t)
+	instance := "/dynamicmonetization/provisioning/api/v1.1/instances/" + s.instance
+	request := "/dynamicmonetization/elastic/api/v1.1/instances/" + s.instance + "/access-request"
+	slash := `{"activationId": "A/1 ü", "state": "DEPLOYED", "quantity": 1, "start": 0, "end": 253402300799999, "attributes": {"kind": "", "overdraftType": ""}}`
+	nulls := `{"requester": {"type": "user", "value": "ann", "dictionary": null},
+		"requestedItems": [{"item": "render", "version": null, "count": 1, "metaData": null}], "allowPartial": null}`
+	for _, c := range []struct {
+		name, method, path, token, body string
+		status                          int
+		says                            string
+	}{
+		{"an id that must be escaped", "PUT", instance + "/line-items", s.admin, slash, 200, `"activationId":"A/1 ü"`},
+		{"read at its path", "GET", instance + "/line-items/A%2F1%20%C3%BC", s.client, "", 200, `"activationId":"A/1 ü"`},
+		{"deleted at its path", "DELETE", instance + "/line-items/A%2F1%20%C3%BC", s.admin, "", 204, ""},
+		{"null stands for what is left out", "POST", request, s.client, nulls, 200, `"status":{"code":"1201"`},
+		{"twice the same field", "POST", request, s.client, `{"allowPartial": true, "allowPartial": true}`, 400, "twice"},
+		{"flags that exclude each other", "POST", request, s.client, strings.Replace(nulls, `"allowPartial": null`, `"allowPartial": true, "allOrNothing": true`, 1),
+			400, "contradicts"},
+		{"an integer with a point", "PUT", instance + "/line-items", s.admin, strings.Replace(slash, `: 1,`, `: 1.0,`, 1), 400, "integer expected"},
+		{"the last administration key", "DELETE", "/dynamicmonetization/api/v1.1/administration-keys/" + s.key, s.admin, "", 403, "last administration key"},
+		{"an account without default=true", "GET", "/dynamicmonetization/api/v1.0/instances?accountId=ACME", s.admin, "", 400, "default"},
+		{"the default in capitals", "GET", "/dynamicmonetization/api/v1.0/instances?accountId=ACME&default=True", s.admin, "", 200, s.instance},
+		{"the default of nobody", "GET", "/dynamicmonetization/api/v1.0/instances?accountId=nobody&default=true", s.admin, "", 200, `{"content":[],"next":0}`},
+		{"a size past its bound", "GET", "/dynamicmonetization/api/v1.0/instances?size=1000000", s.admin, "", 200, s.other},
+		{"a parameter that is not known", "GET", "/farebox/v1/usage/events?activation=A", s.admin, "", 400, `"field":"activation"`},
+		{"events of another instance", "GET", "/farebox/v1/usage/events?instanceId=" + s.other, s.client, "", 403, "not for that instance"},
+		{"no such path", "GET", "/dynamicmonetization/api/v1.1/nothing", "", "", 404, `{"message":`},
+		{"no such path of ours", "GET", "/farebox/v1/nothing", "", "", 404, `"status":404`},
+		{"no such path at all", "GET", "/nothing", "", "", 404, `{"message":`},
+		{"another method", "PATCH", "/dynamicmonetization/api/v1.1/instances", "", "", 405, "GET, POST"},
+		{"another method of ours", "POST", "/farebox/v1/usage/events", "", "", 405, `"status":405`},
+		{"docs without a slash", "GET", "/docs", "", "", 307, ""},
+		{"the document", "GET", "/openapi.yaml", "", "", 200, "openapi: 3.1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := s.must(t, c.status, c.method, c.path, c.token, c.body); !strings.Contains(got.body, c.says) {
+				t.Errorf("does not say %s: %s", c.says, got.body)
+			}
+		})
+	}
+	s.must(t, 400, "POST", request, s.client, nulls, "Idempotency-Key", "one", "Idempotency-Key", "two")
+	s.must(t, 400, "POST", request, s.client, nulls, "Idempotency-Key", "")
+}
+
+// TestDocsNeedNothingFromElsewhere follows every address in the page at /docs/, which must be ours, and there.
+func TestDocsNeedNothingFromElsewhere(t *testing.T) {
+	s := openShop(t)
+	page := s.must(t, 200, "GET", "/docs/", "", "")
+	if policy := page.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "connect-src 'self'") {
+		t.Errorf("the page may ask elsewhere: %q", policy)
+	}
+	found := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(page.body, -1)
+	if len(found) < 4 {
+		t.Errorf("only %d addresses are in the page: %s", len(found), page.body)
+	}
+	for _, address := range append(found, []string{"", "/openapi.yaml"}) {
+		if !strings.HasPrefix(address[1], "/") {
+			t.Errorf("%s is elsewhere", address[1])
+			continue
+		}
+		recorder := httptest.NewRecorder()
+		s.server.ServeHTTP(recorder, httptest.NewRequest("GET", address[1], nil))
+		if recorder.Code != http.StatusOK || recorder.Body.Len() == 0 {
+			t.Errorf("%s was answered %d with %d bytes", address[1], recorder.Code, recorder.Body.Len())
+		}
+	}
+}

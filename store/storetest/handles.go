@@ -1,0 +1,120 @@
+package storetest
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/usage"
+)
+
+var handleTests = []test{
+	{"that write in turn always see each other's books", handlesInTurn},
+	{"see each other's line items", handlesSeeLineItems},
+	{"see each other's idempotency keys", handlesSeeKeys},
+	{"never grant together what one would refuse", handlesShareOneLimit},
+	{"see what another has forgotten to write: nothing", handlesSeeNoFailures},
+}
+
+func handlesInTurn(b *books) {
+	b.instance("A")
+	b.instance("B")
+	b.lineItem("A", "a1", nil)
+	b.lineItem("B", "b1", nil)
+	handles := []*books{b, b.other(), b.other()}
+	for i := range 30 {
+		who := handles[i*7%3]
+		batch := []charge{{instance: "A", lineItem: "a1", tokens: "1"}}
+		if i%4 == 0 {
+			batch = append(batch, charge{instance: "B", lineItem: "b1", tokens: "2"})
+		}
+		who.commit(batch...)
+		for j, h := range handles {
+			if got := h.usedInBook("A", "a1"); got != fmt.Sprint(i+1) {
+				b.Fatalf("handle %d sees %s used after %d charges of 1", j, got, i+1)
+			}
+			if got := h.used("b1"); got != fmt.Sprint(2*(i/4+1)) {
+				b.Fatalf("handle %d sees %s used after %d charges of 2", j, got, i/4+1)
+			}
+		}
+	}
+	b.onlyUsed("a1", "30", 38)
+}
+
+func handlesSeeLineItems(b *books) {
+	b.instance("A")
+	o := b.other()
+	if got := o.usedInBook("A", "a1"); got != "no line item" {
+		b.Fatalf("got %s", got)
+	}
+	b.lineItem("A", "a1", nil)
+	o.commit(charge{instance: "A", lineItem: "a1", tokens: "3"})
+	b.lineItem("A", "a1", func(l *ledger.LineItem) { l.Quantity = 5 })
+	if l := o.loaded(store.Want{Instances: []string{"A"}}).Books["A"].LineItems[0]; l.Quantity != 5 || l.Used.String() != "3" {
+		b.Errorf("the other handle sees a quantity of %d and %s used, want 5 and 3", l.Quantity, l.Used)
+	}
+	o.instance("C")
+	if b.loaded(store.Want{Instances: []string{"C"}}).Books["C"] == nil {
+		b.Error("this handle does not see an instance that the other made")
+	}
+}
+
+func handlesSeeKeys(b *books) {
+	b.instance("A")
+	b.lineItem("A", "a1", nil)
+	handles := []*books{b, b.other()}
+	for i := range 10 {
+		key := fmt.Sprint(i)
+		want := handles[i%2].commit(charge{instance: "A", lineItem: "a1", tokens: "1", key: key})[0]
+		b.same("the receipt as the other handle finds it", handles[1-i%2].earlier(key), want)
+	}
+}
+
+func handlesShareOneLimit(b *books) {
+	b.instance("A")
+	b.lineItem("A", "a1", func(l *ledger.LineItem) { l.Quantity = 100 })
+	var wait sync.WaitGroup
+	for _, h := range []*books{b, b.other()} {
+		for range 2 {
+			wait.Go(func() {
+				for range 40 {
+					err := h.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) []*usage.Receipt {
+						book := loaded.Books["A"]
+						if book.LineItems[0].Balance().IsZero() {
+							return []*usage.Receipt{h.denial(book, "")}
+						}
+						return []*usage.Receipt{h.book(book, charge{lineItem: "a1", tokens: "1"})}
+					})
+					if err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		}
+	}
+	wait.Wait()
+	b.onlyUsed("a1", "100", 160)
+}
+
+func handlesSeeNoFailures(b *books) {
+	b.instance("A")
+	b.lineItem("A", "a1", nil)
+	o := b.other()
+	for range 3 {
+		b.unavailable(b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) []*usage.Receipt {
+			bad := b.book(loaded.Books["A"], charge{lineItem: "a1", tokens: "1", key: "bad"})
+			bad.Items[0].Slices[0].Number += 1000
+			return []*usage.Receipt{bad}
+		}))
+		o.commit(charge{instance: "A", lineItem: "a1", tokens: "1"})
+	}
+	for _, who := range []*books{b, o} {
+		if got := who.earlier("bad"); got != nil {
+			b.Errorf("the key of a batch that failed is taken by %+v", got)
+		}
+		if got := who.usedInBook("A", "a1"); got != "3" {
+			b.Errorf("%s is used, want 3", got)
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package blackbox
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestWrongUsage(t *testing.T) {
+	for _, args := range []string{
+		"", "nonsense", "serve --nonsense", "serve extra", "token", "token --admin --client", "token --client", "token --admin --instance x",
+		"token --admin --ttl 0s", "token --admin --ttl soon", "keys", "keys create", "keys delete --admin", "usage", "usage events --kind NONSENSE",
+		"usage events --from yesterday", "usage events --format xml", "backup", "demo --for -1s", "--log-level nonsense verify",
+	} {
+		r := run(t, t.TempDir(), strings.Fields(args)...)
+		if r.code != 2 || r.stdout != "" || !strings.HasPrefix(r.stderr, "farebox: ") {
+			t.Errorf("farebox %s: exit %d, stdout %q, stderr %q", args, r.code, r.stdout, r.stderr)
+		}
+	}
+}
+
+// Every verb says what it is for, with an example that can be pasted.
+func TestHelp(t *testing.T) {
+	verbs := []string{"serve", "demo", "token", "keys", "rates", "usage", "verify", "backup"}
+	_, list, _ := strings.Cut(must(t, "", "--help"), "\nCommands:\n")
+	for _, found := range command.FindAllStringSubmatch(list, -1) {
+		verbs = append(verbs, strings.Fields(found[1])[0])
+	}
+	slices.Sort(verbs)
+	for _, verb := range slices.Compact(verbs) {
+		t.Run(verb, func(t *testing.T) {
+			if verb == "rates" && !strings.Contains(must(t, "", verb, "--help"), "Commands:") {
+				t.Skip("SKIPPED: rates has no verbs yet")
+			}
+			expectHelp(t, verb)
+		})
+	}
+}
+
+var (
+	command = regexp.MustCompile(`(?m)^  ([a-z][a-z ]*[a-z])(  +.*)?$`)
+	usageOf = regexp.MustCompile(`(?m)^Usage: farebox .*$`)
+)
+
+// expectHelp looks at the help of a verb and, if it is a group, of those below it.
+func expectHelp(t *testing.T, path ...string) {
+	t.Helper()
+	r := run(t, t.TempDir(), append(path, "--help")...)
+	if r.code != 0 || r.stderr != "" || !usageOf.MatchString(r.stdout) {
+		t.Errorf("farebox %v --help: exit %d, stderr %q, stdout %q", path, r.code, r.stderr, r.stdout)
+	}
+	_, list, group := strings.Cut(r.stdout, "\nCommands:\n")
+	if !group {
+		example := regexp.MustCompile(`farebox ` + strings.Join(path, " ") + `\b`)
+		if !example.MatchString(usageOf.ReplaceAllString(r.stdout, "")) {
+			t.Errorf("farebox %v --help has no example:\n%s", path, r.stdout)
+		}
+		return
+	}
+	verbs := command.FindAllStringSubmatch(list, -1)
+	if len(verbs) == 0 {
+		t.Errorf("farebox %v lists no commands:\n%s", path, r.stdout)
+	}
+	for _, found := range verbs {
+		verb := strings.Fields(found[1])
+		if len(verb) > len(path) && slices.Equal(verb[:len(path)], path) {
+			verb = verb[len(path):] // it may list whole paths
+		}
+		expectHelp(t, slices.Concat(path, verb)...)
+	}
+}
+
+// Results go to stdout and nothing else does: a token is pasted into a header as it is.
+func TestTokenPrintsOnlyTheToken(t *testing.T) {
+	s := start(t, filepath.Join(t.TempDir(), "f.db"))
+	for _, args := range [][]string{{"--admin"}, {"--client", "--instance", "one", "--instance", "two", "--ttl", "1m"}} {
+		r := run(t, "", append([]string{"token", "--db", s.db}, args...)...)
+		if r.code != 0 || r.stderr != "" || !regexp.MustCompile(`^[\w-]+\.[\w-]+\.[\w-]+\n$`).MatchString(r.stdout) {
+			t.Errorf("token %v: exit %d, stdout %q, stderr %q", args, r.code, r.stdout, r.stderr)
+		}
+	}
+}
+
+func TestMissingDatabase(t *testing.T) {
+	dir := t.TempDir()
+	for _, args := range []string{"verify", "usage events", "backup copy.db", "keys list", "keys delete --admin x", "token --admin"} {
+		r := run(t, dir, strings.Fields(args)...)
+		if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, "farebox serve") {
+			t.Errorf("farebox %s: exit %d, stdout %q, stderr %q", args, r.code, r.stdout, r.stderr)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("they left %v %v", left, err)
+	}
+	r := run(t, dir, "serve", "--db", "missing/f.db")
+	if r.code != 1 || !strings.Contains(r.stderr, "missing/f.db") {
+		t.Errorf("serve in a directory that is not there: exit %d, stderr %q", r.code, r.stderr)
+	}
+}
+
+func TestSecondServer(t *testing.T) {
+	s := start(t, filepath.Join(t.TempDir(), "f.db"))
+	r := run(t, "", "serve", "--addr", "127.0.0.1:0", "--db", s.db)
+	if r.code != 1 || !strings.Contains(r.stderr, "is being served by another process") || strings.Contains(r.stderr, "INFO") {
+		t.Errorf("exit %d, stderr %q", r.code, r.stderr)
+	}
+	s.stop() // which the second did not disturb
+}
+
+func TestSecondServerByAnotherName(t *testing.T) {
+	knownBug(t, "the lock lies beside the symbolic link, not beside the file it leads to")
+	s := start(t, filepath.Join(t.TempDir(), "f.db"))
+	link := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(s.db, link); err != nil {
+		t.Fatal(err)
+	}
+	r := run(t, "", "serve", "--addr", "127.0.0.1:0", "--db", link)
+	if r.code != 1 || !strings.Contains(r.stderr, "is being served by another process") {
+		t.Errorf("exit %d, stderr %q", r.code, r.stderr)
+	}
+}
+
+// knownBug skips a test that fails for a reason that is known and was told; whoever mends it removes the line.
+func knownBug(t *testing.T, why string) {
+	t.Helper()
+	t.Skip("SKIPPED, KNOWN BUG in store/sqlite: " + why)
+}
+
+func TestPortInUse(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	for _, verb := range []string{"serve", "demo"} {
+		r := run(t, t.TempDir(), verb, "--addr", listener.Addr().String())
+		if r.code != 1 || !strings.Contains(r.stderr, "cannot listen on "+listener.Addr().String()) || !strings.Contains(r.stderr, "in use") {
+			t.Errorf("%s: exit %d, stderr %q", verb, r.code, r.stderr)
+		}
+	}
+}
+
+func TestServeLogsToStderrOnly(t *testing.T) {
+	s := &server{t: t, db: filepath.Join(t.TempDir(), "f.db")}
+	s = start(t, s.db)
+	for _, want := range []string{`"msg":"registered a key"`, `"msg":"serving"`, "/docs/"} {
+		if !strings.Contains(s.logs.String(), want) {
+			t.Errorf("the log lacks %s:\n%s", want, s.logs)
+		}
+	}
+	s.stop()
+}

@@ -1,0 +1,217 @@
+package rules
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/farebox/farebox/api"
+	"github.com/farebox/farebox/usage"
+)
+
+// The commands in this file fill the books, move the clock and show what is in the books.
+
+// outcome is what a command that only succeeds or fails prints.
+func outcome(answer response) string {
+	if answer.status < 300 {
+		return "ok"
+	}
+	return fmt.Sprintf("%d %s", answer.status, answer.body)
+}
+
+// createInstance: instance NAME [account=NAME]
+func (w *world) createInstance(a args) string {
+	name := a.alone[0]
+	answer := w.do(request{
+		method: http.MethodPost, path: "/provisioning/api/v1.0/instances",
+		body: fmt.Sprintf(`{"shortName":%q,"accountId":%q}`, name, a.or("account", name)),
+	})
+	if answer.status == http.StatusOK {
+		w.instances[name] = fmt.Sprintf(idFormat, w.ids.Load())
+	}
+	return outcome(answer)
+}
+
+// rateTable: rate-table VERSION [series=NAME] [from=TIME]: ITEM[@VERSION] RATE, ...
+func (w *world) rateTable(line string) string {
+	head, list, _ := strings.Cut(line, ": ")
+	a := parseArgs(head)
+	var items []string
+	for _, item := range strings.Split(list, ", ") {
+		words := strings.Fields(item)
+		if len(words) != 2 {
+			w.Fatalf("%q is not ITEM RATE", item)
+		}
+		name, version, _ := strings.Cut(words[0], "@")
+		items = append(items, fmt.Sprintf(`{"name":%q,"version":%q,"rate":%s}`, name, version, words[1]))
+	}
+	return outcome(w.do(request{
+		method: http.MethodPost, path: "/provisioning/api/v1.0/rate-tables",
+		body: fmt.Sprintf(`{"series":%q,"version":%q,"effectiveFrom":%d,"items":[%s]}`,
+			a.or("series", ""), a.alone[0], w.time(a.or("from", "2026-01-01")), strings.Join(items, ",")),
+	}))
+}
+
+// deleteRateTable: delete-rate-table VERSION [series=NAME]
+func (w *world) deleteRateTable(a args) string {
+	query := url.Values{"version": {a.alone[0]}, "series": {a.or("series", "")}}
+	return outcome(w.do(request{method: http.MethodDelete, path: "/provisioning/api/v1.0/rate-tables?" + query.Encode()}))
+}
+
+// lineItem: line-item ID [v1.0] [in=INSTANCE] [quantity=] [start=] [end=] [state=] [series=] [overdraft=N|unlimited]
+// [elastic=] [priority=] [kind=] [unitPrice=] [currency=]. It speaks v1.1 unless told otherwise.
+func (w *world) lineItem(a args) string {
+	version := a.version("v1.1")
+	attributes := []string{fmt.Sprintf(`"rateTableSeries":%q`, a.or("series", ""))}
+	switch overdraft := a.or("overdraft", ""); overdraft {
+	case "":
+	case "unlimited":
+		attributes = append(attributes, `"overdraftType":"Unlimited"`)
+	default:
+		attributes = append(attributes, `"overdraftType":"Number","overdraftLimit":`+overdraft)
+	}
+	for _, name := range []string{"elastic", "priority", "unitPrice"} {
+		if value, found := a.named[name]; found {
+			attributes = append(attributes, fmt.Sprintf(`%q:%s`, name, value))
+		}
+	}
+	for _, name := range []string{"kind", "currency"} {
+		if value, found := a.named[name]; found {
+			attributes = append(attributes, fmt.Sprintf(`%q:%q`, name, value))
+		}
+	}
+	return outcome(w.do(request{
+		method: http.MethodPut, path: "/provisioning/api/" + version + "/instances/" + w.instance(a.or("in", "acme")) + "/line-items",
+		body: fmt.Sprintf(`{"activationId":%q,"state":%q,"quantity":%s,"start":%d,"end":%d,"attributes":{%s}}`,
+			a.alone[0], a.or("state", "DEPLOYED"), a.or("quantity", "100"), w.time(a.or("start", "2026-01-01")),
+			w.time(a.or("end", "2027-01-01")), strings.Join(attributes, ",")),
+	}))
+}
+
+// deleteLineItem: delete-line-item ID [in=INSTANCE]
+func (w *world) deleteLineItem(a args) string {
+	return outcome(w.do(request{
+		method: http.MethodDelete, path: "/api/v1.0/instances/" + w.instance(a.or("in", "acme")) + "/line-items/" + url.PathEscape(a.alone[0]),
+	}))
+}
+
+// config: config NAME=VALUE
+func (w *world) config(a args) string {
+	for name, value := range a.named {
+		answer := w.do(request{
+			method: http.MethodPatch, path: "/provisioning/api/v1.0/configuration",
+			body: fmt.Sprintf(`{"name":%q,"value":%q}`, name, value),
+		})
+		if answer.status != http.StatusOK {
+			return outcome(answer)
+		}
+	}
+	return "ok"
+}
+
+// setClock: clock TIME, or clock +DURATION
+func (w *world) setClock(a args) string {
+	w.nowMS.Store(w.time(a.alone[0]))
+	return readableTime(w.nowMS.Load())
+}
+
+// time reads a time, or a distance from now such as +12h, -1ms or +30d, in milliseconds.
+func (w *world) time(text string) int64 {
+	if sign := text[0]; sign == '+' || sign == '-' {
+		return w.nowMS.Load() + w.duration(text).Milliseconds()
+	}
+	t, ok := parseTime(text)
+	if !ok {
+		w.Fatalf("%q is not a time such as 2026-03-01 or 2026-03-01T12:00:00.000Z", text)
+	}
+	return t
+}
+
+func (w *world) duration(text string) time.Duration {
+	if days, found := strings.CutSuffix(text, "d"); found {
+		n, err := strconv.Atoi(days)
+		if err != nil {
+			w.Fatal(err)
+		}
+		return time.Duration(n) * 24 * time.Hour
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return d
+}
+
+func (w *world) lineItemsOf(instanceID string) (all []api.LineItem[api.AttributesV11]) {
+	w.get("/api/v1.1/instances/"+instanceID+"/line-items", &all)
+	return all
+}
+
+// balances: balances [in=INSTANCE]
+func (w *world) balances(a args) string {
+	var out []string
+	for _, l := range w.lineItemsOf(w.instance(a.or("in", "acme"))) {
+		line := fmt.Sprintf("%s: %s of %d", l.ActivationID, l.Used, *l.Quantity)
+		switch l.Attributes.OverdraftType {
+		case "Number":
+			line += fmt.Sprintf(" + %d", *l.Attributes.OverdraftLimit)
+		case "Unlimited":
+			line += " + unlimited"
+		}
+		if l.State != "DEPLOYED" {
+			line += " " + l.State
+		}
+		out = append(out, line)
+	}
+	slices.Sort(out)
+	if len(out) == 0 {
+		return "none"
+	}
+	return strings.Join(out, "\n")
+}
+
+const eventColumns = "KIND,STATUS,ITEM,ACTIVATION_ID,COUNT,RATE,TOKENS,OVERDRAFT,USED"
+
+// events: events [in=INSTANCE] [columns=NAME,NAME] [PARAMETER=VALUE]; the parameters are those of the list of usage events.
+func (w *world) events(a args) string {
+	columns := strings.Split(a.or("columns", eventColumns), ",")
+	filter := map[string]string{"instanceId": w.instance(a.or("in", "acme"))}
+	for name, value := range a.named {
+		if name != "in" && name != "columns" {
+			filter[name] = w.expand(value)
+		}
+	}
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, strings.Join(columns, "\t"))
+	for _, e := range w.eventsOf(filter) {
+		fmt.Fprintln(table, w.readable(strings.Join(cells(e, columns), "\t")))
+	}
+	if err := table.Flush(); err != nil {
+		w.Fatal(err)
+	}
+	return text.String()
+}
+
+// cells returns an event's values in the columns of the export (D34).
+func cells(e usage.Event, columns []string) []string {
+	row := e.Row()
+	out := make([]string, len(columns))
+	for i, column := range columns {
+		at := slices.Index(usage.Columns, column)
+		switch {
+		case at < 0:
+			out[i] = "NO SUCH COLUMN"
+		case row[at] == "":
+			out[i] = "-"
+		default:
+			out[i] = row[at]
+		}
+	}
+	return out
+}
