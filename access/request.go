@@ -14,7 +14,6 @@ import (
 // Bounds of a request (decisions.md D32).
 const (
 	ItemsMost = 1_000
-	NameBytes = 256
 	JSONBytes = 16 << 10 // of one metaData or dictionary
 )
 
@@ -59,11 +58,11 @@ func (r *Request) Validate() error {
 }
 
 func (r *Requester) validate() error {
-	switch {
-	case r.Type == "" || len(r.Type) > NameBytes:
-		return problem.Field("requester.type", "must have 1 to %d bytes", NameBytes)
-	case r.Value == "" || len(r.Value) > NameBytes:
-		return problem.Field("requester.value", "must have 1 to %d bytes", NameBytes)
+	if why := problem.Unnamed(r.Type); why != "" {
+		return problem.Field("requester.type", "%s", why)
+	}
+	if why := problem.Unnamed(r.Value); why != "" {
+		return problem.Field("requester.value", "%s", why)
 	}
 	if why := object(r.Dictionary); why != "" {
 		return problem.Field("requester.dictionary", "%s", why)
@@ -72,11 +71,13 @@ func (r *Requester) validate() error {
 }
 
 func (item *Item) validate(allOrNothing bool) *problem.Error {
+	if why := problem.Unnamed(item.Item); why != "" {
+		return problem.Field("item", "%s", why)
+	}
+	if why := problem.Misnamed(item.Version); why != "" {
+		return problem.Field("version", "%s", why)
+	}
 	switch {
-	case item.Item == "" || len(item.Item) > NameBytes:
-		return problem.Field("item", "must have 1 to %d bytes", NameBytes)
-	case len(item.Version) > NameBytes:
-		return problem.Field("version", "is longer than %d bytes", NameBytes)
 	case item.Count.Sign() <= 0:
 		return problem.Field("count", "must be more than 0")
 	case item.AllowPartial && allOrNothing:

@@ -141,7 +141,7 @@ func TestOutcomesKeepTheirSlices(t *testing.T) {
 }
 
 func TestValidateRequest(t *testing.T) {
-	long := strings.Repeat("x", NameBytes+1)
+	long := strings.Repeat("x", 256+1)
 	object := func(length int) jsontext.Value {
 		return jsontext.Value(`{"x":"` + strings.Repeat("x", length-8) + `"}`)
 	}

@@ -67,14 +67,11 @@ func orErr(err, otherwise error) error {
 	return otherwise
 }
 
-// NameBytes is how long the names of instances and accounts may be (decisions.md D32).
-const NameBytes = 256
-
 // CreateInstance makes an instance; the first of an account is its default.
 func (c *Change) CreateInstance(shortName, accountID string) (*store.Instance, error) {
-	for field, value := range map[string]string{"shortName": shortName, "accountId": accountID} {
-		if value == "" || len(value) > NameBytes {
-			return nil, problem.Field(field, "must have 1 to %d bytes", NameBytes)
+	for _, f := range [...]struct{ name, value string }{{"shortName", shortName}, {"accountId", accountID}} {
+		if why := problem.Unnamed(f.value); why != "" {
+			return nil, problem.Field(f.name, "%s", why)
 		}
 	}
 	first, err := c.tx.DefaultInstance(accountID)
@@ -175,7 +172,7 @@ func (c *Change) DeleteRateTable(name, version string) error {
 
 func series(name string) string {
 	if name == "" {
-		return "the tables without a series"
+		return "the sequence without a series"
 	}
 	return fmt.Sprintf("the series %q", name)
 }

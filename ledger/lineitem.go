@@ -40,9 +40,6 @@ const (
 	Free Kind = "FREE"
 )
 
-// Bounds of a line item's text fields, in bytes.
-const NameBytes = 256
-
 // LatestMS is the last moment a line item may end, in the last hours of the year 9999.
 const LatestMS = 253402300799999
 
@@ -74,8 +71,8 @@ func (l *LineItem) Validate() []*problem.Error {
 	refuse := func(field, format string, args ...any) {
 		all = append(all, problem.Field(field, format, args...))
 	}
-	if l.ActivationID == "" || len(l.ActivationID) > NameBytes {
-		refuse("activationId", "must have 1 to %d bytes", NameBytes)
+	if why := problem.Unnamed(l.ActivationID); why != "" {
+		refuse("activationId", "%s", why)
 	}
 	if l.State != Deployed && l.State != Inactive && l.State != Obsolete {
 		refuse("state", "must be DEPLOYED, INACTIVE or OBSOLETE")
@@ -91,8 +88,8 @@ func (l *LineItem) Validate() []*problem.Error {
 	} else if l.EndMS <= l.StartMS {
 		refuse("end", "must be after start")
 	}
-	if len(l.Series) > NameBytes {
-		refuse("attributes.rateTableSeries", "is longer than %d bytes", NameBytes)
+	if why := problem.Misnamed(l.Series); why != "" {
+		refuse("attributes.rateTableSeries", "%s", why)
 	}
 	if l.Overdraft != NoOverdraft && l.Overdraft != NumberOverdraft && l.Overdraft != UnlimitedOverdraft {
 		refuse("attributes.overdraftType", "must be Number or Unlimited")

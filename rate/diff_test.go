@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"github.com/farebox/farebox/problem"
 	"strings"
 	"testing"
 
+	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/token"
 )
 
@@ -92,7 +94,7 @@ func TestDiffIsSafeToPrint(t *testing.T) {
 	if got := Compare(nil, table).String(); !strings.HasPrefix(got, `+ "\x1b[2Jx"  1`) {
 		t.Errorf("got %q", got)
 	}
-	long := strings.Repeat("é", NameBytes/2)
+	long := strings.Repeat("é", problem.NameBytes/2)
 	got := Compare(nil, priced(long+" 1", "a 1")).String()
 	if want := "+ a" + strings.Repeat(" ", columnMost+1) + "1\n+ " + long + "  1\n"; !strings.HasPrefix(got, want) {
 		t.Errorf("got\n%swant\n%s", got, want)

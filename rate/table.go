@@ -4,19 +4,13 @@ package rate
 import (
 	"fmt"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/token"
 )
 
-// Bounds of a rate table (decisions.md D32).
-const (
-	NameBytes = 256
-	ItemsMost = 100_000
-)
+// ItemsMost is how many items a rate table may have (decisions.md D32).
+const ItemsMost = 100_000
 
 // lastMS is the end of the year 9999, past which dates cannot be written.
 const lastMS = 253402300799999
@@ -75,10 +69,10 @@ func (t *Table) validateHead() error {
 	if t.Version == "" {
 		return problem.Field("version", "is required: it tells people the tables of a series apart")
 	}
-	if why := misnamed(t.Version); why != "" {
+	if why := problem.Misnamed(t.Version); why != "" {
 		return problem.Field("version", "%s", why)
 	}
-	if why := misnamed(t.Series); why != "" {
+	if why := problem.Misnamed(t.Series); why != "" {
 		return problem.Field("series", "%s", why)
 	}
 	switch {
@@ -96,30 +90,16 @@ func (item Item) validate(prefix string) error {
 	if item.Name == "" {
 		return problem.Field(prefix+"name", "is required")
 	}
-	if why := misnamed(item.Name); why != "" {
+	if why := problem.Misnamed(item.Name); why != "" {
 		return problem.Field(prefix+"name", "%s", why)
 	}
-	if why := misnamed(item.Version); why != "" {
+	if why := problem.Misnamed(item.Version); why != "" {
 		return problem.Field(prefix+"version", "%s", why)
 	}
 	if item.Rate.Sign() < 0 {
 		return problem.Field(prefix+"rate", "must not be negative, and is %s for %s", item.Rate, key{item.Name, item.Version})
 	}
 	return nil
-}
-
-// misnamed says what keeps a text from being a name or a version. Neither JSON nor every database takes what is not
-// UTF-8 or has a NUL in it, and nobody can ask for a name whose control characters they do not see.
-func misnamed(s string) string {
-	switch {
-	case len(s) > NameBytes:
-		return fmt.Sprintf("is longer than %d bytes", NameBytes)
-	case !utf8.ValidString(s):
-		return "is not UTF-8 text"
-	case strings.ContainsFunc(s, unicode.IsControl):
-		return fmt.Sprintf("%q has a control character; remove it", s)
-	}
-	return ""
 }
 
 // Rate returns the price of one of an item, and whether this table prices it: the name and the version match exactly.

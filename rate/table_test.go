@@ -12,7 +12,7 @@ import (
 )
 
 func TestValidate(t *testing.T) {
-	long := strings.Repeat("x", NameBytes)
+	long := strings.Repeat("x", problem.NameBytes)
 	good := func() *Table {
 		table := priced("view 0", "view@1 9999999999999999999.999999999999", "view@01 1", "VIEW 1")
 		table.Items[0].Name, table.Version, table.Series = long, long, long

@@ -1,3 +1,234 @@
 package main
 
-type ratesCmd struct{}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/farebox/farebox/engine"
+	"github.com/farebox/farebox/rate"
+	"github.com/farebox/farebox/store/sqlite"
+	"github.com/farebox/farebox/token"
+)
+
+type ratesCmd struct {
+	Apply  ratesApplyCmd  `cmd:"" help:"Post a rate table from a YAML, JSON or CSV file, after showing what it changes."`
+	Import ratesImportCmd `cmd:"" help:"Post a rate table from a price list of another kind."`
+	List   ratesListCmd   `cmd:"" help:"List the rate tables."`
+	Show   ratesShowCmd   `cmd:"" help:"Print the items of a rate table."`
+}
+
+type ratesImportCmd struct {
+	Litellm ratesLitellmCmd `cmd:"" name:"litellm" help:"From a price list of language models in the LiteLLM schema."`
+}
+
+// posting is what both ways of posting a table share.
+type posting struct {
+	Series    string `help:"The series; without one the table is of the tables without a series." placeholder:"NAME"`
+	Revision  string `name:"as" help:"The table's version, for people; the file's own, or else its name." placeholder:"VERSION"`
+	Effective string `help:"From when on it prices: a date or a time such as 2026-01-31T08:00:00Z; now unless given." placeholder:"TIME"`
+	DryRun    bool   `help:"Show what would change, and change nothing."`
+	Most      int    `default:"20" help:"How many changes of a kind are listed; -1 lists all." placeholder:"N"`
+	database  `embed:""`
+}
+
+type ratesApplyCmd struct {
+	File    string `arg:"" type:"existingfile" help:"A rate table; its name ends in .yaml, .yml, .json or .csv."`
+	posting `embed:""`
+}
+
+// Help adds to --help.
+func (*ratesApplyCmd) Help() string {
+	return `A YAML or JSON file has series, version, effectiveFrom and items, each with name, version and rate. A CSV file has
+the columns name, version and rate. Flags win over the file. A running server prices by the new table at once.
+
+  farebox rates apply prices.yaml --dry-run
+  farebox rates apply prices.csv --series 2026 --as 2 --effective 2026-07-01`
+}
+
+// Run is the verb.
+func (cmd *ratesApplyCmd) Run() error {
+	content, err := os.ReadFile(cmd.File)
+	if err != nil {
+		return err
+	}
+	file, err := rate.ReadFile(cmd.File, content)
+	if err != nil {
+		return err
+	}
+	return cmd.post(&file.Table, file.HasEffectiveFrom, cmd.File)
+}
+
+type ratesLitellmCmd struct {
+	File         string `arg:"" type:"existingfile" help:"A JSON file in the LiteLLM schema."`
+	TokensPerUSD string `default:"1" name:"tokens-per-usd" help:"How many tokens a dollar of cost is; may have a fraction." placeholder:"N"`
+	posting      `embed:""`
+}
+
+// Help adds to --help.
+func (*ratesLitellmCmd) Help() string {
+	return `Every cost of a model becomes an item: input_cost_per_token of claude-3-haiku is claude-3-haiku/input. What cannot be
+taken is listed.
+
+  farebox rates import litellm model_prices.json --series models --tokens-per-usd 1000`
+}
+
+// Run is the verb.
+func (cmd *ratesLitellmCmd) Run() error {
+	perUSD, err := token.Parse(cmd.TokensPerUSD)
+	if err != nil {
+		return usageError(fmt.Sprintf("--tokens-per-usd %v", err))
+	}
+	content, err := os.ReadFile(cmd.File)
+	if err != nil {
+		return err
+	}
+	items, leftOut, err := rate.ImportLiteLLM(content, perUSD)
+	if err != nil {
+		return fmt.Errorf("%s: %w", cmd.File, err)
+	}
+	for _, line := range leftOut {
+		fmt.Printf("note: %s\n", line)
+	}
+	return cmd.post(&rate.Table{Items: items}, false, cmd.File)
+}
+
+// post completes a table from flags, shows what it changes, and posts it.
+func (p *posting) post(t *rate.Table, dated bool, file string) error {
+	if p.Series != "" {
+		t.Series = p.Series
+	}
+	switch {
+	case p.Revision != "":
+		t.Version = p.Revision
+	case t.Version == "":
+		t.Version = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	}
+	if err := p.date(t, dated); err != nil {
+		return err
+	}
+	if err := t.Validate(); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return p.withEngine(!p.DryRun, func(ctx context.Context, e *engine.Engine) error {
+		if err := p.show(e.Settings().Rates, t); err != nil {
+			return err
+		}
+		if p.DryRun {
+			fmt.Println("dry run: nothing was changed")
+			return nil
+		}
+		if err := change(ctx, e, func(tx *engine.Change) error { return tx.AddRateTable(t) }); err != nil {
+			return err
+		}
+		fmt.Println("saved")
+		return nil
+	})
+}
+
+func (p *posting) date(t *rate.Table, dated bool) error {
+	if p.Effective == "" {
+		if !dated {
+			t.EffectiveFromMS = time.Now().UnixMilli()
+		}
+		return nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if at, err := time.Parse(layout, p.Effective); err == nil {
+			t.EffectiveFromMS = at.UnixMilli()
+			return nil
+		}
+	}
+	return usageError("--effective must be a date such as 2026-01-31, or a time such as 2026-01-31T08:00:00Z")
+}
+
+// show prints what a table changes against the one that it takes over from.
+func (p *posting) show(rates *rate.Catalog, t *rate.Table) error {
+	older := rates.Effective(t.Series, t.EffectiveFromMS)
+	against := "the first of its series"
+	if older != nil {
+		against = "against version " + older.Version
+	}
+	fmt.Printf("%s, version %s, from %s, %d items, %s:\n", seriesText(t.Series), t.Version, timeText(t.EffectiveFromMS), len(t.Items), against)
+	return rate.Compare(older, t).Print(os.Stdout, p.Most)
+}
+
+func seriesText(name string) string {
+	if name == "" {
+		return "no series"
+	}
+	return "series " + name
+}
+
+type ratesListCmd struct {
+	database `embed:""`
+}
+
+// Help adds to --help.
+func (*ratesListCmd) Help() string { return "  farebox rates list --db ./farebox.db" }
+
+// Run is the verb.
+func (cmd *ratesListCmd) Run() error {
+	return cmd.withRates(func(rates *rate.Catalog) error {
+		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "SERIES\tVERSION\tEFFECTIVE FROM\tCREATED\tITEMS\t")
+		now := time.Now().UnixMilli()
+		for _, t := range rates.Tables() {
+			mark := ""
+			if rates.Effective(t.Series, now) == t {
+				mark = "effective"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", t.Series, t.Version, timeText(t.EffectiveFromMS), timeText(t.CreatedMS), len(t.Items), mark)
+		}
+		return w.Flush()
+	})
+}
+
+// withRates opens a database to read its rate tables.
+func (d *database) withRates(fn func(*rate.Catalog) error) error {
+	s, err := d.open(sqlite.Options{Read: true})
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(s.Settings().Rates), s.Close())
+}
+
+type ratesShowCmd struct {
+	Series   string `help:"The series; without one, of the tables without a series." placeholder:"NAME"`
+	Revision string `name:"as" help:"The version; the effective one unless given." placeholder:"VERSION"`
+	Item     string `help:"Only items whose name has this in it." placeholder:"TEXT"`
+	database `embed:""`
+}
+
+// Help adds to --help.
+func (*ratesShowCmd) Help() string {
+	return "  farebox rates show --series models --item claude"
+}
+
+// Run is the verb.
+func (cmd *ratesShowCmd) Run() error {
+	return cmd.withRates(func(rates *rate.Catalog) error {
+		t := rates.Effective(cmd.Series, time.Now().UnixMilli())
+		if cmd.Revision != "" {
+			t = rates.Find(cmd.Series, cmd.Revision)
+		}
+		if t == nil {
+			return fmt.Errorf("%s has no such table; `farebox rates list` shows what there is", seriesText(cmd.Series))
+		}
+		slog.Info("rate table", "series", t.Series, "version", t.Version, "effective", timeText(t.EffectiveFromMS))
+		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "NAME\tVERSION\tRATE")
+		for _, item := range t.Items {
+			if strings.Contains(item.Name, cmd.Item) {
+				fmt.Fprintf(w, "%s\t%s\t%s\n", item.Name, item.Version, item.Rate)
+			}
+		}
+		return w.Flush()
+	})
+}

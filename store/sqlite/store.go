@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -57,8 +58,8 @@ var _ store.Store = (*Store)(nil)
 
 // Open opens a database. What it says when it cannot is for the operator.
 func Open(path string, options Options) (*Store, error) {
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) && !options.Create {
-		return nil, fmt.Errorf("%s does not exist; `farebox serve --db %s` makes it", path, path)
+	if err := look(path, options.Create); err != nil {
+		return nil, err
 	}
 	s := &Store{path: path, read: options.Read, books: map[string]*ledger.Book{}, tables: map[int64]*rate.Table{}}
 	if options.Serve {
@@ -72,8 +73,36 @@ func Open(path string, options Options) (*Store, error) {
 	return s, nil
 }
 
+// look refuses what is certainly no database before SQLite sees it: SQLite takes a file that is too short to be one for
+// an empty database, and writes over it.
+func look(path string, create bool) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && create:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s does not exist; `farebox serve --db %s` makes it", path, path)
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s is a directory; name a file in it", path)
+	case info.Size() > 0 && info.Size() < smallestFile:
+		return fmt.Errorf(notADatabase, path)
+	}
+	return nil
+}
+
+const (
+	smallestFile = 512 // bytes; SQLite's smallest page
+	notADatabase = "%s is not a database; give another --db, or restore it from a backup"
+)
+
 func (s *Store) lockFile() error {
-	lock := flock.New(s.path + ".lock")
+	path := s.path
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target // the lock lies beside the file itself, by whatever name it was opened
+	}
+	lock := flock.New(path + ".lock")
 	got, err := lock.TryLock()
 	if err != nil {
 		return fmt.Errorf("%s cannot be locked: %w", s.path, err)
@@ -176,7 +205,7 @@ func (s *Store) cannotOpen(err error) error {
 	if e, ok := errors.AsType[*driver.Error](err); ok {
 		switch e.Code() & 0xff {
 		case codeNotADatabase:
-			return fmt.Errorf("%s is not a database; give another --db, or restore it from a backup", s.path)
+			return fmt.Errorf(notADatabase, s.path)
 		case codeCorrupt:
 			return fmt.Errorf("%s is damaged (%v); restore it from a backup", s.path, err)
 		case codeCannotOpen:

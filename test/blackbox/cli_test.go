@@ -112,7 +112,6 @@ func TestSecondServer(t *testing.T) {
 }
 
 func TestSecondServerByAnotherName(t *testing.T) {
-	knownBug(t, "the lock lies beside the symbolic link, not beside the file it leads to")
 	s := start(t, filepath.Join(t.TempDir(), "f.db"))
 	link := filepath.Join(t.TempDir(), "link.db")
 	if err := os.Symlink(s.db, link); err != nil {
@@ -122,12 +121,6 @@ func TestSecondServerByAnotherName(t *testing.T) {
 	if r.code != 1 || !strings.Contains(r.stderr, "is being served by another process") {
 		t.Errorf("exit %d, stderr %q", r.code, r.stderr)
 	}
-}
-
-// knownBug skips a test that fails for a reason that is known and was told; whoever mends it removes the line.
-func knownBug(t *testing.T, why string) {
-	t.Helper()
-	t.Skip("SKIPPED, KNOWN BUG in store/sqlite: " + why)
 }
 
 func TestPortInUse(t *testing.T) {
