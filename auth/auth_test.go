@@ -114,6 +114,20 @@ func TestEveryClaimIsNeeded(t *testing.T) {
 	}
 }
 
+// RFC 7515, section 4.1.11: whoever does not understand a critical extension must refuse the token.
+func TestCriticalExtensionsAreRefused(t *testing.T) {
+	p := pair(t, "Ed25519")
+	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims(claimsOf(Admin, p.ID)))
+	token.Header["crit"] = []string{"b64"}
+	text, err := token.SignedString(p.Private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := verifierOf(Admin, p).Authenticate("Bearer "+text, now); problem.KindOf(err) != problem.Unauthenticated {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestTimes(t *testing.T) {
 	p := pair(t, "Ed25519")
 	text, err := Sign(p, Admin, p.ID, nil, now, time.Hour)

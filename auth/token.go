@@ -71,6 +71,9 @@ func verify(text string, now time.Time, find func(Role, string) registered) (*Pr
 		jwt.WithValidMethods([]string{"RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"}),
 	)
 	_, err := parser.ParseWithClaims(text, &c, func(t *jwt.Token) (any, error) {
+		if _, critical := t.Header["crit"]; critical {
+			return nil, errors.New("an extension that must be understood is not") // RFC 7515, section 4.1.11
+		}
 		used = find(c.Confirmation.JWK.Role, c.Confirmation.JWK.KeyID)
 		key := used.public
 		if key == nil {

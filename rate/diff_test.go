@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"github.com/farebox/farebox/problem"
 	"strings"
 	"testing"
 

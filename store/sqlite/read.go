@@ -223,10 +223,19 @@ func (r *reader) table(serial int64) (*rate.Table, error) {
 }
 
 // page is how many journal rows are read at a time.
-const page = 256
+const page = 64
 
 // Receipts implements store.Reader.
 func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, fn func(usage.Position, *usage.Receipt) (bool, error)) (usage.Position, error) {
+	if filter != nil && filter.FromMS > 0 {
+		first, err := r.firstSince(filter.FromMS)
+		if err != nil || first == 0 {
+			return usage.Position{}, err
+		}
+		if first > from.Commit {
+			from = usage.Position{Commit: first}
+		}
+	}
 	for looked := 0; ; {
 		rows, err := r.journal(from.Commit)
 		if err != nil {
@@ -262,6 +271,12 @@ func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, 
 			return from, nil
 		}
 	}
+}
+
+// firstSince returns the first journal row of a time or later, which the index alone tells; 0 when there is none.
+func (r *reader) firstSince(timeMS int64) (number int64, err error) {
+	err = r.q.QueryRowContext(r.ctx, "SELECT coalesce(min(number), 0) FROM journal WHERE time_ms >= ?", timeMS).Scan(&number)
+	return number, unavailable(err)
 }
 
 func between(timeMS int64, filter *usage.Filter) bool {
