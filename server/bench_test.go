@@ -3,14 +3,17 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	mrand "math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -37,24 +40,34 @@ import (
 // item, carries about 300 bytes of metadata and an idempotency key; 64 connections. The bare server decodes and encodes
 // the same JSON and does nothing else: what HTTP and JSON alone allow on this machine.
 func BenchmarkOneItem(b *testing.B) {
-	const connections = 64
-	keys := map[string]func() string{
-		"ordered": func() string { return uuid.Must(uuid.NewV7()).String() },
-		"random":  rand.Text,
-	}
-	b.Run("bare", func(b *testing.B) {
-		load(b, connections, bareServer(b), "token", make([]string, 1000), keys["ordered"])
-	})
-	for _, order := range []string{"ordered", "random"} {
-		b.Run("keys="+order, func(b *testing.B) {
-			w := newWorld(b, 1000)
-			load(b, connections, w.addr, w.token, w.instances, keys[order])
+	run := func(name string, instances int, key func() string) {
+		b.Run(name, func(b *testing.B) {
+			w := newWorld(b, instances)
+			l := loader{connections: 64, addr: w.addr, bearer: w.token, instances: w.instances, key: key}
+			l.run(b)
 		})
 	}
-	b.Run("hot", func(b *testing.B) {
-		w := newWorld(b, 1)
-		load(b, connections, w.addr, w.token, w.instances, keys["ordered"])
+	b.Run("bare", func(b *testing.B) {
+		l := loader{connections: 64, addr: bareServer(b), bearer: "token", instances: make([]string, 1000), key: orderedKey}
+		l.run(b)
 	})
+	run("ordered-keys", 1000, orderedKey)
+	run("random-keys", 1000, rand.Text)
+	run("hot", 1, orderedKey)
+}
+
+func orderedKey() string { return uuid.Must(uuid.NewV7()).String() }
+
+// The same at a fixed rate, about half of what the machine can do: requests are due at their times whether or not the ones
+// before were answered, and latency counts from then on (no coordinated omission). BENCH_RATE sets the rate.
+func BenchmarkFixedRate(b *testing.B) {
+	perSecond, err := strconv.Atoi(cmp.Or(os.Getenv("BENCH_RATE"), "10000"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := newWorld(b, 1000)
+	l := loader{connections: 256, addr: w.addr, bearer: w.token, instances: w.instances, key: orderedKey, perSecond: perSecond}
+	l.run(b)
 }
 
 // world is a server on a file with instances that never run out.
@@ -153,41 +166,35 @@ func listen(b *testing.B, serve func(context.Context, net.Listener) error, stopp
 	return l.Addr().String()
 }
 
-// load sends b.N requests over some connections and reports the rate and latencies. The client is as thin as can be,
-// since it shares the processor with the server.
-func load(b *testing.B, connections int, addr, bearer string, instances []string, key func() string) {
-	metadata := fmt.Sprintf(`{"project":"titles","job":"%s"}`, strings.Repeat("x", 270))
-	body := `{"requester":{"type":"user","value":"mia"},"requestedItems":[{"item":"render","count":1,"metaData":` + metadata + `}]}`
-	var left atomic.Int64
-	left.Store(int64(b.N))
-	took := make([][]time.Duration, connections)
+// loader sends b.N requests over some connections and reports the rate and latencies. It is as thin as can be, since it
+// shares the processor with the server.
+type loader struct {
+	connections  int
+	addr, bearer string
+	instances    []string
+	key          func() string
+	perSecond    int // 0: as fast as answers come
+}
+
+func (l *loader) run(b *testing.B) {
+	var next atomic.Int64
+	took := make([][]time.Duration, l.connections)
 	var wg sync.WaitGroup
 	b.ResetTimer()
-	for c := range connections {
+	started := time.Now()
+	for c := range l.connections {
 		wg.Go(func() {
-			conn, err := net.Dial("tcp", addr)
-			if err != nil {
+			var err error
+			if took[c], err = l.connection(c, func() (time.Time, bool) {
+				n := next.Add(1) - 1
+				if l.perSecond == 0 {
+					return time.Now(), n < int64(b.N)
+				}
+				due := started.Add(time.Duration(n) * time.Second / time.Duration(l.perSecond))
+				time.Sleep(time.Until(due))
+				return due, n < int64(b.N)
+			}); err != nil {
 				b.Error(err)
-				return
-			}
-			defer conn.Close()
-			in := bufio.NewReader(conn)
-			zipf := mrand.NewZipf(mrand.New(mrand.NewPCG(uint64(c), 1)), 1.1, 1, uint64(len(instances)-1))
-			var out []byte
-			for left.Add(-1) >= 0 {
-				out = fmt.Appendf(out[:0], "POST /dynamicmonetization/elastic/api/v1.1/instances/%s/access-request HTTP/1.1\r\nHost: x\r\n"+
-					"Authorization: Bearer %s\r\nIdempotency-Key: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-					instances[zipf.Uint64()], bearer, key(), len(body), body)
-				sent := time.Now()
-				if _, err := conn.Write(out); err != nil {
-					b.Error(err)
-					return
-				}
-				if answer, err := readAnswer(in); err != nil || !bytes.Contains(answer, []byte(`"code":"1101"`)) {
-					b.Errorf("%v: %s", err, answer)
-					return
-				}
-				took[c] = append(took[c], time.Since(sent))
 			}
 		})
 	}
@@ -195,10 +202,42 @@ func load(b *testing.B, connections int, addr, bearer string, instances []string
 	b.StopTimer()
 	all := slices.Concat(took...)
 	slices.Sort(all)
-	if len(all) > 0 {
-		b.ReportMetric(float64(len(all))/b.Elapsed().Seconds(), "charges/s")
-		b.ReportMetric(float64(all[len(all)/2].Microseconds()), "p50-us")
-		b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "p99-us")
+	if len(all) == 0 {
+		return
+	}
+	b.ReportMetric(float64(len(all))/b.Elapsed().Seconds(), "charges/s")
+	for name, share := range map[string]int{"p50-us": 500, "p99-us": 990, "p99.9-us": 999} {
+		b.ReportMetric(float64(all[len(all)*share/1000].Microseconds()), name)
+	}
+}
+
+// connection sends requests when they are due and returns how long each took from then on.
+func (l *loader) connection(c int, due func() (time.Time, bool)) (took []time.Duration, err error) {
+	conn, err := net.Dial("tcp", l.addr)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	body := `{"requester":{"type":"user","value":"mia"},"requestedItems":[{"item":"render","count":1,"metaData":` +
+		`{"project":"titles","job":"` + strings.Repeat("x", 270) + `"}}]}`
+	in := bufio.NewReader(conn)
+	zipf := mrand.NewZipf(mrand.New(mrand.NewPCG(uint64(c), 1)), 1.1, 1, uint64(len(l.instances)-1))
+	var out []byte
+	for {
+		since, more := due()
+		if !more {
+			return took, nil
+		}
+		out = fmt.Appendf(out[:0], "POST /dynamicmonetization/elastic/api/v1.1/instances/%s/access-request HTTP/1.1\r\nHost: x\r\n"+
+			"Authorization: Bearer %s\r\nIdempotency-Key: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+			l.instances[zipf.Uint64()], l.bearer, l.key(), len(body), body)
+		if _, err := conn.Write(out); err != nil {
+			return took, err
+		}
+		if answer, err := readAnswer(in); err != nil || !bytes.Contains(answer, []byte(`"code":"1101"`)) {
+			return took, fmt.Errorf("%w: %s", errors.Join(err, errors.New("not granted")), answer)
+		}
+		took = append(took, time.Since(since))
 	}
 }
 

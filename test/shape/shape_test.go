@@ -1,0 +1,134 @@
+// Package shape holds the rules about the code itself that we care about: which way the arrows point, what pure means, and
+// that every package says what it is for.
+package shape
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/farebox/farebox/"
+
+// floors are the folders from the ground up (docs/ARCHITECTURE.md). A folder imports from lower floors only, so that a change
+// below never needs a change above to be understood.
+var floors = []string{"problem", "token", "rate", "ledger", "access", "usage", "api", "auth", "store", "store/sqlite", "engine", "server", "cmd/farebox"}
+
+// pure folders decide by what they are given: the same input gives the same books, whenever and wherever.
+var pure = []string{"token", "rate", "ledger", "access", "usage"}
+
+func TestArrowsPointDown(t *testing.T) {
+	floor := map[string]int{}
+	for i, folder := range floors {
+		floor[folder] = i
+	}
+	// The engine is given a store; which one is decided where the program starts.
+	forbidden := map[string]string{"engine": "store/sqlite", "server": "store/sqlite"}
+	for _, folder := range floors {
+		for name, file := range files(t, folder) {
+			for _, imported := range file.Imports {
+				p, err := strconv.Unquote(imported.Path.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				to, ours := strings.CutPrefix(p, module)
+				if !ours {
+					continue
+				}
+				at, known := floor[to]
+				if !known || at >= floor[folder] || forbidden[folder] == to {
+					t.Errorf("%s imports %s, which is not below it", name, to)
+				}
+			}
+		}
+	}
+}
+
+func TestEveryFolderHasAFloor(t *testing.T) {
+	known := map[string]bool{"store/storetest": true}
+	for _, folder := range floors {
+		known[folder] = true
+	}
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && strings.HasPrefix(name, ".") && name != "." {
+			return errOrSkip(err)
+		}
+		folder := path.Dir(name)
+		if strings.HasSuffix(name, ".go") && !strings.HasPrefix(folder, "test") && !known[folder] {
+			t.Errorf("%s has no place in the list of floors", name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func errOrSkip(err error) error {
+	if err != nil {
+		return err
+	}
+	return fs.SkipDir
+}
+
+func TestPureCodeReadsNoClockAndCountsNoFloats(t *testing.T) {
+	for _, folder := range pure {
+		for name, file := range files(t, folder) {
+			ast.Inspect(file, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.SelectorExpr:
+					if of, ok := n.X.(*ast.Ident); ok && (of.Name == "time" && n.Sel.Name == "Now" || of.Name == "rand") {
+						t.Errorf("%s: %s.%s: time and chance come in from outside", name, of.Name, n.Sel.Name)
+					}
+				case *ast.Ident:
+					if n.Name == "float64" || n.Name == "float32" {
+						t.Errorf("%s: %s: amounts are exact", name, n.Name)
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
+func TestPackagesSayWhatTheyAreFor(t *testing.T) {
+	for _, folder := range floors {
+		said := false
+		for _, file := range files(t, folder) {
+			said = said || file.Doc != nil
+		}
+		if !said {
+			t.Errorf("%s has no package comment", folder)
+		}
+	}
+}
+
+const root = "../.."
+
+// files parses a folder's Go files without its tests.
+func files(t *testing.T, folder string) map[string]*ast.File {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no Go files in %s: %v", folder, err)
+	}
+	parsed := map[string]*ast.File{}
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed[name] = file
+	}
+	return parsed
+}
