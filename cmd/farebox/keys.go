@@ -102,9 +102,13 @@ func change(ctx context.Context, e *engine.Engine, fn func(*engine.Change) error
 
 // withEngine opens a database for a verb that may run beside a server.
 func (d *database) withEngine(create bool, fn func(context.Context, *engine.Engine) error) error {
+	_, missing := os.Stat(d.DB)
 	s, err := d.open(sqlite.Options{Create: create})
 	if err != nil {
 		return err
+	}
+	if missing != nil {
+		slog.Warn("made a new database; was that meant?", "db", d.DB)
 	}
 	e := engine.New(s, engine.Options{})
 	err = fn(context.Background(), e)
