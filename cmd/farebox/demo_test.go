@@ -56,7 +56,7 @@ func stateOfTwo() *demoState {
 	s.event(charged("acme", "i-1", "maria", "render.frame", "split", at, "ACME-2026-1", "0.5", "1", "1"))
 	s.event(&usage.Event{
 		CorrelationID: "no", Kind: usage.Denial, Status: ledger.Insufficient, UsageTimeMS: at, AccountID: "acme", InstanceID: "i-1",
-		Requester: access.Requester{Value: "farm-07"}, Item: "crash.run", Count: token.FromInt(1),
+		Requester: access.Requester{Value: "node-07"}, Item: "crash.run", Count: token.FromInt(1),
 	})
 	acme[0].Used, acme[1].Used = token.MustParse("60"), token.MustParse("225.5")
 	lumen[0].Used = token.MustParse("300.123456789")
@@ -87,7 +87,7 @@ const screenOfTwo = `
   LUMEN-WEEK-1  ██████████░░░░      300.12/1,200         none     0.1 ends 0:12
   LUMEN-1       ██████████████       0.00/25,000    unlimited     0.0      idle
  top items          tokens  requester         item                tokens
- render.frame       154.00  acme/farm-07      crash.run ×1        denied 306
+ render.frame       154.00  acme/node-07      crash.run ×1        denied 306
  ai.output            1.95  acme/maria        render.frame ×2     4.00 over
                             acme/maria        render.frame ×2     15.00
                             lumen/kofi        ai.output ×1.5      0.19
@@ -175,7 +175,7 @@ func TestDemoCountsACharge(t *testing.T) {
 	want := []string{
 		"acme: render.frame x 2 was split over ACME-GIFT-1 and ACME-2026-1",
 		"acme: line item ACME-2026-1 is in overdraft",
-		"acme: farm-07 was denied crash.run x 1: Insufficient elastic tokens available",
+		"acme: node-07 was denied crash.run x 1: Insufficient elastic tokens available",
 		"acme: line item ACME-GIFT-1 is used up",
 	}
 	for _, news := range want {

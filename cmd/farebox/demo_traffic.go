@@ -56,7 +56,7 @@ var (
 	acmeRequesters = []demoRequester{
 		{name: "maria", kind: "user", department: "design", project: "coupe", asks: []demoAsk{askFrame4K, askFrame4K, askFrameHD, askMesh}},
 		{name: "tomasz", kind: "user", department: "safety", project: "coupe", asks: []demoAsk{askCrash, askMesh, askFrameHD, askMesh, askFrameHD}},
-		{name: "farm-07", kind: "host", department: "design", project: "film", asks: []demoAsk{
+		{name: "node-07", kind: "host", department: "design", project: "film", asks: []demoAsk{
 			askFrame4K, askFrameHD, askFrame4K, askFrameHD, askFrame4K, askFrameHD, askFrame4K, askFrameHD, askFrame8K}},
 	}
 	nordwindRequesters = []demoRequester{
