@@ -8,7 +8,6 @@ import (
 
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/problem"
-	"github.com/farebox/farebox/token"
 )
 
 // Bounds of a request (decisions.md D32).
@@ -49,9 +48,13 @@ func (r *Request) Validate() error {
 		return problem.Field("requestedItems", "has %d items, at most %d are allowed", len(r.Items), ItemsMost)
 	}
 	for i := range r.Items {
-		if err := r.Items[i].validate(r.AllOrNothing); err != nil {
+		item := &r.Items[i]
+		if err := item.validate(); err != nil {
 			err.Field = fmt.Sprintf("requestedItems[%d].%s", i, err.Field)
 			return err
+		}
+		if item.AllowPartial && r.AllOrNothing { // one flag for all items, on the wire
+			return problem.Field("allowPartial", "contradicts allOrNothing: leave one of them out")
 		}
 	}
 	return nil
@@ -70,18 +73,15 @@ func (r *Requester) validate() error {
 	return nil
 }
 
-func (item *Item) validate(allOrNothing bool) *problem.Error {
+func (item *Item) validate() *problem.Error {
 	if why := problem.Unnamed(item.Item); why != "" {
 		return problem.Field("item", "%s", why)
 	}
 	if why := problem.Misnamed(item.Version); why != "" {
 		return problem.Field("version", "%s", why)
 	}
-	switch {
-	case item.Count.Sign() <= 0:
+	if item.Count.Sign() <= 0 {
 		return problem.Field("count", "must be more than 0")
-	case item.AllowPartial && allOrNothing:
-		return problem.Field("allowPartial", "contradicts allOrNothing: leave one of them out")
 	}
 	if why := object(item.MetaData); why != "" {
 		return problem.Field("metaData", "%s", why)
@@ -126,7 +126,7 @@ func withdraw(request *Request, outcomes []ledger.Outcome) {
 	for i := range outcomes {
 		if o := &outcomes[i]; o.Status == ledger.Granted {
 			o.Revert()
-			*o = ledger.Outcome{Status: ledger.NoStatus, Count: request.Items[i].Count, Tokens: token.Amount{}}
+			*o = ledger.Outcome{Status: ledger.NoStatus, Count: request.Items[i].Count}
 		}
 	}
 }

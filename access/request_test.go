@@ -168,7 +168,7 @@ func TestValidateRequest(t *testing.T) {
 		{"requestedItems[1].count", func(r *Request) { r.Items[1].Count = token.FromInt(-1) }},
 		{"requestedItems[1].metaData", func(r *Request) { r.Items[1].MetaData = jsontext.Value(`"x"`) }},
 		{"requestedItems[1].metaData", func(r *Request) { r.Items[1].MetaData = object(JSONBytes + 1) }},
-		{"requestedItems[1].allowPartial", func(r *Request) { r.Items[1].AllowPartial, r.AllOrNothing = true, true }},
+		{"allowPartial", func(r *Request) { r.Items[1].AllowPartial, r.AllOrNothing = true, true }},
 	} {
 		r := request("1", "2")
 		row.change(r)

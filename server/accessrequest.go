@@ -44,9 +44,6 @@ func decodeAccessRequest(body []byte) (*access.Request, error) {
 		Requester: access.Requester(*in.Requester), Items: make([]access.Item, len(in.RequestedItems)), AllOrNothing: in.AllOrNothing,
 	}
 	request.Requester.Dictionary = present(in.Requester.Dictionary)
-	if in.AllowPartial && in.AllOrNothing {
-		return nil, problem.Field("allowPartial", "contradicts allOrNothing: leave one of them out")
-	}
 	for i := range in.RequestedItems {
 		item := &in.RequestedItems[i]
 		if item.Count == nil {

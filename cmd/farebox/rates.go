@@ -156,7 +156,11 @@ func (p *posting) show(rates *rate.Catalog, t *rate.Table) error {
 		against = "against version " + older.Version
 	}
 	fmt.Printf("%s, version %s, from %s, %d items, %s:\n", seriesText(t.Series), t.Version, timeText(t.EffectiveFromMS), len(t.Items), against)
-	return rate.Compare(older, t).Print(os.Stdout, p.Most)
+	diff := rate.Compare(older, t)
+	if older != nil && diff.Same() {
+		fmt.Println("it prices everything as before")
+	}
+	return diff.Print(os.Stdout, p.Most)
 }
 
 func seriesText(name string) string {
