@@ -36,7 +36,8 @@ staticcheck: ## staticcheck, as pinned in go.mod
 .PHONY: unit
 unit: ## all tests, the README's tour among them
 	@[ -n "$(RACE)" ] || echo "NO C COMPILER: the tests run without the race detector"
-	go test $(RACE) -timeout 9m ./...
+	@# -count=1: some tests build and run the binary, of which go's cache of test results knows nothing.
+	go test $(RACE) -count=1 -timeout 9m ./...
 
 .PHONY: vulnerabilities
 vulnerabilities: ## govulncheck, where its database can be reached
