@@ -9,6 +9,7 @@ import (
 // table makes a new catalog.
 type Catalog struct {
 	bySeries map[string][]*Table // latest effective date first; of equal dates the later created first
+	windows  bool
 }
 
 // NewCatalog takes over the tables.
@@ -16,6 +17,9 @@ func NewCatalog(tables []*Table) *Catalog {
 	c := &Catalog{bySeries: make(map[string][]*Table)}
 	for _, t := range tables {
 		t.prepare()
+		for i := range t.Items {
+			c.windows = c.windows || t.Items[i].Window != 0
+		}
 		c.bySeries[t.Series] = append(c.bySeries[t.Series], t)
 	}
 	for _, of := range c.bySeries {
@@ -40,11 +44,26 @@ func (c *Catalog) Effective(series string, nowMS int64) *Table {
 // Prices reports whether the effective table of any series prices an item.
 func (c *Catalog) Prices(name, version string, nowMS int64) bool {
 	for series := range c.bySeries {
-		if _, priced := c.Effective(series, nowMS).Rate(name, version); priced {
+		if c.Effective(series, nowMS).Item(name, version) != nil {
 			return true
 		}
 	}
 	return false
+}
+
+// HasWindows reports whether a charge of any item, in any table, covers later ones.
+func (c *Catalog) HasWindows() bool { return c.windows }
+
+// NextMS returns when the next table becomes effective after a time; 0 when none is posted.
+func (c *Catalog) NextMS(nowMS int64) (next int64) {
+	for _, of := range c.bySeries {
+		for _, t := range of {
+			if t.EffectiveFromMS > nowMS && (next == 0 || t.EffectiveFromMS < next) {
+				next = t.EffectiveFromMS
+			}
+		}
+	}
+	return next
 }
 
 // Find returns the table of a series with a version, or nil.

@@ -55,8 +55,8 @@ func TestNewestTableAlonePrices(t *testing.T) {
 		want  string
 	}{{150, "1"}, {200, "none"}} {
 		got := "none"
-		if rate, priced := c.Effective("", row.nowMS).Rate("store", ""); priced {
-			got = rate.String()
+		if item := c.Effective("", row.nowMS).Item("store", ""); item != nil {
+			got = item.Rate.String()
 		}
 		if got != row.want {
 			t.Errorf("store costs %s at %d, want %s", got, row.nowMS, row.want)
@@ -122,8 +122,23 @@ func TestCatalogsShareTables(t *testing.T) {
 		NewCatalog(append(all, dated("", "next", 400, 10, "view 4")))
 		close(done)
 	}()
-	if rate, priced := first.Effective("", 250).Rate("view", ""); !priced || rate.String() != "3" {
-		t.Errorf("view costs %s", rate)
+	if item := first.Effective("", 250).Item("view", ""); item == nil || item.Rate.String() != "3" {
+		t.Errorf("view costs %v", item)
 	}
 	<-done
+}
+
+// A table that is not effective, or not anymore, counts too: what it covered once may still be covered.
+func TestHasWindows(t *testing.T) {
+	all := tables()
+	if NewCatalog(nil).HasWindows() || NewCatalog(all).HasWindows() {
+		t.Error("there is no window")
+	}
+	for i := range all {
+		with := tables()
+		with[i].Items[len(with[i].Items)-1].Window = WindowLeast
+		if !NewCatalog(with).HasWindows() {
+			t.Errorf("the window of %s is not seen", with[i].Version)
+		}
+	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/farebox/farebox/problem"
 )
 
-// columns are those that a CSV file may have.
-var columns = []string{"name", "version", "rate"}
+// columns are those that a CSV file may have, in lower case: capital letters do not count.
+var columns = []string{"name", "version", "rate", "freeseconds", "window"}
 
 // readCSV reads a header and an item a row. Spaces around a cell do not count, nor do rows without content, which
 // spreadsheets like to leave behind.
@@ -42,18 +42,18 @@ func readCSV(content []byte) (*File, error) {
 	}
 }
 
-// columnsOf says at which place of a row the columns are; -1 where there is none.
+// columnsOf says at which place of a row the columns are.
 func columnsOf(header []string) (at map[string]int, err error) {
-	at = map[string]int{"version": -1}
+	at = make(map[string]int)
 	for i, cell := range header {
 		name := strings.ToLower(strings.TrimSpace(cell))
-		switch first, twice := at[name]; {
+		switch _, twice := at[name]; {
 		case !slices.Contains(columns, name) && strings.ContainsAny(name, ";\t"):
 			return nil, problem.New(problem.Invalid, "the header is %.40q; separate the columns with commas", name)
 		case !slices.Contains(columns, name):
-			return nil, problem.New(problem.Invalid, "the column %.40q is not known; the columns are name, version and rate, and what holds "+
-				"for the whole table is told to the command", name)
-		case twice && first >= 0:
+			return nil, problem.New(problem.Invalid, "the column %.40q is not known; the columns are name, version, rate, freeSeconds and "+
+				"window, and what holds for the whole table is told to the command", name)
+		case twice:
 			return nil, problem.New(problem.Invalid, "the column %q is there twice; remove one of the two", name)
 		}
 		at[name] = i
@@ -68,21 +68,27 @@ func columnsOf(header []string) (at map[string]int, err error) {
 
 func (e *entries) addRow(row []string, at map[string]int, line int) (err error) {
 	cell := func(column string) string {
-		if i := at[column]; i >= 0 {
+		if i, there := at[column]; there {
 			return strings.TrimSpace(row[i])
 		}
 		return ""
 	}
+	if strings.TrimSpace(strings.Join(row, "")) == "" {
+		return nil
+	}
 	item := Item{Name: cell("name"), Version: cell("version")}
 	rate := cell("rate")
-	switch {
-	case rate == "" && item.Name == "" && item.Version == "":
-		return nil
-	case rate == "":
+	if rate == "" {
 		return onLine(line, problem.Field("rate", "is required; write 0 for what is free"))
 	}
 	if item.Rate, err = amount(rate); err != nil {
 		return onLine(line, problem.Field("rate", "%v", err))
+	}
+	if item.FreeSeconds, err = seconds(cell("freeseconds")); err != nil {
+		return onLine(line, problem.Field("freeSeconds", "%v", err))
+	}
+	if item.Window, err = window(cell("window")); err != nil {
+		return onLine(line, problem.Field("window", "%v", err))
 	}
 	return e.add(item, "", line)
 }

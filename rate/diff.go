@@ -14,71 +14,82 @@ import (
 	"github.com/farebox/farebox/token"
 )
 
-// Diff is what a new table changes in the prices of an old one, each group sorted by name and version.
+// Diff is what a new table changes in the prices of an old one, each group sorted by name and version. An item with another
+// rate and other terms is in two groups: either change is one that people must see.
 type Diff struct {
 	Added, Removed  []Change
 	Dearer, Cheaper []Change
+	OtherTerms      []Change
 	Unchanged       int
 }
 
-// Change is one item in which two tables differ. The rate that a table does not have is 0.
-type Change struct {
-	Name, Version string
-	Old, New      token.Amount
-}
+// Change is one item in which two tables differ. The item that a table does not have is free, without terms.
+type Change struct{ Old, New Item }
 
 // Compare says how newer differs from older. Both are valid; older may be nil if there is none.
 func Compare(older, newer *Table) Diff {
 	var d Diff
-	before, after := rates(older), rates(newer)
+	before, after := itemsOf(older), itemsOf(newer)
 	for k, now := range after {
 		was, known := before[k]
-		change := Change{k.name, k.version, was, now}
-		switch order := now.Cmp(was); {
-		case !known:
-			d.Added = append(d.Added, change)
-		case order > 0:
-			d.Dearer = append(d.Dearer, change)
-		case order < 0:
-			d.Cheaper = append(d.Cheaper, change)
-		default:
-			d.Unchanged++
+		if !known {
+			d.Added = append(d.Added, Change{Item{Name: k.name, Version: k.version}, *now})
+			continue
 		}
+		d.compare(Change{*was, *now})
 	}
 	for k, was := range before {
 		if _, kept := after[k]; !kept {
-			d.Removed = append(d.Removed, Change{k.name, k.version, was, token.Amount{}})
+			d.Removed = append(d.Removed, Change{*was, Item{Name: k.name, Version: k.version}})
 		}
 	}
-	for _, group := range [][]Change{d.Added, d.Removed, d.Dearer, d.Cheaper} {
+	for _, group := range [][]Change{d.Added, d.Removed, d.Dearer, d.Cheaper, d.OtherTerms} {
 		slices.SortFunc(group, func(a, b Change) int {
-			return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
+			return cmp.Or(cmp.Compare(a.New.Name, b.New.Name), cmp.Compare(a.New.Version, b.New.Version))
 		})
 	}
 	return d
 }
 
-func rates(t *Table) map[key]token.Amount {
+// compare takes note of an item that both tables have.
+func (d *Diff) compare(c Change) {
+	order, otherTerms := c.New.Rate.Cmp(c.Old.Rate), c.terms() != ""
+	switch {
+	case order > 0:
+		d.Dearer = append(d.Dearer, c)
+	case order < 0:
+		d.Cheaper = append(d.Cheaper, c)
+	case !otherTerms:
+		d.Unchanged++
+	}
+	if otherTerms {
+		d.OtherTerms = append(d.OtherTerms, c)
+	}
+}
+
+func itemsOf(t *Table) map[key]*Item {
 	if t == nil {
 		return nil
 	}
-	all := make(map[key]token.Amount, len(t.Items))
-	for _, item := range t.Items {
-		all[key{item.Name, item.Version}] = item.Rate
+	all := make(map[key]*Item, len(t.Items))
+	for i := range t.Items {
+		all[key{t.Items[i].Name, t.Items[i].Version}] = &t.Items[i]
 	}
 	return all
 }
 
-// Same reports whether the tables price everything alike.
-func (d Diff) Same() bool { return len(d.Added)+len(d.Removed)+len(d.Dearer)+len(d.Cheaper) == 0 }
+// Same reports whether the tables price everything alike, on the same terms.
+func (d Diff) Same() bool {
+	return len(d.Added)+len(d.Removed)+len(d.Dearer)+len(d.Cheaper)+len(d.OtherTerms) == 0
+}
 
 // Percent returns the change of the rate with its sign and one decimal place (a half is rounded away from 0), such as
 // "+50.0%". It is empty if the old rate is 0, of which nothing is a percentage.
 func (c Change) Percent() string {
-	if c.Old.IsZero() {
+	if c.Old.Rate.IsZero() {
 		return ""
 	}
-	was, now := rationalOf(c.Old), rationalOf(c.New)
+	was, now := rationalOf(c.Old.Rate), rationalOf(c.New.Rate)
 	share := now.Sub(now, was)
 	share.Quo(share, was).Mul(share, big.NewRat(100, 1))
 	sign := ""
@@ -107,16 +118,20 @@ func (d Diff) Print(w io.Writer, most int) error {
 	for _, group := range []struct {
 		mark    string
 		changes []Change
-	}{{"+", d.Added}, {"-", d.Removed}, {"^", d.Dearer}, {"v", d.Cheaper}} {
+	}{{"+", d.Added}, {"-", d.Removed}, {"^", d.Dearer}, {"v", d.Cheaper}, {"~", d.OtherTerms}} {
 		lines = appendGroup(lines, group.mark, group.changes, most)
 	}
-	_, err := fmt.Fprintf(w, "%s%d added, %d removed, %d dearer, %d cheaper, %d unchanged\n",
-		aligned(lines), len(d.Added), len(d.Removed), len(d.Dearer), len(d.Cheaper), d.Unchanged)
+	others := ""
+	if len(d.OtherTerms) > 0 { // most tables have no terms
+		others = fmt.Sprintf(", %d with other terms", len(d.OtherTerms))
+	}
+	_, err := fmt.Fprintf(w, "%s%d added, %d removed, %d dearer, %d cheaper, %d unchanged%s\n",
+		aligned(lines), len(d.Added), len(d.Removed), len(d.Dearer), len(d.Cheaper), d.Unchanged, others)
 	return err
 }
 
-// line is one line in its columns.
-type line struct{ mark, label, rate, percent string }
+// line is one line in its columns; the note is a percentage or terms.
+type line struct{ mark, label, rate, note string }
 
 func appendGroup(lines []line, mark string, changes []Change, most int) []line {
 	for i, c := range changes {
@@ -126,11 +141,13 @@ func appendGroup(lines []line, mark string, changes []Change, most int) []line {
 		l := line{mark: mark, label: c.label()}
 		switch mark {
 		case "+":
-			l.rate = c.New.String()
+			l.rate, l.note = c.New.Rate.String(), c.New.Terms()
 		case "-":
-			l.rate = c.Old.String()
+			l.rate, l.note = c.Old.Rate.String(), c.Old.Terms()
+		case "~":
+			l.rate, l.note = c.New.Rate.String(), c.terms()
 		default:
-			l.rate, l.percent = c.Old.String()+" -> "+c.New.String(), c.Percent()
+			l.rate, l.note = c.Old.Rate.String()+" -> "+c.New.Rate.String(), c.Percent()
 		}
 		lines = append(lines, l)
 	}
@@ -138,10 +155,22 @@ func appendGroup(lines []line, mark string, changes []Change, most int) []line {
 }
 
 func (c Change) label() string {
-	if c.Version == "" {
-		return printable(c.Name)
+	if c.New.Version == "" {
+		return printable(c.New.Name)
 	}
-	return printable(c.Name) + " (" + printable(c.Version) + ")"
+	return printable(c.New.Name) + " (" + printable(c.New.Version) + ")"
+}
+
+// terms says which terms change, and how; it is empty if none do.
+func (c Change) terms() string {
+	var all []string
+	was, now := c.Old.terms(), c.New.terms()
+	for i := range was {
+		if was[i] != now[i] {
+			all = append(all, fmt.Sprintf("%s %s -> %s", was[i].name, was[i], now[i]))
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // columnMost keeps one long name from pushing everything else off the screen.
@@ -155,7 +184,7 @@ func aligned(lines []line) string {
 	}
 	var b strings.Builder
 	for _, l := range lines {
-		text := fmt.Sprintf("%s %-*s  %-*s  %s", l.mark, label, l.label, rate, l.rate, l.percent)
+		text := fmt.Sprintf("%s %-*s  %-*s  %s", l.mark, label, l.label, rate, l.rate, l.note)
 		b.WriteString(strings.TrimRight(text, " ") + "\n")
 	}
 	return b.String()

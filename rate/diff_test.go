@@ -11,13 +11,28 @@ import (
 	"github.com/farebox/farebox/token"
 )
 
-// priced makes a table of lines such as "view 1.5" and "render@1.2 5".
+// priced makes a table of lines such as "view 1.5", "render@1.2 5", "cad 8 window=P1D" and "tool 2 freeSeconds=300".
 func priced(lines ...string) *Table {
 	t := &Table{Version: "1"}
 	for _, l := range lines {
-		label, rate, _ := strings.Cut(l, " ")
-		name, version, _ := strings.Cut(label, "@")
-		t.Items = append(t.Items, Item{Name: name, Version: version, Rate: token.MustParse(rate)})
+		words := strings.Fields(l)
+		name, version, _ := strings.Cut(words[0], "@")
+		item := Item{Name: name, Version: version, Rate: token.MustParse(words[1])}
+		for _, word := range words[2:] {
+			var err error
+			switch name, value, _ := strings.Cut(word, "="); name {
+			case "window":
+				item.Window, err = window(value)
+			case "freeSeconds":
+				item.FreeSeconds, err = seconds(value)
+			default:
+				panic(word)
+			}
+			if err != nil {
+				panic(err)
+			}
+		}
+		t.Items = append(t.Items, item)
 	}
 	return t
 }
@@ -39,6 +54,37 @@ v store          3 -> 2         -33.3%
 	}
 	if d.Same() || !Compare(older, older).Same() {
 		t.Error("Same is wrong")
+	}
+}
+
+// Terms are what people agreed to, as rates are: each change of them is shown, whatever the rate does.
+func TestDiffOfTerms(t *testing.T) {
+	older := priced("kept 8 window=P1D", "gone 8 window=P1D", "lost 8 window=P1D", "got 8", "other 2 freeSeconds=300", "longer@2 8 window=P1D",
+		"plain 1", "dearer 2 freeSeconds=60", "cheaper 2", "same 2 freeSeconds=60")
+	newer := priced("kept 8 window=PT24H", "added 8 window=P7D", "lost 8", "got 8 window=P1D", "other 2 window=PT1H30M", "longer@2 8 window=P2D",
+		"plain 1", "dearer 3 freeSeconds=90", "cheaper 1 freeSeconds=90", "same 2 freeSeconds=60")
+	const want = `+ added       8       window P7D
+- gone        8       window P1D
+^ dearer      2 -> 3  +50.0%
+v cheaper     2 -> 1  -50.0%
+~ cheaper     1       freeSeconds none -> 90
+~ dearer      3       freeSeconds 60 -> 90
+~ got         8       window none -> P1D
+~ longer (2)  8       window P1D -> P2D
+~ lost        8       window P1D -> none
+~ other       2       freeSeconds 300 -> none, window none -> PT1H30M
+1 added, 1 removed, 1 dearer, 1 cheaper, 3 unchanged, 6 with other terms
+`
+	d := Compare(older, newer)
+	if got := d.String(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if Compare(priced("lost 8 window=P1D"), priced("lost 8")).Same() || !Compare(older, older).Same() {
+		t.Error("Same is wrong")
+	}
+	var b bytes.Buffer
+	if err := d.Print(&b, 1); err != nil || !strings.Contains(b.String(), "~ cheaper") || !strings.Contains(b.String(), "~ … and 5 more\n") {
+		t.Errorf("%v\n%s", err, b.String())
 	}
 }
 
@@ -107,7 +153,7 @@ func TestPercentIsExact(t *testing.T) {
 		{"2000", "2001", "+0.1%"}, {"2000", "1999", "-0.1%"}, // 0.05 exactly
 		{"0.000000000001", "9999999999999999999", "+999999999999999999899999999999900.0%"},
 	} {
-		c := Change{Old: token.MustParse(row[0]), New: token.MustParse(row[1])}
+		c := Change{Item{Rate: token.MustParse(row[0])}, Item{Rate: token.MustParse(row[1])}}
 		if got := c.Percent(); got != row[2] {
 			t.Errorf("%s -> %s: %s, want %s", row[0], row[1], got, row[2])
 		}

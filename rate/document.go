@@ -127,7 +127,7 @@ func readItems(all *node) ([]Item, error) {
 }
 
 func readItem(n *node, prefix string) (item Item, err error) {
-	if err := n.check(prefix, "name", "version", "rate"); err != nil {
+	if err := n.check(prefix, "name", "version", "rate", "freeSeconds", "window"); err != nil {
 		return item, err
 	}
 	rate := n.get("rate")
@@ -148,5 +148,25 @@ func readItem(n *node, prefix string) (item Item, err error) {
 	if item.Rate, err = amount(rate.text); err != nil {
 		return item, rate.refuse(prefix+"rate", "%v", err)
 	}
-	return item, nil
+	err = n.readTerms(prefix, &item)
+	return item, err
+}
+
+func (n *node) readTerms(prefix string, item *Item) (err error) {
+	if at := n.get("freeSeconds"); at != nil {
+		if at.kind != plain && at.kind != number {
+			return at.refuse(prefix+"freeSeconds", "%s found, expected a whole number", at.kind)
+		}
+		if item.FreeSeconds, err = seconds(at.text); err != nil {
+			return at.refuse(prefix+"freeSeconds", "%v", err)
+		}
+	}
+	text, err := n.words(prefix, "window")
+	if err != nil {
+		return err
+	}
+	if item.Window, err = window(text); err != nil {
+		return n.get("window").refuse(prefix+"window", "%v", err)
+	}
+	return nil
 }

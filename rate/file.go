@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/token"
 )
@@ -107,6 +108,26 @@ func amount(text string) (token.Amount, error) {
 		return a, fmt.Errorf("%.40q %w; write it like 12, 0.5 or 0.000003", text, err)
 	}
 	return a, nil
+}
+
+// seconds reads freeSeconds; none are written as 0 or not at all.
+func seconds(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || strconv.FormatInt(n, 10) != text { // no plus, and no needless 0, which some read as an octal number
+		return 0, fmt.Errorf("%.40q is not a whole number of seconds from 0 to %d (a day); write it like 300", text, FreeSecondsMost)
+	}
+	return n, nil
+}
+
+// window reads a period; none is written as no text.
+func window(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	return period.Parse(text)
 }
 
 // instant reads a time of the file in one of its three forms. What is finer than a millisecond is cut off.

@@ -15,6 +15,9 @@ func show(f *File) string {
 	fmt.Fprintf(&b, "%s|%s|%v %d", f.Series, f.Version, f.HasEffectiveFrom, f.EffectiveFromMS)
 	for _, item := range f.Items {
 		fmt.Fprintf(&b, "\n%s|%s|%s", item.Name, item.Version, item.Rate)
+		if terms := item.Terms(); terms != "" {
+			b.WriteString("|" + terms)
+		}
 	}
 	return b.String()
 }
@@ -50,6 +53,14 @@ items:
 		{"all.csv", "name,version,rate\nview,,0.000003\nview,2.10,3e-06\n\"a,b \"\"c\"\"\",1,12.50\n", "||false 0\nview||0.000003\nview|2.10|0.000003\na,b \"c\"|1|12.5"},
 		{"windows.csv", "\ufeffRate, Name\r\n1.5, view\r\n,\r\n\r\n2,store\r\n", "||false 0\nview||1.5\nstore||2"},
 		{"header.csv", "name,rate", "||false 0"},
+		{"terms.yaml", "items:\n- {name: a, rate: 8, window: P1D}\n- {name: b, rate: 2, freeSeconds: 300}\n- {name: c, rate: 2, freeSeconds: 0, window: ''}\n" +
+			"- {name: d, rate: 1, freeSeconds: , window: null}\n- name: e\n  rate: 1\n  window: \"PT1H30M\" # quotes do no harm\n- {name: f, rate: 1, freeSeconds: '86400'}\n",
+			"||false 0\na||8|window P1D\nb||2|freeSeconds 300\nc||2\nd||1\ne||1|window PT1H30M\nf||1|freeSeconds 86400"},
+		{"terms.json", `{"items": [{"name": "a", "rate": 8, "window": "P1W"}, {"name": "b", "rate": 2, "freeSeconds": 300},
+			{"name": "c", "rate": 2, "freeSeconds": 0, "window": ""}, {"name": "d", "rate": 2, "freeSeconds": null, "window": null}]}`,
+			"||false 0\na||8|window P7D\nb||2|freeSeconds 300\nc||2\nd||2"},
+		{"terms.csv", "name,rate,freeSeconds,window\na,8,,P1D\nb,2,300,\nc,2, ,\nd,2,0,\n,,,\n", "||false 0\na||8|window P1D\nb||2|freeSeconds 300\nc||2\nd||2"},
+		{"some.csv", "WINDOW,name,rate\n P1D ,a,8\n,b,1\n", "||false 0\na||8|window P1D\nb||1"},
 	} {
 		f, err := ReadFile(row.name, []byte(row.content))
 		if err != nil {
@@ -86,7 +97,7 @@ func TestReadFileRefuses(t *testing.T) {
 		{"a.yaml", "items:\n- name: a\n  rate: 1\n- name: b\n", "a.yaml:4: items[1].rate: is required"},
 		{"a.yaml", "items:\n- name: a\n  rate:\n", "a.yaml:2: items[0].rate: is required"},
 		{"a.yaml", "items:\n- name: null\n  rate: 1\n", "a.yaml:2: items[0].name: is required; if the name is null, put it in quotes"},
-		{"a.yaml", "items:\n- name: a\n  price: 1\n", "a.yaml:3: items[0].price: is not known here; the fields are name, version, rate"},
+		{"a.yaml", "items:\n- name: a\n  price: 1\n", "a.yaml:3: items[0].price: is not known here; the fields are name, version, rate, freeSeconds, window"},
 		{"a.yaml", "items:\n- name: a\n  rate: 1\n  rate: 2\n", "a.yaml:4: items[0].rate: is there twice, first on line 3"},
 		{"a.yaml", "items:\n- name: a\n  rate: 0,5\n", "a.yaml:3: items[0].rate: \"0,5\" is not a decimal number; write it like"},
 		{"a.yaml", "items:\n- name: a\n  rate: 0.0000000000001\n", "a.yaml:3: items[0].rate: \"0.0000000000001\" has more than 12 digits after the point"},
@@ -98,6 +109,17 @@ func TestReadFileRefuses(t *testing.T) {
 		{"a.yaml", "items:\n- {name: a, rate: [1]}\n", "a.yaml:2: items[0].rate: a list found"},
 		{"a.yaml", "items:\n- {name: a, rate: 1}\n- {name: a, version: 1, rate: 1}\n- {name: a, rate: 1}\n", "a.yaml:4: items[2].name: \"a\" is listed on line 2 already"},
 		{"a.yaml", "items:\n- name: \"a\\0\"\n  rate: 1\n", "a.yaml:2: items[0].name: \"a\\x00\" has a control character"},
+		{"a.yaml", "items:\n- name: a\n  rate: 1\n  window: 1d\n", "a.yaml:4: items[0].window: must be an ISO 8601 duration"},
+		{"a.yaml", "items:\n- {name: a, rate: 1, window: 60}\n", "a.yaml:2: items[0].window: must be an ISO 8601 duration"},
+		{"a.yaml", "items:\n- {name: a, rate: 1, window: [P1D]}\n", "a.yaml:2: items[0].window: a list found, expected a string"},
+		{"a.yaml", "items:\n- {name: a, rate: 1, window: PT1S}\n", "a.yaml:2: items[0].window: must be from PT1M to P366D, and is PT1S for \"a\""},
+		{"a.yaml", "items:\n- name: a\n  rate: 1\n  freeSeconds: 5m\n", "a.yaml:4: items[0].freeSeconds: \"5m\" is not a whole number of seconds from 0 to 86400"},
+		{"a.yaml", "items:\n- {name: a, rate: 1, freeSeconds: 1.5}\n", "a.yaml:2: items[0].freeSeconds: \"1.5\" is not a whole number"},
+		{"a.yaml", "items:\n- {name: a, rate: 1, freeSeconds: 010}\n", "a.yaml:2: items[0].freeSeconds: \"010\" is not a whole number"},
+		{"a.yaml", "items:\n- {name: a, rate: 1, freeSeconds: 99999999999999999999}\n", "a.yaml:2: items[0].freeSeconds: \"99999999999999999999\" is not a whole number of seconds from 0"},
+		{"a.yaml", "items:\n- {name: a, rate: 1, freeSeconds: -1}\n", "a.yaml:2: items[0].freeSeconds: must be from 0 to 86400 (a day), and is -1 for \"a\""},
+		{"a.yaml", "items:\n- {name: a, rate: 1, freeSeconds: {}}\n", "a.yaml:2: items[0].freeSeconds: an object found, expected a whole number"},
+		{"a.yaml", "items:\n- {name: a, rate: 1, freeSeconds: 1, window: P1D}\n", "a.yaml:2: items[0].window: contradicts freeSeconds"},
 		{"a.yaml", "items: &x\n- {name: a, rate: 1}\n", "a.yaml:1: \"&\": anchors, tags"},
 		{"a.yaml", "items:\n- {name: a, rate: !!int 1}\n", "a.yaml:2: \"!!int\": anchors, tags"},
 		{"a.yaml", "version: |\n  1\n", "a.yaml:1: \"|\": anchors, tags, directives, complex keys and blocks"},
@@ -117,11 +139,17 @@ func TestReadFileRefuses(t *testing.T) {
 		{"a.json", "{\"items\": [\n{\"name\": \"a\", \"rate\": 01}]}", "a.json:2: this is not JSON"},
 		{"a.json", "{\"items\": [{\"name\": \"a\", \"rate\": 1},\n{\"name\": true, \"rate\": 1}]}", "a.json:2: items[1].name: true or false found"},
 		{"a.json", "{\"items\": [{\"name\": \"\", \"rate\": 1}]}", "a.json:1: items[0].name: is required"},
+		{"a.json", "{\"items\": [{\"name\": \"a\", \"rate\": 1,\n\"window\": 60}]}", "a.json:2: items[0].window: a number found, expected a string"},
+		{"a.json", "{\"items\": [{\"name\": \"a\", \"rate\": 1,\n\"window\": \"P1M\"}]}", "a.json:2: items[0].window: must be an ISO 8601 duration"},
+		{"a.json", "{\"items\": [{\"name\": \"a\", \"rate\": 1,\n\"freeSeconds\": \"60\"}]}", "a.json:2: items[0].freeSeconds: a string found, expected a whole number"},
+		{"a.json", "{\"items\": [{\"name\": \"a\", \"rate\": 1,\n\"freeSeconds\": 6e1}]}", "a.json:2: items[0].freeSeconds: \"6e1\" is not a whole number"},
+		{"a.json", "{\"items\": [{\"name\": \"a\", \"rate\": 1, \"window\": \"P1D\",\n\"window\": \"P1D\"}]}", "a.json:2: items[0].window: is there twice"},
 		{"a.json", strings.Repeat("[", 1e5), "a.json:1: this is not JSON"},
 
 		{"a.csv", "", "a.csv:1: the file is empty"},
 		{"a.csv", "name;rate\nview;1\n", "a.csv:1: the header is \"name;rate\"; separate the columns with commas"},
-		{"a.csv", "name,price\n", "a.csv:1: the column \"price\" is not known; the columns are name, version and rate"},
+		{"a.csv", "name,price\n", "a.csv:1: the column \"price\" is not known; the columns are name, version, rate, freeSeconds and window, and"},
+		{"a.csv", "name,rate,window,Window\n", "a.csv:1: the column \"window\" is there twice"},
 		{"a.csv", "name,rate,name\n", "a.csv:1: the column \"name\" is there twice"},
 		{"a.csv", "version,rate,version\n", "a.csv:1: the column \"version\" is there twice"},
 		{"a.csv", "name,version\n", "a.csv:1: the column \"rate\" is missing"},
@@ -132,6 +160,12 @@ func TestReadFileRefuses(t *testing.T) {
 		{"a.csv", "name,rate\n,1\n", "a.csv:2: name: is required"},
 		{"a.csv", "name,rate\nview,free\n", "a.csv:2: rate: \"free\" is not a decimal number"},
 		{"a.csv", "name,rate\nview,-1\n", "a.csv:2: rate: must not be negative, and is -1 for \"view\""},
+		{"a.csv", "name,rate,window\nview,1,\nstore,1,a day\n", "a.csv:3: window: must be an ISO 8601 duration"},
+		{"a.csv", "name,rate,window\nview,1,P400D\n", "a.csv:2: window: must be from PT1M to P366D, and is P400D for \"view\""},
+		{"a.csv", "name,rate,freeSeconds\nview,1,300.0\n", "a.csv:2: freeSeconds: \"300.0\" is not a whole number"},
+		{"a.csv", "name,rate,freeSeconds\nview,1,86401\n", "a.csv:2: freeSeconds: must be from 0 to 86400 (a day), and is 86401 for \"view\""},
+		{"a.csv", "name,rate,freeSeconds,window\nview,1,300,P1D\n", "a.csv:2: window: contradicts freeSeconds"},
+		{"a.csv", "name,rate,window\n,,P1D\n", "a.csv:2: rate: is required"},
 		{"a.csv", "name,version,rate\n\"vi\new\",1,1\n", "a.csv:2: name: \"vi\\new\" has a control character"},
 		{"a.csv", "name,version,rate\nview,1,1\nstore,1,1\nview,1,1\n", "a.csv:4: name: \"view\" version \"1\" is listed on line 2 already"},
 	} {
@@ -150,7 +184,7 @@ func TestReadFileIsBounded(t *testing.T) {
 
 // What JSON can say, YAML says with the same signs and the same meaning.
 func TestYAMLReadsJSON(t *testing.T) {
-	const content = `{"version": "1", "effectiveFrom": 5, "items": [{"name": "a\u00e9\t", "version": "\"", "rate": 1.5E-3}]}`
+	const content = `{"version": "1", "effectiveFrom": 5, "items": [{"name": "a\u00e9\t", "version": "\"", "rate": 1.5E-3, "window": "P1D"}, {"name": "b", "rate": 1, "freeSeconds": 60, "window": null}]}`
 	_, yaml := ReadFile("a.yaml", []byte(content))
 	_, json := ReadFile("a.json", []byte(content))
 	if yaml == nil || json == nil || yaml.Error()[6:] != json.Error()[6:] {
@@ -175,6 +209,9 @@ func FuzzReadFile(f *testing.F) {
 		"version: 2.10\nitems:\n- {name: view, rate: 1e-6}\n- name: \"x\\u00e9\"\n  rate: 0.5 # half\n",
 		`{"version": "1", "effectiveFrom": 1, "items": [{"name": "view", "version": "2", "rate": 1.50}]}`,
 		"name,version,rate\nview,2.10,1\n\"a,b\",,0.5\n",
+		"items:\n- {name: cad, rate: 8, window: PT24H}\n- {name: tool, rate: 2, freeSeconds: 300}\n",
+		`{"items": [{"name": "cad", "rate": 8, "window": "P1D"}, {"name": "tool", "rate": 2, "freeSeconds": 300, "window": null}]}`,
+		"name,rate,freeSeconds,window\ncad,8,,P1D\ntool,2,300,\n",
 		"effectiveFrom: 2026-01-31T00:00:00Z\n--- \n...\n", "a: &x [*x, {<<: 1}]\n", "? a\n: !!str b\n", "items: |\n  x\n", "\ufeff'\"",
 	} {
 		for format := range 3 {

@@ -2,9 +2,13 @@
 package rate
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
+	"strings"
+	"time"
 
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/token"
 )
@@ -33,7 +37,43 @@ type Item struct {
 	Name    string
 	Version string // empty: the offering has no version; it matches only requests without one
 	Rate    token.Amount
+
+	// FreeSeconds is how long using the item in a session costs nothing: use that ends sooner is refunded in full. 0: no such time.
+	FreeSeconds int64
+	// Window is how long a charge covers its requester's use of the item, in sessions and one-off alike. 0: each use is charged.
+	Window time.Duration
 }
+
+// term is one of an item's terms under its name in files and on the wire; the value of one that it does not have is empty.
+type term struct{ name, value string }
+
+func (t term) String() string { return cmp.Or(t.value, "none") }
+
+func (item *Item) terms() [2]term {
+	free := ""
+	if item.FreeSeconds != 0 {
+		free = strconv.FormatInt(item.FreeSeconds, 10)
+	}
+	return [...]term{{"freeSeconds", free}, {"window", period.Format(item.Window)}}
+}
+
+// Terms returns an item's terms for people, such as "window P1D"; it is empty if there are none.
+func (item *Item) Terms() string {
+	var all []string
+	for _, t := range item.terms() {
+		if t.value != "" {
+			all = append(all, t.name+" "+t.value)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// Bounds of an item's terms.
+const (
+	FreeSecondsMost = 24 * 60 * 60
+	WindowLeast     = time.Minute
+	WindowMost      = 366 * 24 * time.Hour
+)
 
 type key struct{ name, version string }
 
@@ -99,20 +139,29 @@ func (item Item) validate(prefix string) error {
 	if item.Rate.Sign() < 0 {
 		return problem.Field(prefix+"rate", "must not be negative, and is %s for %s", item.Rate, key{item.Name, item.Version})
 	}
+	switch k := (key{item.Name, item.Version}); {
+	case item.FreeSeconds < 0 || item.FreeSeconds > FreeSecondsMost:
+		return problem.Field(prefix+"freeSeconds", "must be from 0 to %d (a day), and is %d for %s", FreeSecondsMost, item.FreeSeconds, k)
+	case item.Window != 0 && (item.Window < WindowLeast || item.Window > WindowMost):
+		return problem.Field(prefix+"window", "must be from %s to %s, and is %s for %s",
+			period.Format(WindowLeast), period.Format(WindowMost), period.Format(item.Window), k)
+	case item.Window != 0 && item.FreeSeconds != 0:
+		return problem.Field(prefix+"window", "contradicts freeSeconds: what a charge covers cannot be given back; leave one of them out for %s", k)
+	}
 	return nil
 }
 
-// Rate returns the price of one of an item, and whether this table prices it: the name and the version match exactly.
-// Only a table that is in a catalog, which makes its index, prices anything.
-func (t *Table) Rate(name, version string) (token.Amount, bool) {
+// Item returns what one of an item costs and on which terms, or nil if this table does not price it: the name and the
+// version match exactly. Only a table that is in a catalog, which makes its index, prices anything.
+func (t *Table) Item(name, version string) *Item {
 	if t == nil {
-		return token.Amount{}, false
+		return nil
 	}
 	i, priced := t.index[key{name, version}]
 	if !priced {
-		return token.Amount{}, false
+		return nil
 	}
-	return t.Items[i].Rate, true
+	return &t.Items[i]
 }
 
 func (t *Table) prepare() {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/token"
@@ -47,6 +48,36 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+func TestValidateTerms(t *testing.T) {
+	for _, row := range []struct {
+		freeSeconds int64
+		window      time.Duration
+		want        string // empty: it is good
+	}{
+		{0, 0, ""},
+		{1, 0, ""},
+		{FreeSecondsMost, 0, ""},
+		{-1, 0, `freeSeconds: must be from 0 to 86400 (a day), and is -1 for "view" version "2"`},
+		{FreeSecondsMost + 1, 0, `freeSeconds: must be from 0 to 86400 (a day), and is 86401 for "view" version "2"`},
+		{0, WindowLeast, ""},
+		{0, WindowMost, ""},
+		{0, WindowLeast - time.Second, `window: must be from PT1M to P366D, and is PT59S for "view" version "2"`},
+		{0, WindowMost + time.Second, `window: must be from PT1M to P366D, and is P366DT1S for "view" version "2"`},
+		{0, -WindowLeast, `window: must be from PT1M to P366D`},
+		{1, WindowLeast, `window: contradicts freeSeconds: what a charge covers cannot be given back; leave one of them out for "view" version "2"`},
+	} {
+		table := priced("store 1", "view@2 5")
+		table.Items[1].FreeSeconds, table.Items[1].Window = row.freeSeconds, row.window
+		err := table.Validate()
+		if row.want == "" && err == nil {
+			continue
+		}
+		if err == nil || row.want == "" || !strings.HasPrefix(err.Error(), "items[1]."+row.want) || problem.KindOf(err) != problem.Invalid {
+			t.Errorf("%d seconds free and a window of %s: got %v, want %q", row.freeSeconds, row.window, err, row.want)
+		}
+	}
+}
+
 func TestValidateNamesTheField(t *testing.T) {
 	table := priced("view 1")
 	table.Items[0].Name = ""
@@ -66,7 +97,7 @@ func TestValidateTakesTheMostItems(t *testing.T) {
 	}
 }
 
-func TestRateMatchesNameAndVersionExactly(t *testing.T) {
+func TestItemMatchesNameAndVersionExactly(t *testing.T) {
 	table := priced("view 1", "view@2 3", "render@1.2 5")
 	NewCatalog([]*Table{table})
 	for _, row := range []struct{ name, version, want string }{
@@ -74,14 +105,24 @@ func TestRateMatchesNameAndVersionExactly(t *testing.T) {
 		{"render", "", "none"}, {"render", "1.20", "none"}, {"View", "", "none"}, {"view ", "", "none"}, {"view", "3", "none"}, {"", "", "none"},
 	} {
 		got := "none"
-		if rate, priced := table.Rate(row.name, row.version); priced {
-			got = rate.String()
+		if item := table.Item(row.name, row.version); item != nil {
+			got = item.Rate.String()
 		}
 		if got != row.want {
 			t.Errorf("%q version %q costs %s, want %s", row.name, row.version, got, row.want)
 		}
 	}
-	if _, priced := (*Table)(nil).Rate("view", ""); priced {
+	if (*Table)(nil).Item("view", "") != nil {
 		t.Error("no table prices something")
+	}
+}
+
+func TestItemHasItsTerms(t *testing.T) {
+	table := priced("view 1", "cad 8 window=P1D", "tool 2 freeSeconds=300")
+	NewCatalog([]*Table{table})
+	for name, want := range map[string]string{"view": "", "cad": "window P1D", "tool": "freeSeconds 300"} {
+		if got := table.Item(name, "").Terms(); got != want {
+			t.Errorf("the terms of %s are %q, want %q", name, got, want)
+		}
 	}
 }
