@@ -43,21 +43,27 @@ type Ask struct {
 	AllowPartial bool         // grant the largest part that the tokens cover (decisions.md D5)
 }
 
-// Slice is what one line item pays of a charge.
+// Slice is what one line item pays of a charge, or gets of a refund.
 type Slice struct {
 	LineItem  *LineItem
-	Table     *rate.Table // the table that priced it
+	Series    string // of the table that priced it, and its version
+	Version   string
 	Rate      token.Amount
 	Tokens    token.Amount
 	Overdraft token.Amount // the part of Tokens that is overdraft
 }
 
-// Outcome is the decision on one ask. Slices are in the order of drawing, one a line item; none unless Granted.
+// Outcome is the decision on one ask, or a refund. Slices are in the order of drawing, one a line item (of a refund, and price);
+// none unless Granted.
 type Outcome struct {
 	Status Status
 	Count  token.Amount // granted; of a denial, as asked
 	Tokens token.Amount // the sum of the slices
 	Slices []Slice
+	Terms  *rate.Item // of the line item that pays first; nil unless Granted, and if all was covered before
+	Refund bool       // the tokens go back
+
+	Coverage *Coverage // of an item whose charge covers later use; else nil
 }
 
 // Prices is what a decision knows of the world besides the book: the rate tables, the time and the configuration.
@@ -82,8 +88,8 @@ func Decide(book *Book, prices *Prices, ask Ask, buf []Slice) Outcome {
 			}
 			usable = true
 			table := prices.Catalog.Effective(l.Series, prices.NowMS)
-			if price, priced := table.Rate(ask.Item, ask.Version); priced {
-				if d.from(l, table, price, overdraft) {
+			if item := table.Item(ask.Item, ask.Version); item != nil {
+				if d.from(l, table, item, overdraft) {
 					return d.granted(ask.Count)
 				}
 			}
@@ -126,6 +132,7 @@ func denied(ask Ask, why Status) Outcome { return Outcome{Status: why, Count: as
 type draw struct {
 	slices []Slice
 	first  int
+	terms  *rate.Item // of the first slice
 
 	priced    bool         // by any line item
 	begun     bool         // there is a rate
@@ -139,17 +146,20 @@ type draw struct {
 }
 
 // from takes from one line item and reports whether nothing is left to cover.
-func (d *draw) from(l *LineItem, table *rate.Table, price token.Amount, overdraft bool) bool {
+func (d *draw) from(l *LineItem, table *rate.Table, item *rate.Item, overdraft bool) bool {
 	d.priced = true
 	left := l.Balance()
 	if overdraft {
 		left = l.overdraftLeft()
 	}
 	left = token.Min(left, token.Max.Sub(d.total))
-	if left.IsZero() && !d.free(price) {
+	if left.IsZero() && !d.free(item.Rate) {
 		return false // its rate must play no part, or the roundings of changing to it would be paid for
 	}
-	d.reprice(price)
+	if d.terms == nil {
+		d.terms = item
+	}
+	d.reprice(item.Rate)
 	d.take(l, table, token.Min(d.uncovered, left), overdraft)
 	return d.uncovered.IsZero()
 }
@@ -193,11 +203,11 @@ func (d *draw) take(l *LineItem, table *rate.Table, tokens token.Amount, overdra
 			return
 		}
 	}
-	d.slices = append(d.slices, Slice{LineItem: l, Table: table, Rate: d.rate, Tokens: tokens, Overdraft: over})
+	d.slices = append(d.slices, Slice{LineItem: l, Series: table.Series, Version: table.Version, Rate: d.rate, Tokens: tokens, Overdraft: over})
 }
 
 func (d *draw) granted(count token.Amount) Outcome {
-	return Outcome{Status: Granted, Count: count, Tokens: d.total, Slices: d.slices[d.first:]}
+	return Outcome{Status: Granted, Count: count, Tokens: d.total, Slices: d.slices[d.first:], Terms: d.terms}
 }
 
 // covered returns the count that all tokens found so far would buy.
@@ -210,16 +220,27 @@ func (d *draw) covered() token.Amount {
 
 // Apply books an outcome. The caller has decided it on the same book, with nothing booked since.
 func (o *Outcome) Apply() {
-	for i := range o.Slices {
-		s := &o.Slices[i]
-		s.LineItem.Used = s.LineItem.Used.Add(s.Tokens)
+	o.book(o.Refund)
+	if o.Coverage != nil {
+		o.Coverage.apply()
 	}
 }
 
 // Revert undoes Apply, for a request that is granted whole or not at all.
 func (o *Outcome) Revert() {
+	o.book(!o.Refund)
+	if o.Coverage != nil {
+		o.Coverage.revert()
+	}
+}
+
+func (o *Outcome) book(back bool) {
 	for i := range o.Slices {
 		s := &o.Slices[i]
-		s.LineItem.Used = s.LineItem.Used.Sub(s.Tokens)
+		if back {
+			s.LineItem.Used = s.LineItem.Used.Sub(s.Tokens)
+		} else {
+			s.LineItem.Used = s.LineItem.Used.Add(s.Tokens)
+		}
 	}
 }

@@ -128,6 +128,35 @@ func (l *LineItem) Usable(nowMS int64, tolerant bool) bool {
 	return l.State == Deployed && l.Elastic && !l.Deleted && l.StartMS-margin <= nowMS && nowMS < l.EndMS+margin
 }
 
+// NextMS returns when a line item starts or stops to be usable after a time; 0 when it never does.
+func (l *LineItem) NextMS(nowMS int64, tolerant bool) int64 {
+	if l.State != Deployed || !l.Elastic || l.Deleted {
+		return 0
+	}
+	start, end := l.StartMS, l.EndMS
+	if tolerant {
+		start, end = start-Tolerance, end+Tolerance
+	}
+	switch {
+	case start > nowMS:
+		return start
+	case end > nowMS:
+		return end
+	}
+	return 0
+}
+
+// Clone returns a copy of a book to try things out on.
+func (b *Book) Clone() *Book {
+	items := make([]LineItem, len(b.LineItems))
+	c := &Book{InstanceID: b.InstanceID, AccountID: b.AccountID, LineItems: make([]*LineItem, len(b.LineItems))}
+	for i, l := range b.LineItems {
+		items[i] = *l
+		c.LineItems[i] = &items[i]
+	}
+	return c
+}
+
 // Balance returns what is left of the quantity; never negative.
 func (l *LineItem) Balance() token.Amount {
 	left := token.FromInt(l.Quantity).Sub(l.Used)
@@ -171,10 +200,12 @@ type Book struct {
 // Sort puts the line items in the order in which they are drawn: priority, earliest end, earliest start, then
 // activationId in byte order (decisions.md D4).
 func (b *Book) Sort() {
-	slices.SortFunc(b.LineItems, func(x, y *LineItem) int {
-		return cmp.Or(cmp.Compare(x.Priority, y.Priority), cmp.Compare(x.EndMS, y.EndMS), cmp.Compare(x.StartMS, y.StartMS),
-			cmp.Compare(x.ActivationID, y.ActivationID))
-	})
+	slices.SortFunc(b.LineItems, order)
+}
+
+func order(x, y *LineItem) int {
+	return cmp.Or(cmp.Compare(x.Priority, y.Priority), cmp.Compare(x.EndMS, y.EndMS), cmp.Compare(x.StartMS, y.StartMS),
+		cmp.Compare(x.ActivationID, y.ActivationID))
 }
 
 // Replace checks what a PUT makes of a line item: the state rules of the reference and D26. Nil old means a new one.

@@ -54,6 +54,35 @@ func TestUsableWindow(t *testing.T) {
 	}
 }
 
+func TestNextMS(t *testing.T) {
+	const start, end = 100 * Tolerance, 200 * Tolerance
+	for _, row := range []struct{ nowMS, strict, tolerant int64 }{
+		{0, start, start - Tolerance},
+		{start - Tolerance, start, end + Tolerance}, {start - 1, start, end + Tolerance}, {start, end, end + Tolerance},
+		{end - 1, end, end + Tolerance}, {end, 0, end + Tolerance}, {end + Tolerance - 1, 0, end + Tolerance}, {end + Tolerance, 0, 0},
+	} {
+		l := LineItem{State: Deployed, Elastic: true, StartMS: start, EndMS: end}
+		for tolerant, want := range map[bool]int64{false: row.strict, true: row.tolerant} {
+			got := l.NextMS(row.nowMS, tolerant)
+			if got != want {
+				t.Errorf("after start%+d, end%+d, tolerant %v: it changes at start%+d, want start%+d", row.nowMS-start, row.nowMS-end, tolerant, got-start, want-start)
+			}
+			if got != 0 && (l.Usable(got, tolerant) == l.Usable(got-1, tolerant) || l.Usable(got-1, tolerant) != l.Usable(row.nowMS, tolerant)) {
+				t.Errorf("after start%+d, end%+d, tolerant %v: nothing changes at start%+d", row.nowMS-start, row.nowMS-end, tolerant, got-start)
+			}
+		}
+		for _, change := range []func(*LineItem){
+			func(l *LineItem) { l.State = Inactive }, func(l *LineItem) { l.Elastic = false }, func(l *LineItem) { l.Deleted = true },
+		} {
+			never := l
+			change(&never)
+			if got := never.NextMS(row.nowMS, true); got != 0 {
+				t.Errorf("%+v, which is never usable, changes at %d", never, got)
+			}
+		}
+	}
+}
+
 func TestReplace(t *testing.T) {
 	old := func(change func(*LineItem)) *LineItem {
 		l := &LineItem{ActivationID: "a", InstanceID: "A", State: Deployed, Quantity: 10, Used: token.FromInt(7), Number: 3}
