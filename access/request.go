@@ -23,26 +23,36 @@ type Requester struct {
 	Dictionary jsontext.Value `json:"dictionary,omitzero"` // a JSON object, or nil
 }
 
+// Same reports whether two requesters are one: by type and value.
+func (r *Requester) Same(other *Requester) bool {
+	return r.Type == other.Type && r.Value == other.Value
+}
+
 // Item is one item of a request, with what the application wants recorded beside it.
 type Item struct {
 	ledger.Ask
 	MetaData jsontext.Value // a JSON object, or nil
 }
 
-// Request is a one-off access request.
+// Request is an access request.
 type Request struct {
 	Requester    Requester
 	Items        []Item
 	AllOrNothing bool // grant all items or none (decisions.md D5)
 }
 
-// Validate checks a request; its problems name fields as the JSON document has them.
+// Validate checks a one-off request; its problems name fields as the JSON document has them.
 func (r *Request) Validate() error {
-	if err := r.Requester.validate(); err != nil {
-		return err
-	}
 	if len(r.Items) == 0 {
 		return problem.Field("requestedItems", "must name at least one item")
+	}
+	return r.ValidateInSession()
+}
+
+// ValidateInSession checks a request of a session, which may ask for nothing.
+func (r *Request) ValidateInSession() error {
+	if err := r.Requester.validate(); err != nil {
+		return err
 	}
 	if len(r.Items) > ItemsMost {
 		return problem.Field("requestedItems", "has %d items, at most %d are allowed", len(r.Items), ItemsMost)
@@ -102,14 +112,31 @@ func object(v jsontext.Value) string {
 	return ""
 }
 
+// Covers are the charges that may cover what a batch asks for. One that is missing is made when it is asked for.
+type Covers map[ledger.CoverKey]*ledger.Cover
+
+func (c Covers) of(key ledger.CoverKey) *ledger.Cover {
+	cover := c[key]
+	if cover == nil {
+		cover = &ledger.Cover{CoverKey: key}
+		c[key] = cover
+	}
+	return cover
+}
+
+// CoverKey returns what a cover of an item's use by a requester would be known by.
+func CoverKey(instanceID string, r *Requester, ask *ledger.Ask) ledger.CoverKey {
+	return ledger.CoverKey{InstanceID: instanceID, RequesterType: r.Type, RequesterValue: r.Value, Item: ask.Item, Version: ask.Version}
+}
+
 // Decide grants or denies the items in their order, each seeing what the ones before have taken, and books the grants
-// on the book. It returns one outcome an item.
-func Decide(book *ledger.Book, prices *ledger.Prices, request *Request) []ledger.Outcome {
+// on the book and the covers. It returns one outcome an item.
+func Decide(book *ledger.Book, prices *ledger.Prices, covers Covers, request *Request) []ledger.Outcome {
 	outcomes := make([]ledger.Outcome, len(request.Items))
 	slices := make([]ledger.Slice, 0, len(request.Items)+1)
 	denied := false
 	for i := range request.Items {
-		outcome := ledger.Decide(book, prices, request.Items[i].Ask, slices)
+		outcome := decide(book, prices, covers, request, &request.Items[i].Ask, slices)
 		outcome.Apply()
 		slices = append(slices, outcome.Slices...) // in place, unless they outgrew the room
 		slices = slices[len(slices):]
@@ -122,8 +149,16 @@ func Decide(book *ledger.Book, prices *ledger.Prices, request *Request) []ledger
 	return outcomes
 }
 
+func decide(book *ledger.Book, prices *ledger.Prices, covers Covers, request *Request, ask *ledger.Ask, buf []ledger.Slice) ledger.Outcome {
+	if !prices.Catalog.HasWindows() {
+		return ledger.Decide(book, prices, *ask, buf)
+	}
+	cover := covers.of(CoverKey(book.InstanceID, &request.Requester, ask))
+	return ledger.DecideCovered(book, prices, cover, *ask, buf)
+}
+
 func withdraw(request *Request, outcomes []ledger.Outcome) {
-	for i := range outcomes {
+	for i := len(outcomes) - 1; i >= 0; i-- { // backwards: two items may have changed one cover
 		if o := &outcomes[i]; o.Status == ledger.Granted {
 			o.Revert()
 			*o = ledger.Outcome{Status: ledger.NoStatus, Count: request.Items[i].Count}

@@ -71,7 +71,7 @@ func TestDecideInOrder(t *testing.T) {
 	} {
 		t.Run(row.rule, func(t *testing.T) {
 			book, prices := world(2)
-			if diff := cmp.Diff(row.want, text(Decide(book, prices, row.request))); diff != "" {
+			if diff := cmp.Diff(row.want, text(Decide(book, prices, nil, row.request))); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 			if diff := cmp.Diff(row.used, used(book)); diff != "" {
@@ -96,7 +96,7 @@ func TestDecideAllOrNothing(t *testing.T) {
 		t.Run(row.rule, func(t *testing.T) {
 			book, prices := world(2)
 			row.request.AllOrNothing = true
-			outcomes := Decide(book, prices, row.request)
+			outcomes := Decide(book, prices, nil, row.request)
 			if diff := cmp.Diff(row.want, text(outcomes)); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -131,7 +131,7 @@ func TestOutcomesKeepTheirSlices(t *testing.T) {
 			o.Apply()
 			want = append(want, o)
 		}
-		if diff := cmp.Diff(text(want), text(Decide(together, prices, r))); diff != "" {
+		if diff := cmp.Diff(text(want), text(Decide(together, prices, nil, r))); diff != "" {
 			t.Errorf("%d line items (-one by one +together)\n%s", lineItems, diff)
 		}
 		if diff := cmp.Diff(used(apart), used(together)); diff != "" {

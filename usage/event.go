@@ -15,9 +15,14 @@ type Kind string
 
 // The kinds of event (decisions.md D34) that there are so far.
 const (
-	Charge Kind = "CHARGE" // tokens were taken from a line item
-	Denial Kind = "DENIAL" // an item was not granted
+	Charge          Kind = "CHARGE"           // tokens were taken from a line item
+	AutomaticCharge Kind = "AUTOMATIC_CHARGE" // the same, for a session's next period
+	Refund          Kind = "REFUND"           // tokens went back to a line item
+	Denial          Kind = "DENIAL"           // an item was not granted
 )
+
+// Kinds are all kinds of event.
+var Kinds = []Kind{Charge, AutomaticCharge, Refund, Denial}
 
 // Tenant stands in TENANT_ID: one Farebox serves one producer.
 const Tenant = "default"
@@ -47,13 +52,17 @@ type Event struct {
 	RateTableSeries  string           `json:"rateTableSeries,omitzero"`
 	RateTableVersion string           `json:"rateTableVersion,omitzero"`
 	MetaData         jsontext.Value   `json:"metaData,omitzero"`
+	CoveredUntilMS   int64            `json:"coveredUntil,omitzero"` // this use, and more until then, is covered by one charge
 
 	LineItem int64 `json:"-"` // the store's name for the line item
 }
 
-// Events appends the events of a receipt, in the order in which tokens were taken.
+// Events appends the events of a receipt, in the order in which tokens were moved.
 func (r *Receipt) Events(to []Event) []Event {
 	first := len(to)
+	for i := range r.Refunds {
+		to = r.refundEvents(&r.Refunds[i], to)
+	}
 	for i := range r.Items {
 		to = r.itemEvents(&r.Items[i], to)
 	}
@@ -63,24 +72,58 @@ func (r *Receipt) Events(to []Event) []Event {
 	return to
 }
 
-func (r *Receipt) itemEvents(item *Item, to []Event) []Event {
-	base := Event{
-		CorrelationID: r.CorrelationID, Kind: Denial, Status: item.Status, UsageTimeMS: r.TimeMS, WriteTimeMS: r.TimeMS,
+// event returns what the events of an item have in common.
+func (r *Receipt) event(item *Item, kind Kind) Event {
+	e := Event{
+		CorrelationID: r.CorrelationID, Kind: kind, Status: item.Status, UsageTimeMS: r.TimeMS, WriteTimeMS: r.MadeMS(),
 		AccountID: r.AccountID, InstanceID: r.InstanceID, Requester: r.Requester,
-		Item: item.Item, ItemVersion: item.Version, Count: item.Count, MetaData: item.MetaData,
+		Item: item.Item, ItemVersion: item.Version, Count: item.Count, MetaData: item.MetaData, CoveredUntilMS: item.CoveredUntilMS,
 	}
+	if r.Session != nil {
+		e.SessionID = r.Session.ID
+	}
+	return e
+}
+
+// of adds to an event which line item it moved tokens of.
+func (e Event) of(s *Slice) Event {
+	e.ActivationID, e.LineItem = s.ActivationID, s.Number
+	e.Rate, e.Tokens, e.Overdraft, e.EntitledCount, e.Used = s.Rate, s.Tokens, s.Overdraft, s.Quantity, s.Used
+	e.RateTableSeries, e.RateTableVersion = s.Series, s.TableVersion
+	return e
+}
+
+func (r *Receipt) refundEvents(item *Item, to []Event) []Event {
+	base := r.event(item, Refund)
+	if r.RefundedTo != nil {
+		base.Requester = *r.RefundedTo
+	}
+	for i := range item.Slices {
+		s := &item.Slices[i]
+		e := base.of(s)
+		e.Count, e.Tokens, e.Overdraft = bought(s.Tokens, s.Rate).Neg(), s.Tokens.Neg(), s.Overdraft.Neg()
+		to = append(to, e)
+	}
+	return to
+}
+
+func (r *Receipt) itemEvents(item *Item, to []Event) []Event {
 	if item.Status != ledger.Granted {
-		return append(to, base)
+		return append(to, r.event(item, Denial))
+	}
+	base := r.event(item, Charge)
+	if r.Session != nil && r.Session.Operation == access.AutomaticCharge {
+		base.Kind = AutomaticCharge
 	}
 	left := item.Count
 	for i := range item.Slices {
 		s := &item.Slices[i]
-		e := base
-		e.Kind, e.ActivationID, e.LineItem = Charge, s.ActivationID, s.Number
-		e.Rate, e.Tokens, e.Overdraft, e.EntitledCount, e.Used = s.Rate, s.Tokens, s.Overdraft, s.Quantity, s.Used
-		e.RateTableSeries, e.RateTableVersion = s.Series, s.TableVersion
+		e := base.of(s)
 		e.Count = left
-		if last := i == len(item.Slices)-1; !last && !s.Rate.IsZero() {
+		switch last := i == len(item.Slices)-1; {
+		case i == 0 && !item.Covered.IsZero():
+			e.Count = item.Covered
+		case !last && !s.Rate.IsZero():
 			e.Count = token.Min(left, token.DivDown(s.Tokens, s.Rate))
 		}
 		left = left.Sub(e.Count) // so that the counts of the slices add up to the item's

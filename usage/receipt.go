@@ -13,17 +13,34 @@ import (
 // Receipt is all that one access request did. It is what the books keep: the answer to the caller, the usage events
 // and every balance follow from receipts, so they cannot tell different stories. Receipts are never changed.
 type Receipt struct {
-	CorrelationID string           `json:"correlationId"` // a UUIDv7
-	TimeMS        int64            `json:"time"`          // when it was decided
-	AccountID     string           `json:"accountId"`
-	InstanceID    string           `json:"instanceId"`
-	Requester     access.Requester `json:"requester"`
-	Items         []Item           `json:"items"`
-	Key           string           `json:"idempotencyKey,omitzero"`
-	Fingerprint   []byte           `json:"fingerprint,omitzero"` // of the request that came with Key
+	CorrelationID string            `json:"correlationId"`    // a UUIDv7
+	TimeMS        int64             `json:"time"`             // as of when it was decided
+	WrittenMS     int64             `json:"written,omitzero"` // when, if later
+	AccountID     string            `json:"accountId"`
+	InstanceID    string            `json:"instanceId"`
+	Requester     access.Requester  `json:"requester"`
+	Session       *Session          `json:"session,omitzero"`    // what it did to a session; nil of a one-off request
+	RefundedTo    *access.Requester `json:"refundedTo,omitzero"` // who had been charged, if another than Requester
+	Refunds       []Item            `json:"refunds,omitzero"`    // before Items were charged
+	Items         []Item            `json:"items"`
+	Key           string            `json:"idempotencyKey,omitzero"`
+	Fingerprint   []byte            `json:"fingerprint,omitzero"` // of the request that came with Key
 }
 
-// Item is what became of one requested item.
+// Session is a move of a session and the state that the move left it in.
+type Session struct {
+	ID             string           `json:"id"`
+	Operation      access.Operation `json:"operation"`
+	State          access.State     `json:"state"`
+	Reason         access.Reason    `json:"reason,omitzero"`       // why it ended
+	FromMS         int64            `json:"from,omitzero"`         // the period that is charged
+	UntilMS        int64            `json:"until,omitzero"`        // until when, and when the next charge is due
+	HeartbeatDueMS int64            `json:"heartbeatDue,omitzero"` // 0: no heartbeat is owed
+
+	Forecast *access.Forecast `json:"forecast,omitzero"` // if it was asked for
+}
+
+// Item is what became of one requested item, or what was refunded of it.
 type Item struct {
 	Item     string         `json:"item"`
 	Version  string         `json:"version,omitzero"`
@@ -32,9 +49,13 @@ type Item struct {
 	Status   ledger.Status  `json:"status"`
 	MetaData jsontext.Value `json:"metaData,omitzero"`
 	Slices   []Slice        `json:"slices,omitzero"`
+
+	CoveredUntilMS int64        `json:"coveredUntil,omitzero"` // its charge, or one before, covers this requester's use until then
+	CoverCount     token.Amount `json:"coverCount,omitzero"`   // the count that is covered until then
+	Covered        token.Amount `json:"covered,omitzero"`      // the part of Count that was covered before: the first slice, of 0 tokens
 }
 
-// Slice is what one line item paid.
+// Slice is what one line item paid, or got back.
 type Slice struct {
 	ActivationID string       `json:"activationId"`
 	Number       int64        `json:"lineItem"` // the store's name for the line item
@@ -50,6 +71,72 @@ type Slice struct {
 // NewReceipt records a decided request. The outcomes must be booked already, in the order of the items, and nothing else
 // since.
 func NewReceipt(id string, nowMS int64, book *ledger.Book, request *access.Request, outcomes []ledger.Outcome) *Receipt {
+	r, _ := newReceipt(id, nowMS, book, request, outcomes)
+	return r
+}
+
+// NewMoveReceipt records a session's move, booked already and nothing else since. The session is as the move left it.
+func NewMoveReceipt(id string, nowMS int64, book *ledger.Book, s *access.Session, move *access.Move) *Receipt {
+	r, later := newReceipt(id, move.AtMS, book, &move.Request, move.Outcomes)
+	if nowMS > move.AtMS {
+		r.WrittenMS = nowMS
+	}
+	r.Session = StateOf(s, move.Operation)
+	if len(move.Refunds) > 0 {
+		r.Refunds = make([]Item, len(move.Refunds))
+		if to := &move.Refunded; !to.Same(&r.Requester) {
+			r.RefundedTo = to
+		}
+	}
+	for i := len(move.Refunds) - 1; i >= 0; i-- {
+		refund := &move.Refunds[i]
+		r.Refunds[i], later = newItem(&refund.Item, &refund.Outcome, later)
+		r.Refunds[i].Count = refundedCount(&refund.Outcome)
+	}
+	return r
+}
+
+// StateOf returns the state that an operation left a session in.
+func StateOf(s *access.Session, operation access.Operation) *Session {
+	return &Session{
+		ID: s.ID, Operation: operation, State: s.State, Reason: s.Reason, FromMS: s.FromMS, UntilMS: s.UntilMS, HeartbeatDueMS: s.HeartbeatDueMS,
+	}
+}
+
+// refundedCount returns the count that refunded tokens had bought, as far as it can be read back: that of many periods may
+// be larger than any that is asked for.
+func refundedCount(o *ledger.Outcome) (count token.Amount) {
+	for i := range o.Slices {
+		count = count.Add(bought(o.Slices[i].Tokens, o.Slices[i].Rate))
+	}
+	return token.Min(count, token.Max)
+}
+
+func bought(tokens, rate token.Amount) token.Amount {
+	if rate.IsZero() {
+		return token.Amount{}
+	}
+	return token.MulDivHalfEven(tokens, one, rate)
+}
+
+var one = token.FromInt(1)
+
+// OnceID returns the id of the idempotency key that a receipt's request came with; false if there was none. The key of a
+// request to a session belongs to that session.
+func (r *Receipt) OnceID() (OnceID, bool) {
+	switch {
+	case r.Key == "":
+		return OnceID{}, false
+	case r.Session != nil && r.Session.Operation != access.Create:
+		return NewOnceID(r.Session.ID, r.Key), true
+	}
+	return NewOnceID(r.InstanceID, r.Key), true
+}
+
+// MadeMS returns when a receipt was written down, which is later than its time if it was made late.
+func (r *Receipt) MadeMS() int64 { return max(r.TimeMS, r.WrittenMS) }
+
+func newReceipt(id string, nowMS int64, book *ledger.Book, request *access.Request, outcomes []ledger.Outcome) (*Receipt, []taken) {
 	r := &Receipt{
 		CorrelationID: id, TimeMS: nowMS, AccountID: book.AccountID, InstanceID: book.InstanceID,
 		Requester: request.Requester, Items: make([]Item, len(outcomes)),
@@ -59,10 +146,10 @@ func NewReceipt(id string, nowMS int64, book *ledger.Book, request *access.Reque
 	for i := len(outcomes) - 1; i >= 0; i-- {
 		r.Items[i], later = newItem(&request.Items[i], &outcomes[i], later)
 	}
-	return r
+	return r, later
 }
 
-// taken is what items after the one looked at took from a line item.
+// taken is what items after the one looked at took from a line item; less than 0 if it was given back.
 type taken struct {
 	lineItem *ledger.LineItem
 	tokens   token.Amount
@@ -73,25 +160,34 @@ func newItem(asked *access.Item, outcome *ledger.Outcome, later []taken) (Item, 
 		Item: asked.Item, Version: asked.Version, Count: outcome.Count, Tokens: outcome.Tokens, Status: outcome.Status,
 		MetaData: asked.MetaData,
 	}
+	if c := outcome.Coverage; c != nil {
+		item.CoverCount, item.Covered = c.Count(), c.Covered()
+		if !item.CoverCount.Less(outcome.Count) { // or a part of it is charged every time
+			item.CoveredUntilMS = c.UntilMS()
+		}
+	}
 	if len(outcome.Slices) > 0 {
 		item.Slices = make([]Slice, len(outcome.Slices))
 	}
-	for i := range outcome.Slices {
+	for i := len(outcome.Slices) - 1; i >= 0; i-- {
 		s := &outcome.Slices[i]
-		used := s.LineItem.Used
+		used, took := s.LineItem.Used, s.Tokens
+		if outcome.Refund {
+			took = took.Neg()
+		}
 		found := false
 		for j := range later {
 			if later[j].lineItem == s.LineItem {
 				used = used.Sub(later[j].tokens)
-				later[j].tokens = later[j].tokens.Add(s.Tokens)
+				later[j].tokens = later[j].tokens.Add(took)
 				found = true
 			}
 		}
 		if !found {
-			later = append(later, taken{s.LineItem, s.Tokens})
+			later = append(later, taken{s.LineItem, took})
 		}
 		item.Slices[i] = Slice{
-			ActivationID: s.LineItem.ActivationID, Number: s.LineItem.Number, Series: s.Table.Series, TableVersion: s.Table.Version,
+			ActivationID: s.LineItem.ActivationID, Number: s.LineItem.Number, Series: s.Series, TableVersion: s.Version,
 			Rate: s.Rate, Tokens: s.Tokens, Overdraft: s.Overdraft, Quantity: s.LineItem.Quantity, Used: used,
 		}
 	}

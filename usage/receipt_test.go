@@ -39,7 +39,7 @@ func decided(lineItems []*ledger.LineItem, allOrNothing bool, asks ...ledger.Ask
 		request.Items = append(request.Items, access.Item{Ask: ask, MetaData: jsontext.Value(`{"n":1}`)})
 	}
 	prices := &ledger.Prices{Catalog: rate.NewCatalog(tables), NowMS: 5}
-	return NewReceipt("id", 5, book, request, access.Decide(book, prices, request))
+	return NewReceipt("id", 5, book, request, access.Decide(book, prices, nil, request))
 }
 
 func ask(item, count string) ledger.Ask { return ledger.Ask{Item: item, Count: token.MustParse(count)} }
