@@ -19,6 +19,7 @@ const (
 	Conflict             // it contradicts what is there
 	TooLarge             // past a documented limit of size
 	KeyReused            // an idempotency key was used before with another request
+	Ended                // it was there, and can never be used again
 	Unavailable          // nothing was done; the same request may succeed later
 )
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/rate"
@@ -20,10 +21,10 @@ const OnceRetention = 7 * 24 * time.Hour
 // and then nothing was written.
 type Store interface {
 	// Commit is the hot path: one durable transaction for a batch of requests. It loads and locks what want names, calls
-	// decide, writes the receipts that decide returns with the balances that follow from them, and returns once they
-	// would survive a power cut. Decide books on the loaded books, waits for nothing, and may be called again on
+	// decide, writes what decide returns with the balances that follow from its receipts, and returns once that would
+	// survive a power cut. Decide books on the loaded books, waits for nothing, and may be called again on
 	// freshly loaded ones if the transaction must be repeated. If Commit fails, nothing was booked.
-	Commit(ctx context.Context, want Want, decide func(*Loaded) []*usage.Receipt) error
+	Commit(ctx context.Context, want Want, decide func(*Loaded) Decided) error
 
 	// Change runs a transaction of everything that is not a charge. It is durable when Change returns nil, and leaves
 	// nothing behind when fn or the commit fails; an error of fn is returned as it is. Changes are made one at a time,
@@ -40,7 +41,7 @@ type Store interface {
 	// Refresh takes notice of what others have changed in the same database.
 	Refresh(ctx context.Context) error
 
-	// Forget drops idempotency keys that were used before a time.
+	// Forget drops idempotency keys that were used before a time, and covers that ended before it.
 	Forget(ctx context.Context, beforeMS int64) error
 
 	// Backup writes a consistent copy to a new file while the store is in use.
@@ -57,13 +58,41 @@ type Store interface {
 type Want struct {
 	Instances []string // may repeat
 	Once      []usage.OnceID
+	Sessions  []string // ids, may repeat; the books of their instances come with them
+	Due       *Due     // nil: none
+	Covers    []ledger.CoverKey
+	CoversOf  func(*access.Session) []ledger.CoverKey // what each session that is loaded needs besides; nil: nothing
 }
 
-// Loaded is what a batch decides on. The books are locked until the batch is committed.
+// Due claims sessions about which something is to be done by a time. Those that another server has claimed, and not let go
+// of by committing, are left to it.
+type Due struct {
+	ByMS int64
+	Most int // how many: the ones due first
+}
+
+// Loaded is what a batch decides on. All of it is locked until the batch is committed: a session by the lock of its book.
 type Loaded struct {
 	Books    map[string]*ledger.Book // by instance id; none for an instance that does not exist
 	Earlier  map[usage.OnceID]*usage.Receipt
+	Sessions map[string]*access.Session // by id, those that were claimed among them; none that does not exist
+	Due      []*access.Session          // claimed, the ones due first in front
+	Covers   access.Covers              // those that there are of the ones wanted; never nil
 	Settings *Settings
+}
+
+// Decided is what a batch has come to. Without anything in it nothing is written, and what decide did to the books is
+// forgotten.
+type Decided struct {
+	Receipts []*usage.Receipt
+	Sessions []*access.Session // new (with Number 0, which is then set) and changed, each once
+	Covers   []*ledger.Cover   // new and changed, each once
+}
+
+// Clock is how a database's time passes. It is decided when the database is first served, and for good.
+type Clock struct {
+	Test  bool  // by being told to; else as in the world
+	NowMS int64 // with Test: the time
 }
 
 // Settings are what requests are judged by, besides the books. They do not change; a change makes new ones.
@@ -111,6 +140,17 @@ type Reader interface {
 	LineItems(instanceID string) ([]*ledger.LineItem, error) // empty id: of all instances, by number
 	Settings() (*Settings, error)
 
+	Session(id string) (*access.Session, error)
+	// LiveSessions returns those of an instance that have not ended, newest first, from before a number on (0: from the newest).
+	LiveSessions(instanceID string, beforeNumber int64, limit int) ([]*access.Session, error)
+	// NextDue returns when something is first to be done about any session; 0 when nothing ever is.
+	NextDue() (int64, error)
+	// EachSession calls fn with all sessions, ended ones too, and EachCover with all covers, in any order.
+	EachSession(fn func(*access.Session) error) error
+	EachCover(fn func(*ledger.Cover) error) error
+	// Clock returns nil of a database that was never served.
+	Clock() (*Clock, error)
+
 	// Receipts calls fn with the receipts from a position on, in order, until fn returns false or an error. Receipts that
 	// the filter cannot select may be left out. It stops after about bound receipts looked at (0: never) and returns
 	// the position to go on from; the zero Position when there is no more.
@@ -136,6 +176,7 @@ type Tx interface {
 	PutKey(auth.Key) error // of a key that exists, CreatedMS is kept
 	DeleteKey(role auth.Role, id string) error
 	PutConfigValue(ConfigValue) error
+	PutClock(Clock) error
 
 	Answer(usage.OnceID) (*Answer, error)
 	PutAnswer(usage.OnceID, *Answer) error

@@ -10,6 +10,7 @@ import (
 
 	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/token"
@@ -136,9 +137,19 @@ func (t *tx) RemoveLineItem(activationID string) error {
 
 // rateItem is an item as it stands in the table rate_table.
 type rateItem struct {
-	Name    string       `json:"name"`
-	Version string       `json:"version,omitzero"`
-	Rate    token.Amount `json:"rate"`
+	Name        string       `json:"name"`
+	Version     string       `json:"version,omitzero"`
+	Rate        token.Amount `json:"rate"`
+	FreeSeconds int64        `json:"freeSeconds,omitzero"`
+	Window      string       `json:"window,omitzero"` // a period such as P1D
+}
+
+func (r rateItem) item() (item rate.Item, err error) {
+	item = rate.Item{Name: r.Name, Version: r.Version, Rate: r.Rate, FreeSeconds: r.FreeSeconds}
+	if r.Window != "" {
+		item.Window, err = period.Parse(r.Window)
+	}
+	return item, err
 }
 
 func (t *tx) InsertRateTable(table *rate.Table) error {
@@ -146,7 +157,7 @@ func (t *tx) InsertRateTable(table *rate.Table) error {
 	t.tables = maps.Clone(t.tables) // if this is undone the next table has the same serial: none of it may be remembered
 	items := make([]rateItem, len(table.Items))
 	for i, item := range table.Items {
-		items[i] = rateItem(item)
+		items[i] = rateItem{item.Name, item.Version, item.Rate, item.FreeSeconds, period.Format(item.Window)}
 	}
 	text, err := json.Marshal(items)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/token"
@@ -22,21 +23,39 @@ type statements struct {
 	begin, commit, rollback, dataVersion *sql.Stmt
 	journal, once, balance               *sql.Stmt
 	instance, lineItems                  *sql.Stmt
+
+	session, due, cover                    *sql.Stmt
+	newSession, goOn, endSession, putCover *sql.Stmt
 }
 
-func prepare(ctx context.Context, conn *sql.Conn) (st statements, err error) {
-	for query, into := range map[string]**sql.Stmt{
+// texts are the statements as SQLite reads them, and where each belongs.
+func (st *statements) texts() map[string]**sql.Stmt {
+	return map[string]**sql.Stmt{
 		"BEGIN IMMEDIATE":     &st.begin,
 		"COMMIT":              &st.commit,
 		"ROLLBACK":            &st.rollback,
 		"PRAGMA data_version": &st.dataVersion,
-		"INSERT INTO journal (number, time_ms, codec, receipts) VALUES (?, ?, ?, ?)": &st.journal,
-		"INSERT INTO once (journal, time_ms, keys) VALUES (?, ?, ?)":                 &st.once,
-		"UPDATE balance SET used = ?, charged = 1 WHERE line_item = ?":               &st.balance,
-		"SELECT account_id FROM instance WHERE id = ?":                               &st.instance,
-		selectLineItems + " WHERE instance_id = ?":                                   &st.lineItems,
-	} {
-		if *into, err = conn.PrepareContext(ctx, query); err != nil {
+		"INSERT INTO journal (number, from_ms, time_ms, codec, receipts) VALUES (?, ?, ?, ?, ?)": &st.journal,
+		"INSERT INTO once (journal, time_ms, keys) VALUES (?, ?, ?)":                             &st.once,
+		"UPDATE balance SET used = ?, charged = 1 WHERE line_item = ?":                           &st.balance,
+		"SELECT account_id FROM instance WHERE id = ?":                                           &st.instance,
+		selectLineItems + " WHERE instance_id = ?":                                               &st.lineItems,
+
+		selectSessions + "WHERE id = ?":                                                                                                      &st.session,
+		selectSessions + "WHERE due_ms <= ? ORDER BY due_ms, number LIMIT ?":                                                                 &st.due,
+		"INSERT INTO session (id, instance_id, live, due_ms, body) VALUES (?, ?, ?, ?, ?)":                                                   &st.newSession,
+		"UPDATE session SET due_ms = ?, body = ? WHERE number = ? AND id = ?":                                                                &st.goOn,
+		"UPDATE session SET due_ms = NULL, live = 0, body = ? WHERE number = ? AND id = ?":                                                   &st.endSession,
+		"SELECT count, until_ms, line_item FROM cover WHERE (instance_id, requester_type, requester_value, item, version) = (?, ?, ?, ?, ?)": &st.cover,
+		`INSERT INTO cover (instance_id, requester_type, requester_value, item, version, count, until_ms, line_item)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET (count, until_ms, line_item) = (excluded.count, excluded.until_ms, excluded.line_item)`: &st.putCover,
+	}
+}
+
+func prepare(ctx context.Context, conn *sql.Conn) (st statements, err error) {
+	for text, into := range st.texts() {
+		if *into, err = conn.PrepareContext(ctx, text); err != nil {
 			return st, err
 		}
 	}
@@ -46,6 +65,7 @@ func prepare(ctx context.Context, conn *sql.Conn) (st statements, err error) {
 func (st *statements) close() {
 	for _, stmt := range []*sql.Stmt{
 		st.begin, st.commit, st.rollback, st.dataVersion, st.journal, st.once, st.balance, st.instance, st.lineItems,
+		st.session, st.due, st.cover, st.newSession, st.goOn, st.endSession, st.putCover,
 	} {
 		if stmt != nil {
 			_ = stmt.Close()
@@ -60,41 +80,43 @@ const booksKept = 100_000
 //
 // Books are kept in memory between batches. That is safe because this connection holds the write lock while it decides,
 // and data_version tells whether another process has written since.
-func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.Loaded) []*usage.Receipt) error {
+func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.Loaded) store.Decided) error {
 	ctx = context.WithoutCancel(ctx) // a caller that hangs up does not interrupt the others' batch
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.begin(ctx); err != nil {
 		return unavailable(err)
 	}
-	loaded, err := s.load(ctx, want)
-	if err != nil {
-		return s.undo(ctx, err)
-	}
-	decided := false
+	loaded, over := s.newLoaded(want), false
 	defer func() {
-		if !decided { // decide panicked: without this the transaction would stay open, and no other could begin
-			s.dropBooks(want.Instances)
+		if !over { // the caller's code panicked: without this the transaction would stay open, and no other could begin
+			s.dropBooks(loaded)
 			_ = s.undo(ctx, nil)
 		}
 	}()
-	receipts := decide(loaded)
-	decided = true
-	if len(receipts) == 0 {
-		s.dropBooks(want.Instances) // nobody answers for what decide left in them
+	if err := s.load(ctx, want, loaded); err != nil {
+		over = true
+		return s.undo(ctx, err)
+	}
+	decided := decide(loaded)
+	over = true
+	if len(decided.Receipts)+len(decided.Sessions)+len(decided.Covers) == 0 {
+		s.dropBooks(loaded) // nobody answers for what decide left in them
 		return s.undo(ctx, nil)
 	}
-	if err := s.write(ctx, receipts); err != nil {
-		s.dropBooks(want.Instances)
+	if err := s.write(ctx, &decided); err != nil {
+		s.dropBooks(loaded)
 		return s.undo(ctx, err)
 	}
 	if _, err := s.stmts.commit.ExecContext(ctx); err != nil {
-		s.dropBooks(want.Instances)
+		s.dropBooks(loaded)
 		return s.undo(ctx, err)
 	}
-	s.lastCommit++
 	s.checkpoint.written()
-	s.once.add(s.lastCommit, receipts)
+	if len(decided.Receipts) > 0 {
+		s.lastCommit++
+		s.once.add(s.lastCommit, decided.Receipts)
+	}
 	return nil
 }
 
@@ -162,19 +184,21 @@ func (s *Store) disconnect() {
 	s.conn, s.stmts = nil, statements{}
 }
 
-func (s *Store) load(ctx context.Context, want store.Want) (*store.Loaded, error) {
-	loaded := &store.Loaded{Books: make(map[string]*ledger.Book, len(want.Instances)), Settings: s.settings.Load()}
+func (s *Store) newLoaded(want store.Want) *store.Loaded {
+	return &store.Loaded{
+		Books: make(map[string]*ledger.Book, len(want.Instances)), Sessions: map[string]*access.Session{}, Covers: access.Covers{},
+		Settings: s.settings.Load(),
+	}
+}
+
+func (s *Store) load(ctx context.Context, want store.Want, loaded *store.Loaded) error {
 	for _, id := range want.Instances {
-		if _, done := loaded.Books[id]; done {
-			continue
+		if err := s.loadBook(ctx, id, loaded); err != nil {
+			return err
 		}
-		book, err := s.book(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if book != nil {
-			loaded.Books[id] = book
-		}
+	}
+	if err := s.loadSessions(ctx, want, loaded); err != nil {
+		return err
 	}
 	rows := unpackedRows{}
 	for _, id := range want.Once {
@@ -187,10 +211,21 @@ func (s *Store) load(ctx context.Context, want store.Want) (*store.Loaded, error
 		}
 		var err error
 		if loaded.Earlier[id], err = s.receiptAt(ctx, at, rows); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return loaded, nil
+	return nil
+}
+
+func (s *Store) loadBook(ctx context.Context, id string, loaded *store.Loaded) error {
+	if _, done := loaded.Books[id]; done {
+		return nil
+	}
+	book, err := s.book(ctx, id)
+	if book != nil {
+		loaded.Books[id] = book
+	}
+	return err
 }
 
 func (s *Store) book(ctx context.Context, id string) (*ledger.Book, error) {
@@ -223,20 +258,36 @@ func (s *Store) book(ctx context.Context, id string) (*ledger.Book, error) {
 	return book, nil
 }
 
-func (s *Store) dropBooks(ids []string) {
-	for _, id := range ids {
+func (s *Store) dropBooks(loaded *store.Loaded) {
+	for id := range loaded.Books {
 		delete(s.books, id)
 	}
 }
 
-// write puts a batch into the open transaction: the receipts, their idempotency keys and the balances that follow.
-func (s *Store) write(ctx context.Context, receipts []*usage.Receipt) error {
-	number, nowMS := s.lastCommit+1, receipts[0].TimeMS
+// write puts a batch into the open transaction.
+func (s *Store) write(ctx context.Context, decided *store.Decided) error {
+	if len(decided.Receipts) > 0 {
+		if err := s.writeReceipts(ctx, decided.Receipts); err != nil {
+			return err
+		}
+	}
+	if err := s.writeSessions(ctx, decided.Sessions); err != nil {
+		return err
+	}
+	return s.writeCovers(ctx, decided.Covers)
+}
+
+// writeReceipts writes the receipts, their idempotency keys and the balances that follow.
+func (s *Store) writeReceipts(ctx context.Context, receipts []*usage.Receipt) error {
+	number, fromMS, nowMS := s.lastCommit+1, receipts[0].TimeMS, receipts[0].MadeMS()
+	for _, r := range receipts {
+		fromMS, nowMS = min(fromMS, r.TimeMS), max(nowMS, r.MadeMS())
+	}
 	codec, text, err := s.encode(receipts)
 	if err != nil {
 		return err
 	}
-	if _, err := s.stmts.journal.ExecContext(ctx, number, nowMS, codec, text); err != nil {
+	if _, err := s.stmts.journal.ExecContext(ctx, number, fromMS, nowMS, codec, text); err != nil {
 		return err
 	}
 	if keys := onceKeys(receipts); len(keys) > 0 {
@@ -249,27 +300,36 @@ func (s *Store) write(ctx context.Context, receipts []*usage.Receipt) error {
 		if err != nil {
 			return err
 		}
-		n, err := result.RowsAffected()
-		if err != nil {
+		if err := oneRow(result, "balance of line item", lineItem); err != nil {
 			return err
-		}
-		if n != 1 {
-			return fmt.Errorf("line item number %d has %d balances", lineItem, n)
 		}
 	}
 	return nil
 }
 
+// oneRow fails unless a statement has changed one row, so that nothing that was decided goes missing without a word.
+func oneRow(result sql.Result, what string, number int64) error {
+	n, err := result.RowsAffected()
+	if err == nil && n != 1 {
+		err = fmt.Errorf("%s number %d is there %d times", what, number, n)
+	}
+	return err
+}
+
 // balances returns the use of every line item after a batch.
 func balances(receipts []*usage.Receipt) map[int64]token.Amount {
 	last := make(map[int64]token.Amount, len(receipts))
-	for _, r := range receipts {
-		for i := range r.Items {
-			for j := range r.Items[i].Slices {
-				slice := &r.Items[i].Slices[j]
+	add := func(items []usage.Item) {
+		for i := range items {
+			for j := range items[i].Slices {
+				slice := &items[i].Slices[j]
 				last[slice.Number] = slice.Used
 			}
 		}
+	}
+	for _, r := range receipts {
+		add(r.Refunds)
+		add(r.Items)
 	}
 	return last
 }
@@ -281,7 +341,8 @@ const (
 	zstdFrom   = 1024 // bytes; less is not worth it
 )
 
-var oneLine = json.JoinOptions(jsontext.AllowDuplicateNames(true))
+// oneLine keeps the JSON that callers gave as it is, but for white space.
+var oneLine = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.PreserveRawStrings(true))
 
 func (s *Store) encode(receipts []*usage.Receipt) (codec int, text []byte, err error) {
 	if len(receipts) > receiptsMost {

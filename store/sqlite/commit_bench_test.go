@@ -61,9 +61,9 @@ func benchmarkCommit(b *testing.B, size int, replay bool) {
 			keys[i] = fmt.Sprintf("01970000-0000-7000-8000-%012d", n+i)
 			want.Once = append(want.Once, usage.NewOnceID(want.Instances[i], keys[i]))
 		}
-		err := s.Commit(ctx, want, func(loaded *store.Loaded) []*usage.Receipt {
+		err := s.Commit(ctx, want, func(loaded *store.Loaded) store.Decided {
 			if len(loaded.Earlier) > 0 {
-				return nil
+				return store.Decided{}
 			}
 			receipts := make([]*usage.Receipt, size)
 			for i := range receipts {
@@ -78,7 +78,7 @@ func benchmarkCommit(b *testing.B, size int, replay bool) {
 					}}}},
 				}
 			}
-			return receipts
+			return store.Decided{Receipts: receipts}
 		})
 		if err != nil {
 			b.Fatal(err)

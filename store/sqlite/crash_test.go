@@ -63,11 +63,11 @@ func TestAcknowledgedChargesSurviveCrash(t *testing.T) {
 		after := open(t, crash(t, path), Options{Serve: true})
 		sameTally(t, after, i+1)
 		id := usage.NewOnceID("A", key)
-		err := after.Commit(ctx, store.Want{Once: []usage.OnceID{id}}, func(loaded *store.Loaded) []*usage.Receipt {
+		err := after.Commit(ctx, store.Want{Once: []usage.OnceID{id}}, func(loaded *store.Loaded) store.Decided {
 			if loaded.Earlier[id] == nil {
 				t.Errorf("the idempotency key of charge %d is lost", i)
 			}
-			return nil
+			return store.Decided{}
 		})
 		if err != nil {
 			t.Error(err)

@@ -55,11 +55,11 @@ func stuck(t *testing.T, s *Store, done int) {
 		t.Error("a rate table that was not written is in force")
 	}
 	id := usage.NewOnceID("A", fmt.Sprint("key ", done))
-	err := s.Commit(ctx, store.Want{Once: []usage.OnceID{id}}, func(loaded *store.Loaded) []*usage.Receipt {
+	err := s.Commit(ctx, store.Want{Once: []usage.OnceID{id}}, func(loaded *store.Loaded) store.Decided {
 		if loaded.Earlier[id] != nil {
 			t.Error("the idempotency key of a charge that was not acknowledged is taken")
 		}
-		return nil
+		return store.Decided{}
 	})
 	if err != nil {
 		t.Error(err)

@@ -56,8 +56,8 @@ func (w *onceWindow) put(timeMS int64, id usage.OnceID, at place) {
 
 func (w *onceWindow) add(journal int64, receipts []*usage.Receipt) {
 	for i, r := range receipts {
-		if r.Key != "" {
-			w.put(r.TimeMS, usage.NewOnceID(r.InstanceID, r.Key), newPlace(journal, i))
+		if id, had := r.OnceID(); had {
+			w.put(r.MadeMS(), id, newPlace(journal, i))
 		}
 	}
 }
@@ -78,8 +78,7 @@ const onceEntry = 18 // bytes of one key in a row
 func onceKeys(receipts []*usage.Receipt) []byte {
 	var keys []byte
 	for i, r := range receipts {
-		if r.Key != "" {
-			id := usage.NewOnceID(r.InstanceID, r.Key)
+		if id, had := r.OnceID(); had {
 			keys = append(keys, id[:]...)
 			keys = binary.BigEndian.AppendUint16(keys, uint16(i))
 		}
@@ -138,8 +137,12 @@ func (s *Store) Forget(ctx context.Context, beforeMS int64) error {
 			coalesce((SELECT min(journal) FROM once WHERE time_ms >= ?), 9223372036854775807)`, beforeMS); err != nil {
 			return unavailable(err)
 		}
-		_, err := s.conn.ExecContext(ctx, "DELETE FROM answer WHERE time_ms < ?", beforeMS)
-		return unavailable(err)
+		for _, query := range [...]string{"DELETE FROM answer WHERE time_ms < ?", forgetCovers} {
+			if _, err := s.conn.ExecContext(ctx, query, beforeMS); err != nil {
+				return unavailable(err)
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return err

@@ -157,16 +157,16 @@ func chargeOne(t *testing.T, s *Store, key string) {
 
 // tryChargeOne takes one token from a1, in a receipt that no compression makes small.
 func tryChargeOne(s *Store, key string) error {
-	return s.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) []*usage.Receipt {
+	return s.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) store.Decided {
 		l := loaded.Books["A"].LineItems[0]
 		l.Used = l.Used.Add(token.FromInt(1))
 		id := usage.NewOnceID("noise", key)
-		return []*usage.Receipt{{
+		return store.Decided{Receipts: []*usage.Receipt{{
 			CorrelationID: fmt.Sprintf("%x", id), InstanceID: "A", AccountID: "account", Key: key, Fingerprint: bytes.Repeat(id[:], 20),
 			Items: []usage.Item{{Item: "item", Count: token.FromInt(1), Tokens: token.FromInt(1), Status: ledger.Granted, Slices: []usage.Slice{{
 				ActivationID: "a1", Number: l.Number, Rate: token.FromInt(1), Tokens: token.FromInt(1), Quantity: l.Quantity, Used: l.Used,
 			}}}},
-		}}
+		}}}
 	})
 }
 
@@ -189,9 +189,9 @@ func tally(t *testing.T, s *Store) [3]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) []*usage.Receipt {
+	err = s.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) store.Decided {
 		book = loaded.Books["A"].LineItems[0].Used
-		return nil
+		return store.Decided{}
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -216,8 +216,10 @@ func (r *reader) table(serial int64) (*rate.Table, error) {
 		return nil, err
 	}
 	t.Items = make([]rate.Item, len(items))
-	for i, item := range items {
-		t.Items[i] = rate.Item(item)
+	for i := range items {
+		if t.Items[i], err = items[i].item(); err != nil {
+			return nil, err
+		}
 	}
 	return t, nil
 }
@@ -242,7 +244,7 @@ func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, 
 			return from, err
 		}
 		for _, row := range rows {
-			if filter != nil && !between(row.timeMS, filter) {
+			if filter != nil && !row.between(filter) {
 				from = usage.Position{Commit: row.number + 1}
 				looked++
 				continue
@@ -279,19 +281,21 @@ func (r *reader) firstSince(timeMS int64) (number int64, err error) {
 	return number, unavailable(err)
 }
 
-func between(timeMS int64, filter *usage.Filter) bool {
-	return timeMS >= filter.FromMS && (filter.ToMS == 0 || timeMS < filter.ToMS)
+// between reports whether receipts of a row can be of a filter's time.
+func (row *journalRow) between(filter *usage.Filter) bool {
+	return row.timeMS >= filter.FromMS && (filter.ToMS == 0 || row.fromMS < filter.ToMS)
 }
 
 type journalRow struct {
 	number, timeMS int64
+	fromMS         int64 // the earliest receipt's time
 	codec          int
 	receipts       []byte
 }
 
 func (r *reader) journal(from int64) (_ []journalRow, err error) {
 	defer translate(&err)
-	rows, err := r.q.QueryContext(r.ctx, "SELECT number, time_ms, codec, receipts FROM journal WHERE number >= ? ORDER BY number LIMIT ?", from, page)
+	rows, err := r.q.QueryContext(r.ctx, "SELECT number, from_ms, time_ms, codec, receipts FROM journal WHERE number >= ? ORDER BY number LIMIT ?", from, page)
 	if err != nil {
 		return nil, err
 	}
@@ -299,8 +303,11 @@ func (r *reader) journal(from int64) (_ []journalRow, err error) {
 	all := make([]journalRow, 0, page)
 	for rows.Next() {
 		var row journalRow
-		if err := rows.Scan(&row.number, &row.timeMS, &row.codec, &row.receipts); err != nil {
+		if err := rows.Scan(&row.number, &row.fromMS, &row.timeMS, &row.codec, &row.receipts); err != nil {
 			return nil, err
+		}
+		if row.fromMS == 0 { // of a row from before there was from_ms: its receipts have one time
+			row.fromMS = row.timeMS
 		}
 		all = append(all, row)
 	}

@@ -157,6 +157,7 @@ type charge struct {
 	tokens             string
 	key                string // idempotency key; may be empty
 	timeMS             int64  // dawnMS unless told
+	writtenMS          int64  // if that was later
 }
 
 // commit books charges in one batch and returns their receipts.
@@ -172,12 +173,12 @@ func (b *books) tryCommit(charges ...charge) (receipts []*usage.Receipt, err err
 	for _, c := range charges {
 		want.Instances = append(want.Instances, c.instance)
 	}
-	err = b.Commit(ctx, want, func(loaded *store.Loaded) []*usage.Receipt {
+	err = b.Commit(ctx, want, func(loaded *store.Loaded) store.Decided {
 		receipts = nil
 		for _, c := range charges {
 			receipts = append(receipts, b.book(loaded.Books[c.instance], c))
 		}
-		return receipts
+		return store.Decided{Receipts: receipts}
 	})
 	return receipts, err
 }
@@ -186,7 +187,7 @@ func (b *books) tryCommit(charges ...charge) (receipts []*usage.Receipt, err err
 func (b *books) book(book *ledger.Book, c charge) *usage.Receipt {
 	n := b.serial.Add(1)
 	r := &usage.Receipt{
-		CorrelationID: fmt.Sprintf("receipt-%d", n), TimeMS: c.timeMS, AccountID: book.AccountID, InstanceID: book.InstanceID,
+		CorrelationID: fmt.Sprintf("receipt-%d", n), TimeMS: c.timeMS, WrittenMS: c.writtenMS, AccountID: book.AccountID, InstanceID: book.InstanceID,
 		Requester: access.Requester{Type: "USER", Value: fmt.Sprintf("user-%d", n)}, Key: c.key,
 	}
 	if c.timeMS == 0 {
@@ -244,9 +245,9 @@ func (b *books) view(fn func(store.Reader) error) {
 // loaded returns what a batch would decide on; the batch books nothing.
 func (b *books) loaded(want store.Want) (loaded *store.Loaded) {
 	b.Helper()
-	b.must(b.Commit(ctx, want, func(l *store.Loaded) []*usage.Receipt {
+	b.must(b.Commit(ctx, want, func(l *store.Loaded) store.Decided {
 		loaded = l
-		return nil
+		return store.Decided{}
 	}))
 	return loaded
 }
@@ -298,9 +299,9 @@ func table(series, version string, effectiveMS int64, price string) *rate.Table 
 
 // price returns what an item costs by a store's settings.
 func price(s *store.Settings, series string) string {
-	p, priced := s.Rates.Effective(series, dawnMS).Rate("item", "")
-	if !priced {
+	item := s.Rates.Effective(series, dawnMS).Item("item", "")
+	if item == nil {
 		return "not priced"
 	}
-	return p.String()
+	return item.Rate.String()
 }

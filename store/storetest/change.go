@@ -33,6 +33,7 @@ func everything(tx store.Tx) error {
 		tx.PutKey(auth.Key{Role: auth.Admin, ID: "key", PublicPEM: "pem", CreatedMS: dawnMS, ModifiedMS: dawnMS}),
 		tx.PutConfigValue(store.ConfigValue{Name: "name", Value: "value", ModifiedMS: dawnMS, UpdatedBy: "key"}),
 		tx.PutAnswer(usage.NewOnceID("A", "once"), &store.Answer{TimeMS: dawnMS, Fingerprint: []byte("f"), Status: 200, Body: []byte("b")}),
+		tx.PutClock(store.Clock{Test: true, NowMS: dawnMS}),
 	)
 }
 
@@ -56,6 +57,11 @@ func traces(b *books) (found []string) {
 	b.view(func(r store.Reader) error {
 		i, err := r.Instance("A")
 		see(i != nil, "an instance")
+		if err != nil {
+			return err
+		}
+		c, err := r.Clock()
+		see(c != nil, "a clock")
 		return err
 	})
 	b.must(b.Change(ctx, func(tx store.Tx) error {
@@ -89,7 +95,7 @@ func leavesNothingBehind(b *books) {
 	}
 	b.must(b.Change(ctx, everything))
 	b.reopen()
-	if got := traces(b); len(got) != 11 {
+	if got := traces(b); len(got) != 12 {
 		b.Errorf("the same change, made for good, left only %q", got)
 	}
 }
@@ -111,11 +117,12 @@ func seesItsOwnWrites(b *books) {
 		l, err2 := tx.LineItem("a1")
 		s, err3 := tx.Settings()
 		a, err4 := tx.Answer(usage.NewOnceID("A", "once"))
-		if err := errors.Join(err1, err2, err3, err4); err != nil {
+		c, err5 := tx.Clock()
+		if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 			return err
 		}
-		if i == nil || l == nil || a == nil || price(s, "") != "2" || len(s.Keys) != 1 || len(s.Configuration) != 1 {
-			b.Errorf("a change does not see what it wrote: %v %v %+v %v", i, l, s, a)
+		if i == nil || l == nil || a == nil || c == nil || price(s, "") != "2" || len(s.Keys) != 1 || len(s.Configuration) != 1 {
+			b.Errorf("a change does not see what it wrote: %v %v %+v %v %v", i, l, s, a, c)
 		}
 		return nil
 	}))
@@ -129,10 +136,11 @@ func showsNothingEarly(b *books) {
 		b.view(func(r store.Reader) error {
 			i, err1 := r.Instance("A")
 			s, err2 := r.Settings()
-			if i != nil || price(s, "") != "not priced" {
+			c, err3 := r.Clock()
+			if i != nil || c != nil || price(s, "") != "not priced" {
 				b.Error("a reader sees a change that is not committed")
 			}
-			return errors.Join(err1, err2)
+			return errors.Join(err1, err2, err3)
 		})
 		if s := b.Settings(); price(s, "") != "not priced" || len(s.Keys) > 0 {
 			b.Error("Settings has a change that is not committed")
@@ -161,7 +169,7 @@ func survivesPanicInChange(b *books) {
 	}
 	b.must(b.Change(ctx, everything))
 	b.reopen()
-	if got := traces(b); len(got) != 11 {
+	if got := traces(b); len(got) != 12 {
 		b.Errorf("the same change, made for good, left only %q", got)
 	}
 }
@@ -188,9 +196,9 @@ func isMadeOneAtATime(b *books) {
 		})
 		wait.Go(func() {
 			for range 5 {
-				err := b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) []*usage.Receipt {
+				err := b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) store.Decided {
 					alone()
-					return []*usage.Receipt{b.book(loaded.Books["A"], charge{lineItem: "a1", tokens: "1"})}
+					return store.Decided{Receipts: []*usage.Receipt{b.book(loaded.Books["A"], charge{lineItem: "a1", tokens: "1"})}}
 				})
 				if err != nil {
 					b.Error(err)

@@ -20,6 +20,7 @@ var commitTests = []test{
 	{"writes the receipts that decide returns", writesReceipts},
 	{"keeps every field of a receipt as it was", keepsReceiptsAsTheyWere},
 	{"writes the balances that follow from the receipts", writesBalances},
+	{"writes the balances that follow from refunds, and from what was charged after them", writesRefundedBalances},
 	{"keeps amounts exact at both ends of their range", keepsAmountsExact},
 	{"forgets what decide left in the books when there is no receipt", forgetsUnreceipted},
 	{"books nothing when a receipt cannot be written", booksNothingOnFailure},
@@ -98,7 +99,7 @@ func keepsReceiptsAsTheyWere(b *books) {
 	var long jsontext.Value = []byte(`{"text":"` + string(make1000("longer than it pays to keep uncompressed, ")) + `"}`)
 	want := &usage.Receipt{
 		CorrelationID: "x", TimeMS: dawnMS, AccountID: "account A", InstanceID: "A", Key: "key \\ \" ~", Fingerprint: []byte{0, 1, 255},
-		Requester: access.Requester{Type: "t<y>pe", Value: "\u2028 & 名前 \x7f", Dictionary: jsontext.Value(`{"a":{"b":[1,2.50,1e3,"\u0000"]}}`)},
+		Requester: access.Requester{Type: "t<y>pe", Value: "\u2028 & 名前 \x7f", Dictionary: jsontext.Value(`{"a":{"b":[1,2.50,1e3,"\u0000\u0041\/"]}}`)},
 		Items: []usage.Item{
 			{Item: "i", Version: "v", Count: amount("2.5"), Tokens: amount("7.5"), Status: ledger.Granted, MetaData: jsontext.Value(`{}`),
 				Slices: []usage.Slice{{
@@ -108,21 +109,33 @@ func keepsReceiptsAsTheyWere(b *books) {
 			{Item: "j", Count: amount("0.000000000001"), Status: ledger.NotFound, MetaData: long},
 		},
 	}
-	b.must(b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(*store.Loaded) []*usage.Receipt { return []*usage.Receipt{want} }))
+	b.must(b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(*store.Loaded) store.Decided { return store.Decided{Receipts: []*usage.Receipt{want}} }))
 	got, _ := b.receipts()
 	b.same("the record", got, []*usage.Receipt{want})
+
+	full := filled[usage.Receipt]()
+	for _, items := range [][]usage.Item{full.Refunds, full.Items} {
+		for i := range items {
+			for j := range items[i].Slices {
+				items[i].Slices[j].Number = l.Number
+			}
+		}
+	}
+	b.must(b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(*store.Loaded) store.Decided { return store.Decided{Receipts: []*usage.Receipt{full}} }))
+	got, _ = b.receipts()
+	b.same("the record", got, []*usage.Receipt{want, full})
 
 	spaced := &usage.Receipt{ // white space between the tokens of JSON may go
 		CorrelationID: "y", TimeMS: dawnMS, InstanceID: "A",
 		Requester: access.Requester{Type: "t", Value: "v", Dictionary: jsontext.Value("{\n\t\"a\" : [ 1 ,\r\n2 ]\n}")},
 		Items:     []usage.Item{{Item: "j", Count: amount("1"), Status: ledger.NotFound}},
 	}
-	b.must(b.Commit(ctx, store.Want{}, func(*store.Loaded) []*usage.Receipt { return []*usage.Receipt{spaced, want} }))
+	b.must(b.Commit(ctx, store.Want{}, func(*store.Loaded) store.Decided { return store.Decided{Receipts: []*usage.Receipt{spaced, want}} }))
 	got, _ = b.receipts()
-	if len(got) != 3 {
-		b.Fatalf("%d receipts, want 3: white space in a dictionary must not tear them apart", len(got))
+	if len(got) != 4 {
+		b.Fatalf("%d receipts, want 4: white space in a dictionary must not tear them apart", len(got))
 	}
-	b.same("the receipt after it", got[2], want)
+	b.same("the receipt after it", got[3], want)
 }
 
 func make1000(text string) (long []byte) {
@@ -149,6 +162,33 @@ func writesBalances(b *books) {
 	}
 }
 
+func writesRefundedBalances(b *books) {
+	b.instance("A")
+	b.lineItem("A", "a1", nil)
+	b.lineItem("A", "a2", nil)
+	b.commit(charge{instance: "A", lineItem: "a1", tokens: "10"}, charge{instance: "A", lineItem: "a2", tokens: "10"})
+	for _, want := range []struct{ refunds, charges, a1, a2 string }{
+		{"3", "", "7", "10"}, {"2", "4", "9", "10"}, {"9", "0.5", "0.5", "10"},
+	} {
+		b.must(b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) store.Decided {
+			r := b.book(loaded.Books["A"], charge{lineItem: "a1", tokens: "-" + want.refunds})
+			r.Items[0].Tokens, r.Items[0].Slices[0].Tokens = amount(want.refunds), amount(want.refunds)
+			r.Refunds, r.Items = r.Items, nil
+			if want.charges != "" {
+				r.Items = b.book(loaded.Books["A"], charge{lineItem: "a1", tokens: want.charges}).Items
+			}
+			return store.Decided{Receipts: []*usage.Receipt{r}}
+		}))
+		b.must(agrees(b.Store))
+		for id, want := range map[string]string{"a1": want.a1, "a2": want.a2} {
+			if got := b.used(id); got != want {
+				b.Errorf("%s of %s is used, want %s", got, id, want)
+			}
+		}
+	}
+	b.onlyUsed("a1", "0.5", 5)
+}
+
 func keepsAmountsExact(b *books) {
 	b.instance("A")
 	b.lineItem("A", "a1", nil)
@@ -167,9 +207,9 @@ func forgetsUnreceipted(b *books) {
 	b.instance("A")
 	b.lineItem("A", "a1", nil)
 	b.commit(charge{instance: "A", lineItem: "a1", tokens: "5"})
-	b.must(b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) []*usage.Receipt {
+	b.must(b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) store.Decided {
 		b.book(loaded.Books["A"], charge{lineItem: "a1", tokens: "100"})
-		return nil
+		return store.Decided{}
 	}))
 	b.onlyUsed("a1", "5", 1)
 }
@@ -198,11 +238,11 @@ func booksNothingOnFailure(b *books) {
 	b.instance("A")
 	b.lineItem("A", "a1", nil)
 	b.commit(charge{instance: "A", lineItem: "a1", tokens: "5", key: "good"})
-	err := b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) []*usage.Receipt {
+	err := b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) store.Decided {
 		good := b.book(loaded.Books["A"], charge{lineItem: "a1", tokens: "100", key: "bad"})
 		bad := b.book(loaded.Books["A"], charge{lineItem: "a1", tokens: "1"})
 		bad.Items[0].Slices[0].Number += 1000 // no such line item
-		return []*usage.Receipt{good, bad}
+		return store.Decided{Receipts: []*usage.Receipt{good, bad}}
 	})
 	b.unavailable(err)
 	bad := usage.NewOnceID("A", "bad")
@@ -226,7 +266,7 @@ func survivesPanicInDecide(b *books) {
 				b.Error("the panic was swallowed")
 			}
 		}()
-		_ = b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) []*usage.Receipt {
+		_ = b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) store.Decided {
 			b.book(loaded.Books["A"], charge{lineItem: "a1", tokens: "100"})
 			panic("a fault of ours")
 		})
@@ -238,9 +278,9 @@ func survivesPanicInDecide(b *books) {
 func takesDenials(b *books) {
 	b.instance("A")
 	var denied *usage.Receipt
-	b.must(b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) []*usage.Receipt {
+	b.must(b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) store.Decided {
 		denied = b.denial(loaded.Books["A"], "key")
-		return []*usage.Receipt{denied}
+		return store.Decided{Receipts: []*usage.Receipt{denied}}
 	}))
 	id := usage.NewOnceID("A", "key")
 	b.same("the receipt under its idempotency key", b.loaded(store.Want{Once: []usage.OnceID{id}}).Earlier[id], denied)
@@ -266,12 +306,12 @@ func takesLargeBatches(b *books) {
 func isRightOrRefusesHugeBatches(b *books) {
 	b.instance("A")
 	var receipts []*usage.Receipt
-	err := b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) []*usage.Receipt {
+	err := b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) store.Decided {
 		receipts = make([]*usage.Receipt, 65_538)
 		for i := range receipts {
 			receipts[i] = b.denial(loaded.Books["A"], fmt.Sprint("key ", i))
 		}
-		return receipts
+		return store.Decided{Receipts: receipts}
 	})
 	if err != nil {
 		b.unavailable(err)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/token"
@@ -48,16 +49,30 @@ func losesNoCharge(b *books) {
 
 func runsEverythingAtOnce(b *books) {
 	b.must(b.Change(ctx, everything))
+	payer := b.find("a1")
 	do := map[string]func(i int) error{
 		"Commit": func(i int) error {
 			_, err := b.tryCommit(charge{instance: "A", lineItem: "a1", tokens: "1", key: fmt.Sprint("c", i)})
 			return err
 		},
+		"Commit of sessions": func(i int) error {
+			want := store.Want{Sessions: []string{fmt.Sprint("s", i-1)}, Due: &store.Due{ByMS: dawnMS + dayMS, Most: 3}}
+			return b.Commit(ctx, want, func(loaded *store.Loaded) (d store.Decided) {
+				for _, s := range loaded.Due {
+					s.UntilMS += dayMS / 2
+					d.Sessions = append(d.Sessions, s)
+				}
+				d.Sessions = append(d.Sessions, dueAt("A", fmt.Sprint("s", i), dawnMS+int64(i)))
+				d.Covers = append(d.Covers, newCover(fmt.Sprint("item ", i%5), payer))
+				return d
+			})
+		},
 		"Change": func(i int) error {
 			return b.Change(ctx, func(tx store.Tx) error {
 				l := newLineItem("A", "a1")
 				l.Quantity = int64(1000 + i)
-				return errors.Join(tx.PutLineItem(l), tx.InsertRateTable(table("s", fmt.Sprint(i), dawnMS+int64(i), "1")))
+				return errors.Join(tx.PutLineItem(l), tx.InsertRateTable(table("s", fmt.Sprint(i), dawnMS+int64(i), "1")),
+					tx.PutClock(store.Clock{Test: true, NowMS: dawnMS + int64(i)}))
 			})
 		},
 		"failing Change": func(int) error {
@@ -76,7 +91,12 @@ func runsEverythingAtOnce(b *books) {
 				_, err1 := r.LineItems("")
 				_, err2 := r.Settings()
 				_, err3 := r.Receipts(usage.Position{}, nil, 0, func(usage.Position, *usage.Receipt) (bool, error) { return true, nil })
-				return errors.Join(err1, err2, err3)
+				_, err4 := r.LiveSessions("A", 0, 10)
+				_, err5 := r.NextDue()
+				_, err6 := r.Clock()
+				err7 := r.EachSession(func(s *access.Session) error { _, err := r.Session(s.ID); return err })
+				err8 := r.EachCover(func(*ledger.Cover) error { return nil })
+				return errors.Join(err1, err2, err3, err4, err5, err6, err7, err8)
 			})
 		},
 		"Settings": func(int) error { b.Settings().Rates.Prices("item", "", dawnMS); return nil },
@@ -97,6 +117,9 @@ func runsEverythingAtOnce(b *books) {
 	wait.Wait()
 	if got := len(b.Settings().Rates.Tables()); got != 21 {
 		b.Errorf("%d rate tables, want 21", got)
+	}
+	if sessions, covers := len(b.sessions()), len(b.covers()); sessions != 20 || covers != 5 {
+		b.Errorf("%d sessions and %d covers, want 20 and 5", sessions, covers)
 	}
 	b.onlyUsed("a1", "20", 20)
 }
@@ -133,6 +156,11 @@ func agrees(s store.Store) error {
 		}
 		sums := map[int64]token.Amount{}
 		_, err = r.Receipts(usage.Position{}, nil, 0, func(_ usage.Position, receipt *usage.Receipt) (bool, error) {
+			for _, item := range receipt.Refunds {
+				for _, slice := range item.Slices {
+					sums[slice.Number] = sums[slice.Number].Sub(slice.Tokens)
+				}
+			}
 			for _, item := range receipt.Items {
 				for _, slice := range item.Slices {
 					sums[slice.Number] = sums[slice.Number].Add(slice.Tokens)

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/token"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -15,6 +17,7 @@ var handleTests = []test{
 	{"see each other's idempotency keys", handlesSeeKeys},
 	{"never grant together what one would refuse", handlesShareOneLimit},
 	{"see what another has forgotten to write: nothing", handlesSeeNoFailures},
+	{"see each other's sessions, covers and clock", handlesSeeSessions},
 }
 
 func handlesInTurn(b *books) {
@@ -66,6 +69,7 @@ func handlesSeeKeys(b *books) {
 	handles := []*books{b, b.other()}
 	for i := range 10 {
 		key := fmt.Sprint(i)
+		handles[1-i%2].begin(dueAt("A", key, dawnMS)) // which has no key, and must not be mistaken for what has
 		want := handles[i%2].commit(charge{instance: "A", lineItem: "a1", tokens: "1", key: key})[0]
 		b.same("the receipt as the other handle finds it", handles[1-i%2].earlier(key), want)
 	}
@@ -79,12 +83,12 @@ func handlesShareOneLimit(b *books) {
 		for range 2 {
 			wait.Go(func() {
 				for range 40 {
-					err := h.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) []*usage.Receipt {
+					err := h.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) store.Decided {
 						book := loaded.Books["A"]
 						if book.LineItems[0].Balance().IsZero() {
-							return []*usage.Receipt{h.denial(book, "")}
+							return store.Decided{Receipts: []*usage.Receipt{h.denial(book, "")}}
 						}
-						return []*usage.Receipt{h.book(book, charge{lineItem: "a1", tokens: "1"})}
+						return store.Decided{Receipts: []*usage.Receipt{h.book(book, charge{lineItem: "a1", tokens: "1"})}}
 					})
 					if err != nil {
 						b.Error(err)
@@ -102,10 +106,10 @@ func handlesSeeNoFailures(b *books) {
 	b.lineItem("A", "a1", nil)
 	o := b.other()
 	for range 3 {
-		b.unavailable(b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) []*usage.Receipt {
+		b.unavailable(b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) store.Decided {
 			bad := b.book(loaded.Books["A"], charge{lineItem: "a1", tokens: "1", key: "bad"})
 			bad.Items[0].Slices[0].Number += 1000
-			return []*usage.Receipt{bad}
+			return store.Decided{Receipts: []*usage.Receipt{bad}}
 		}))
 		o.commit(charge{instance: "A", lineItem: "a1", tokens: "1"})
 	}
@@ -115,6 +119,40 @@ func handlesSeeNoFailures(b *books) {
 		}
 		if got := who.usedInBook("A", "a1"); got != "3" {
 			b.Errorf("%s is used, want 3", got)
+		}
+	}
+}
+
+func handlesSeeSessions(b *books) {
+	b.instance("A")
+	payer := b.lineItem("A", "a1", nil)
+	handles := []*books{b, b.other(), b.other()}
+	for i := range 9 {
+		who := handles[i%3]
+		id, cover := fmt.Sprint("session ", i), newCover("item", payer)
+		cover.Count = token.FromInt(int64(i + 1))
+		if i > 0 {
+			who.move(fmt.Sprint("session ", i-1), end)
+		}
+		begun := filled[access.Session]()
+		begun.ID, begun.InstanceID, begun.State, begun.UntilMS = id, "A", access.Active, dawnMS+int64(i)
+		begun.HeartbeatDueMS, begun.RetryMS = 0, 0
+		who.begin(begun)
+		who.cover(cover)
+		clock := &store.Clock{Test: true, NowMS: dawnMS + int64(i)}
+		b.must(who.Change(ctx, func(tx store.Tx) error { return tx.PutClock(*clock) }))
+		who.commit(charge{instance: "A", lineItem: "a1", tokens: "1"})
+		for j, h := range handles {
+			b.same(fmt.Sprintf("the session that handle %d sees", j), h.session(id), begun)
+			b.same(fmt.Sprintf("what lives for handle %d", j), sessionIDs(h.live("A", 0, 10)), []string{id})
+			b.same(fmt.Sprintf("what handle %d claims", j), h.due(dawnMS+dayMS, 10), []string{id})
+			b.same(fmt.Sprintf("what is due next for handle %d", j), h.nextDue(), begun.Due())
+			b.same(fmt.Sprintf("the covers that handle %d sees", j), h.covers(), []*ledger.Cover{cover})
+			b.same(fmt.Sprintf("the covers that handle %d loads", j), h.covered(cover.CoverKey), access.Covers{cover.CoverKey: cover})
+			b.same(fmt.Sprintf("the clock of handle %d", j), h.clock(), clock)
+			if got := h.usedInBook("A", "a1"); got != fmt.Sprint(i+1) {
+				b.Errorf("handle %d sees %s used after %d charges of 1", j, got, i+1)
+			}
 		}
 	}
 }

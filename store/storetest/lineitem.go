@@ -94,8 +94,8 @@ func knowsCharged(b *books) {
 	b.lineItem("A", "never", nil)
 	b.lineItem("A", "for nothing", nil)
 	b.lineItem("A", "for something", nil)
-	b.must(b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) []*usage.Receipt {
-		return []*usage.Receipt{b.denial(loaded.Books["A"], "")}
+	b.must(b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) store.Decided {
+		return store.Decided{Receipts: []*usage.Receipt{b.denial(loaded.Books["A"], "")}}
 	}))
 	b.commit(charge{instance: "A", lineItem: "for nothing", tokens: "0"}, charge{instance: "A", lineItem: "for something", tokens: "1"})
 	b.lineItem("A", "for nothing", func(l *ledger.LineItem) { l.Quantity = 7 })

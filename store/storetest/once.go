@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/usage"
@@ -13,6 +14,7 @@ var onceTests = []test{
 	{"of a charge finds its receipt, in a batch and in a change", findsReceipts},
 	{"finds only what was asked for", findsOnlyWanted},
 	{"of two instances never meet", keysOfInstancesAreApart},
+	{"of two sessions never meet, nor one of a session and one of its instance", keysOfSessionsAreApart},
 	{"of an answer finds it as it was put", findsAnswers},
 	{"of answers put in one change are all kept", keepsAllAnswers},
 	{"of an answer is known to a batch", answersAreKnownToBatches},
@@ -72,6 +74,40 @@ func keysOfInstancesAreApart(b *books) {
 	b.commit(charge{instance: "B", lineItem: "b1", tokens: "1", key: "key"})
 	if got := b.earlier("key"); got != nil {
 		b.Errorf("a key that instance B used is taken in A by %+v", got)
+	}
+}
+
+func keysOfSessionsAreApart(b *books) {
+	b.instance("A")
+	of := map[string]*usage.Session{
+		"A": nil, "s1": {ID: "s1", Operation: access.AccessRequest}, "s2": {ID: "s2", Operation: access.Close}, "s3": {ID: "s3", Operation: access.AutomaticCharge},
+	}
+	book := func(scope string) (r *usage.Receipt) {
+		b.must(b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) store.Decided {
+			r = b.denial(loaded.Books["A"], "key")
+			r.Session = of[scope]
+			return store.Decided{Receipts: []*usage.Receipt{r}}
+		}))
+		return r
+	}
+	want := map[usage.OnceID]*usage.Receipt{}
+	for _, scope := range []string{"s2", "A", "s1"} {
+		r := book(scope)
+		want[usage.NewOnceID(scope, "key")] = r
+	}
+	all := store.Want{Once: []usage.OnceID{
+		usage.NewOnceID("A", "key"), usage.NewOnceID("s1", "key"), usage.NewOnceID("s2", "key"), usage.NewOnceID("s3", "key"), usage.NewOnceID("", "key"),
+	}}
+	for _, when := range []string{"", " after reopening"} {
+		b.same("what one key finds in the scopes where it was used"+when, b.loaded(all).Earlier, want)
+		b.same("the same through another handle"+when, b.other().loaded(all).Earlier, want)
+		b.reopen()
+	}
+	of["A"] = &usage.Session{ID: "s3", Operation: access.Create} // what creates a session addresses its instance
+	created := book("A")
+	b.same("the receipt of a creation under its key", b.loaded(all).Earlier[usage.NewOnceID("A", "key")], created)
+	if got := b.loaded(all).Earlier[usage.NewOnceID("s3", "key")]; got != nil {
+		b.Errorf("the key of a session's creation is taken in the session by %+v", got)
 	}
 }
 

@@ -19,6 +19,8 @@ var receiptTests = []test{
 	{"stop soon after a bound", receiptsStopAtBound},
 	{"leave out only what the filter cannot select", receiptsFilter},
 	{"go on after rows that the filter left out", goOnAfterFiltered},
+	{"that were written late are found by their own time", findsLate},
+	{"that were written late are found far behind their time", findsLateFarBehind},
 	{"end at once past the end", endPastTheEnd},
 }
 
@@ -185,6 +187,82 @@ func goOnAfterFiltered(b *books) {
 			}
 			got = slices.DeleteFunc(got, func(r *usage.Receipt) bool { return !f.MatchReceipt(r.InstanceID, r.TimeMS) })
 			b.same(fmt.Sprintf("the selected with a bound of %d in pages of %d", bound, page), ids(got), ids(want))
+		}
+	}
+}
+
+// selected returns the receipts that a filter selects of all, and of those that a store shows for it, read with a bound and in
+// pages.
+func (b *books) selected(all []*usage.Receipt, f *usage.Filter, bound, page int) (want, got []string) {
+	b.Helper()
+	pick := func(receipts []*usage.Receipt) (ids []string) {
+		for _, r := range receipts {
+			if f.MatchReceipt(r.InstanceID, r.TimeMS) {
+				ids = append(ids, r.CorrelationID)
+			}
+		}
+		return ids
+	}
+	from := usage.Position{}
+	for range 2*len(all) + 2 {
+		some, _, next := b.read(from, f, bound, page)
+		got = append(got, pick(some)...)
+		if from = next; next == (usage.Position{}) {
+			break
+		}
+	}
+	return pick(all), got
+}
+
+func findsLate(b *books) {
+	const minute = 60_000
+	b.instance("A")
+	b.lineItem("A", "a1", nil)
+	at := func(minutes, written int64) charge {
+		c := charge{instance: "A", lineItem: "a1", tokens: "0.001", timeMS: dawnMS + minutes*minute}
+		if written > minutes {
+			c.writtenMS = dawnMS + written*minute
+		}
+		return c
+	}
+	var all []*usage.Receipt
+	for _, batch := range [][]charge{
+		{at(3, 3)}, {at(2, 5)}, // alone
+		{at(4, 6), at(6, 6), at(1, 6)}, {at(7, 7), at(5, 7), at(7, 7)}, // among those on time
+		{at(7, 9), at(8, 9)}, {at(9, 9)}, {at(0, 10), at(10, 10)}, {at(6, 11), at(12, 12), at(5, 12)},
+	} {
+		all = append(all, b.commit(batch...)...)
+	}
+	for from := int64(-1); from <= 13; from++ {
+		for to := from; to <= 14; to++ {
+			f := &usage.Filter{FromMS: dawnMS + from*minute, ToMS: dawnMS + to*minute}
+			switch {
+			case to == from:
+				f.FromMS = 0
+			case to == 14:
+				f.ToMS = 0
+			}
+			want, got := b.selected(all, f, 0, 2)
+			b.same(fmt.Sprintf("from minute %d to %d (%+v)", from, to, *f), got, want)
+		}
+	}
+}
+
+// A store that leaves out what is not in a filter's time must not leave out what was written down long after it.
+func findsLateFarBehind(b *books) {
+	all := b.journal(manyBatches)
+	end := int64(dawnMS + (manyBatches+5)*60_000)
+	for _, minute := range []int64{0, 7, manyBatches / 2} {
+		late := charge{instance: "A", lineItem: "a1", tokens: "1", timeMS: dawnMS + minute*60_000 + 1, writtenMS: end}
+		all = append(all, b.commit(late, charge{instance: "A", lineItem: "a1", tokens: "1", timeMS: end})...)
+	}
+	for _, f := range []*usage.Filter{
+		{ToMS: dawnMS + 1}, {ToMS: dawnMS + 2}, {FromMS: dawnMS + 1, ToMS: dawnMS + 60_000}, {FromMS: dawnMS + 7*60_000, ToMS: dawnMS + 7*60_000 + 2},
+		{FromMS: dawnMS + manyBatches/2*60_000 + 1}, {FromMS: end}, {FromMS: end + 1},
+	} {
+		for _, bound := range []int{0, 1, 100} {
+			want, got := b.selected(all, f, bound, -1)
+			b.same(fmt.Sprintf("what %+v selects with a bound of %d", *f, bound), got, want)
 		}
 	}
 }

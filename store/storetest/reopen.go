@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
@@ -17,6 +18,10 @@ type state struct {
 	Instances []store.Instance
 	LineItems []*ledger.LineItem
 	Settings  store.Settings
+	Sessions  []*access.Session
+	NextDue   int64
+	Covers    []*ledger.Cover
+	Clock     *store.Clock
 	Receipts  []*usage.Receipt
 	Positions []usage.Position
 }
@@ -30,10 +35,17 @@ func (b *books) state() (s state) {
 		if s.LineItems, err = r.LineItems(""); err != nil {
 			return err
 		}
+		if s.NextDue, err = r.NextDue(); err != nil {
+			return err
+		}
+		if s.Clock, err = r.Clock(); err != nil {
+			return err
+		}
 		settings, err := r.Settings()
 		s.Settings = *settings
 		return err
 	})
+	s.Sessions, s.Covers = b.sessions(), b.covers()
 	s.Receipts, s.Positions = b.receipts()
 	return s
 }
@@ -45,6 +57,7 @@ func reopensWhole(b *books) {
 	b.must(b.Change(ctx, func(tx store.Tx) error { return tx.InsertRateTable(table("s", "1", dawnMS-1, "0.000000000007")) }))
 	charged := b.commit(charge{instance: "A", lineItem: "a1", tokens: "1.5", key: "one"}, charge{instance: "B", lineItem: "b1", tokens: "0.1"})
 	b.lineItem("A", "a1", func(l *ledger.LineItem) { l.Deleted = true })
+	b.sessionsAndCovers()
 	want := b.state()
 	for range 3 {
 		b.reopen()
@@ -59,9 +72,19 @@ func reopensWhole(b *books) {
 	}
 }
 
+// sessionsAndCovers begins two sessions of instance A, one of which has ended, and puts a cover by line item a1.
+func (b *books) sessionsAndCovers() {
+	b.Helper()
+	s := filled[access.Session]()
+	s.ID, s.InstanceID, s.State = "s", "A", access.Active
+	b.begin(s, dueAt("A", "ended", dawnMS))
+	b.move("ended", end)
+	b.cover(newCover("item", b.find("a1")))
+}
+
 func reopenedNumbersGoOn(b *books) {
 	numbers, positions := map[int64]bool{}, map[usage.Position]bool{}
-	serials := map[int64]bool{}
+	serials, sessions := map[int64]bool{}, map[int64]bool{}
 	for _, name := range []string{"A", "B", "C"} {
 		b.instance(name)
 		l := b.lineItem(name, "of "+name, nil)
@@ -73,10 +96,12 @@ func reopenedNumbersGoOn(b *books) {
 		b.commit(charge{instance: name, lineItem: l.ActivationID, tokens: "1"})
 		_, at := b.receipts()
 		last := at[len(at)-1]
-		if numbers[l.Number] || serials[t.Serial] || positions[last] {
-			b.Errorf("line item %d, rate table %d or position %+v was there before", l.Number, t.Serial, last)
+		s := dueAt(name, "of "+name, dawnMS)
+		b.begin(s)
+		if numbers[l.Number] || serials[t.Serial] || positions[last] || sessions[s.Number] {
+			b.Errorf("line item %d, rate table %d, position %+v or session %d was there before", l.Number, t.Serial, last, s.Number)
 		}
-		numbers[l.Number], serials[t.Serial], positions[last] = true, true, true
+		numbers[l.Number], serials[t.Serial], positions[last], sessions[s.Number] = true, true, true, true
 		b.reopen()
 	}
 }

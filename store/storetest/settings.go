@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/farebox/farebox/auth"
@@ -12,6 +13,7 @@ import (
 var settingsTests = []test{
 	{"of an empty database are empty, not missing", settingsOfNothing},
 	{"has rate tables as they were inserted", rateTablesComeBack},
+	{"has the terms of items as they were inserted", termsComeBack},
 	{"prices by the latest effective table, of equal dates the later created", pricesByLatestTable},
 	{"has no rate table that was deleted", deletesRateTables},
 	{"keeps when a key was created", keepsCreationOfKeys},
@@ -62,6 +64,24 @@ func rateTablesComeBack(b *books) {
 	b.sees(want)
 	b.reopen()
 	b.sees(want)
+}
+
+func termsComeBack(b *books) {
+	t := table("", "1", dawnMS, "8") // its one item has none
+	want := append(t.Items, []rate.Item{
+		{Name: "window of a day", Version: "2", Rate: amount("8"), Window: 24 * time.Hour},
+		{Name: "least window", Rate: amount("8"), Window: rate.WindowLeast}, {Name: "longest window", Rate: amount("8"), Window: rate.WindowMost},
+		{Name: "odd window", Rate: amount("8"), Window: 30*time.Hour + 59*time.Minute + time.Second},
+		{Name: "free second", Rate: amount("8"), FreeSeconds: 1}, {Name: "free day", Rate: amount("8"), FreeSeconds: rate.FreeSecondsMost},
+	}...)
+	t.Items = slices.Clone(want)
+	b.must(b.Change(ctx, func(tx store.Tx) error { return tx.InsertRateTable(t) }))
+	for range 2 {
+		for name, s := range map[string]*store.Settings{"Settings": b.Settings(), "View": viewSettings(b), "Commit": b.loaded(store.Want{}).Settings} {
+			b.same(name, s.Rates.Find("", "1").Items, want)
+		}
+		b.reopen()
+	}
 }
 
 func pricesByLatestTable(b *books) {
