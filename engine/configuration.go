@@ -2,7 +2,12 @@ package engine
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
 
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
 )
@@ -11,22 +16,45 @@ import (
 // they end: "true" or "false".
 const TimezoneTolerant = "timezone.tolerant"
 
-// configurations are the values there are, with what each is unless it was changed, and what it may be.
-var configurations = []struct {
+// SessionChargePeriod is the name of the configuration that says how long a session's charge lasts: PTnH, PTnM or PTnHnM, from
+// ten minutes to a day. A change holds for a session from its next charge on (decisions.md D14).
+const SessionChargePeriod = "session.charge.period"
+
+// configuration is a value that there is.
+type configuration struct {
 	name, otherwise string
-	allowed         []string
-}{
-	{TimezoneTolerant, "false", []string{"true", "false"}},
+	refuse          func(value string) string // says what is wrong with a value; empty: nothing
 }
+
+var configurations = []configuration{
+	{TimezoneTolerant, "false", func(value string) string {
+		if value != "true" && value != "false" {
+			return "must be true or false"
+		}
+		return ""
+	}},
+	{SessionChargePeriod, "PT1H", func(value string) string {
+		d, err := period.Parse(value)
+		if err != nil || !chargePeriod.MatchString(value) {
+			return "must be hours and minutes as in PT1H, PT30M or PT1H30M"
+		}
+		if d < 10*time.Minute || d > 24*time.Hour {
+			return "must be from PT10M to PT24H"
+		}
+		return ""
+	}},
+}
+
+var chargePeriod = regexp.MustCompile(`^PT(\d+H)?(\d+M)?$`)
 
 // configured returns a configuration's value.
 func configured(s *store.Settings, name string) string {
 	if v, changed := s.Configuration[name]; changed {
 		return v.Value
 	}
-	for _, c := range configurations {
-		if c.name == name {
-			return c.otherwise
+	for i := range configurations {
+		if configurations[i].name == name {
+			return configurations[i].otherwise
 		}
 	}
 	return ""
@@ -35,7 +63,8 @@ func configured(s *store.Settings, name string) string {
 // Configuration returns every configuration value; ModifiedMS is 0 of those that were never changed.
 func Configuration(s *store.Settings) []store.ConfigValue {
 	all := make([]store.ConfigValue, len(configurations))
-	for i, c := range configurations {
+	for i := range configurations {
+		c := &configurations[i]
 		if v, changed := s.Configuration[c.name]; changed {
 			all[i] = v
 		} else {
@@ -47,18 +76,18 @@ func Configuration(s *store.Settings) []store.ConfigValue {
 
 // SetConfiguration changes a configuration value, in the name of a key.
 func (c *Change) SetConfiguration(name, value, keyID string) error {
-	for _, known := range configurations {
-		if known.name != name {
-			continue
+	at := slices.IndexFunc(configurations, func(c configuration) bool { return c.name == name })
+	if at < 0 {
+		var names []string
+		for i := range configurations {
+			names = append(names, configurations[i].name)
 		}
-		for _, allowed := range known.allowed {
-			if value == allowed {
-				return c.tx.PutConfigValue(store.ConfigValue{Name: name, Value: value, ModifiedMS: c.nowMS, UpdatedBy: keyID})
-			}
-		}
-		return problem.Field("value", "of %s must be one of %q", name, known.allowed)
+		return problem.Field("name", "%s", fmt.Sprintf("there is no configuration %q; there are %s", name, strings.Join(names, " and ")))
 	}
-	return problem.Field("name", "%s", fmt.Sprintf("there is no configuration %q; there is %s", name, TimezoneTolerant))
+	if why := configurations[at].refuse(value); why != "" {
+		return problem.Field("value", "of %s %s, and is %.40q", name, why, value)
+	}
+	return c.tx.PutConfigValue(store.ConfigValue{Name: name, Value: value, ModifiedMS: c.nowMS, UpdatedBy: keyID})
 }
 
 // Configuration returns the configuration as this transaction sees it.

@@ -20,6 +20,11 @@ type Options struct {
 	Now     func() time.Time // the clock; time.Now unless a test has its own
 	NewID   func() string    // makes UUIDv7; tests have their own
 	Metrics *Metrics         // nil: not measured
+
+	// Serve makes what is due for sessions, when it is due; CatchUp does it otherwise. Only one who answers requests should.
+	Serve bool
+	// Clock is how time passes in the database; nil: as Now tells. Tokens (JWT) are judged by Now in any case.
+	Clock *store.Clock
 }
 
 // Engine runs on one store. Its methods are safe for concurrent use.
@@ -32,7 +37,17 @@ type Engine struct {
 	verifier *auth.Verifier
 	known    atomic.Pointer[store.Settings] // whose keys the verifier has
 
-	queue    chan *charge
+	test      bool         // the clock is a test clock ...
+	testMS    atomic.Int64 // ... and stands here
+	advancing sync.Mutex
+
+	serve   bool
+	seenMS  atomic.Int64 // when we were last seen at work
+	awakeMS atomic.Int64 // when we were last out of reach, to its end
+	failing bool         // the last commit failed; of commitBatches alone
+
+	queue    chan *request
+	dues     chan *catchUp
 	quit     chan struct{}
 	stopping sync.RWMutex // held for reading by those who put into queue
 	stopped  bool
@@ -46,7 +61,7 @@ var enableRandPool = sync.OnceFunc(uuid.EnableRandPool)
 func New(s store.Store, options Options) *Engine {
 	e := &Engine{
 		store: s, now: options.Now, newID: options.NewID, metrics: options.Metrics,
-		verifier: auth.NewVerifier(), queue: make(chan *charge, batchMost), quit: make(chan struct{}),
+		verifier: auth.NewVerifier(), queue: make(chan *request, batchMost), dues: make(chan *catchUp), quit: make(chan struct{}),
 	}
 	if e.now == nil {
 		e.now = time.Now
@@ -58,9 +73,20 @@ func New(s store.Store, options Options) *Engine {
 	if e.metrics == nil {
 		e.metrics = NewMetrics()
 	}
+	if options.Clock != nil && options.Clock.Test {
+		e.test = true
+		e.testMS.Store(options.Clock.NowMS)
+	} else {
+		e.awakeMS.Store(e.Now())
+		e.serve = options.Serve
+	}
+	e.seenMS.Store(e.Now())
 	e.adoptKeys()
 	e.running.Go(e.commitBatches)
 	e.running.Go(e.lookAround)
+	if e.serve {
+		e.running.Go(e.makeDue)
+	}
 	return e
 }
 
@@ -79,7 +105,12 @@ func (e *Engine) Stop() {
 }
 
 // Now returns the engine's time in milliseconds since 1970.
-func (e *Engine) Now() int64 { return e.now().UnixMilli() }
+func (e *Engine) Now() int64 {
+	if e.test {
+		return e.testMS.Load()
+	}
+	return e.now().UnixMilli()
+}
 
 // Authenticate returns who the value of an Authorization header speaks for.
 func (e *Engine) Authenticate(header string) (*auth.Principal, error) {
@@ -124,14 +155,28 @@ func (e *Engine) lookAround() {
 		case <-e.quit:
 			return
 		case <-refresh.C:
+			e.notice()
 			err = e.store.Refresh(ctx)
 			e.adoptKeys()
 		case <-forget.C:
-			err = e.store.Forget(ctx, e.now().Add(-store.OnceRetention).UnixMilli())
+			err = e.store.Forget(ctx, e.Now()-store.OnceRetention.Milliseconds())
 		}
 		if err != nil {
 			slog.Warn("the store is not well; trying again", "error", err, "cause", cause(err))
 		}
+	}
+}
+
+// asleep is how long nothing may be heard of us until sessions are owed a new deadline for their heartbeat.
+const asleep = 10 * time.Second
+
+// notice says that we are at work, and notices when we were not: the process or the machine stood still, or the clock was set
+// forward. All of these are outages to an application that sends heartbeats (decisions.md D20).
+func (e *Engine) notice() {
+	now := e.Now()
+	if last := e.seenMS.Swap(now); e.serve && now-last > asleep.Milliseconds() {
+		slog.Warn("time went by without us; heartbeats that were due meanwhile get a new deadline", "seconds", (now-last)/1000)
+		e.awakeMS.Store(now)
 	}
 }
 

@@ -95,7 +95,7 @@ func (w *world) kind(err error, want problem.Kind) {
 
 func (w *world) lineItem(id string) ledger.LineItem {
 	return ledger.LineItem{
-		ActivationID: id, InstanceID: w.instance, State: ledger.Deployed, Quantity: 1000, StartMS: dawnMS, EndMS: dawnMS + 1000_000, Elastic: true, Kind: ledger.Paid,
+		ActivationID: id, InstanceID: w.instance, State: ledger.Deployed, Quantity: 1000, StartMS: dawnMS, EndMS: dawnMS + 1000*hourMS, Elastic: true, Kind: ledger.Paid,
 	}
 }
 
@@ -282,26 +282,26 @@ func TestFaultInDecision(t *testing.T) {
 // hooked is a store whose commits a test looks at or spoils.
 type hooked struct {
 	store.Store
-	commit func(store.Want, func(*store.Loaded) []*usage.Receipt) error
+	commit func(store.Want, func(*store.Loaded) store.Decided) error
 }
 
-func (h *hooked) Commit(_ context.Context, want store.Want, decide func(*store.Loaded) []*usage.Receipt) error {
+func (h *hooked) Commit(_ context.Context, want store.Want, decide func(*store.Loaded) store.Decided) error {
 	return h.commit(want, decide)
 }
 
 func TestFailedCommitChargesNobody(t *testing.T) {
 	var fail atomic.Bool
 	w := newWorld(t, func(s store.Store, _ *engine.Options) store.Store {
-		return &hooked{s, func(want store.Want, decide func(*store.Loaded) []*usage.Receipt) error {
+		return &hooked{s, func(want store.Want, decide func(*store.Loaded) store.Decided) error {
 			if !fail.Load() {
 				return s.Commit(ctx, want, decide)
 			}
-			return s.Commit(ctx, want, func(l *store.Loaded) []*usage.Receipt {
-				receipts := decide(l)
-				for _, r := range receipts {
+			return s.Commit(ctx, want, func(l *store.Loaded) store.Decided {
+				decided := decide(l)
+				for _, r := range decided.Receipts {
 					r.Items[0].Slices[0].Number += 1000 // the store will refuse this
 				}
-				return receipts
+				return decided
 			})
 		}}
 	})
@@ -334,8 +334,8 @@ func TestFailedCommitChargesNobody(t *testing.T) {
 // A store may call decide again on freshly loaded books, when it must repeat its transaction.
 func TestDecideMayBeRepeated(t *testing.T) {
 	w := newWorld(t, func(s store.Store, _ *engine.Options) store.Store {
-		return &hooked{s, func(want store.Want, decide func(*store.Loaded) []*usage.Receipt) error {
-			return s.Commit(ctx, want, func(l *store.Loaded) []*usage.Receipt {
+		return &hooked{s, func(want store.Want, decide func(*store.Loaded) store.Decided) error {
+			return s.Commit(ctx, want, func(l *store.Loaded) store.Decided {
 				for range 2 {
 					copied := *l
 					copied.Books = map[string]*ledger.Book{}
@@ -380,7 +380,7 @@ func TestBatchesAreBounded(t *testing.T) {
 	var most, mostBytes, batches atomic.Int64
 	release := make(chan struct{})
 	w := newWorld(t, func(s store.Store, _ *engine.Options) store.Store {
-		return &hooked{s, func(want store.Want, decide func(*store.Loaded) []*usage.Receipt) error {
+		return &hooked{s, func(want store.Want, decide func(*store.Loaded) store.Decided) error {
 			<-release
 			batches.Add(1)
 			most.Store(max(most.Load(), int64(len(want.Instances))))
@@ -475,14 +475,20 @@ func TestVerifySeesDifferences(t *testing.T) {
 				_, _, err := w.charge("x", "", "")
 				w.must(err)
 			}
-			db, err := sql.Open("sqlite", w.path)
-			w.must(err)
-			_, err = db.Exec(row.statement)
-			w.must(errors.Join(err, db.Close()))
-			found := strings.Join(w.proof().Differences, "\n")
-			if row.want == "" && found != "" || !strings.Contains(found, row.want) {
-				t.Errorf("verify finds %q, want %q", found, row.want)
-			}
+			w.expectDifference(row.statement, row.want)
 		})
+	}
+}
+
+// expectDifference spoils the file, and has verify find what is wanted: nothing, if that is empty.
+func (w *world) expectDifference(statement, want string) {
+	w.Helper()
+	db, err := sql.Open("sqlite", w.path)
+	w.must(err)
+	_, err = db.Exec(statement)
+	w.must(errors.Join(err, db.Close()))
+	found := strings.Join(w.proof().Differences, "\n")
+	if want == "" && found != "" || !strings.Contains(found, want) {
+		w.Errorf("verify finds %q, want %q", found, want)
 	}
 }

@@ -13,6 +13,7 @@ type Metrics struct {
 	items      *prometheus.CounterVec
 	batchSize  prometheus.Histogram
 	commitTime prometheus.Histogram
+	lateness   prometheus.Gauge
 }
 
 // NewMetrics returns metrics that no registry has yet.
@@ -28,12 +29,15 @@ func NewMetrics() *Metrics {
 			Name: "farebox_commit_seconds", Help: "Time from the start of a batch until it is durable.",
 			Buckets: prometheus.ExponentialBuckets(0.000125, 2, 16),
 		}),
+		lateness: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "farebox_session_late_seconds", Help: "How late the last automatic charges or deadlines of sessions were begun.",
+		}),
 	}
 }
 
 // Register adds the metrics to a registry.
 func (m *Metrics) Register(r prometheus.Registerer) {
-	r.MustRegister(m.items, m.batchSize, m.commitTime)
+	r.MustRegister(m.items, m.batchSize, m.commitTime, m.lateness)
 }
 
 func (m *Metrics) batch(requests int, took time.Duration) {
@@ -41,8 +45,12 @@ func (m *Metrics) batch(requests int, took time.Duration) {
 	m.commitTime.Observe(took.Seconds())
 }
 
-func (m *Metrics) decided(r *usage.Receipt) {
-	for i := range r.Items {
-		m.items.WithLabelValues(string(r.Items[i].Status)).Inc()
+func (m *Metrics) late(ms int64) { m.lateness.Set(float64(ms) / 1000) }
+
+func (m *Metrics) decided(receipts []*usage.Receipt) {
+	for _, r := range receipts {
+		for i := range r.Items {
+			m.items.WithLabelValues(string(r.Items[i].Status)).Inc()
+		}
 	}
 }

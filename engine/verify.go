@@ -13,6 +13,7 @@ import (
 // Proof is what a check of the books found.
 type Proof struct {
 	LineItems   int
+	Sessions    int
 	Receipts    int64
 	Events      int64
 	Used        token.Amount // by all line items
@@ -23,7 +24,8 @@ type Proof struct {
 const differencesMost = 100
 
 // Verify rebuilds the use of every line item from the usage events and compares: with the line item, and event by event with
-// the use that each event states. It reads one consistent state, also of books that are being charged.
+// the use that each event states. Likewise the state of every session, what it cost, and what covers later use. It reads
+// one consistent state, also of books that are being charged.
 func Verify(ctx context.Context, s store.Store) (*Proof, error) {
 	damage, err := s.Check(ctx)
 	if err != nil {
@@ -54,6 +56,7 @@ func (p *Proof) compare(r store.Reader) error {
 		byNumber[l.Number] = l
 	}
 	rebuilt := make(map[int64]token.Amount, len(lineItems))
+	sessions, covers := map[string]*rebuiltSession{}, map[ledger.CoverKey]rebuiltCover{}
 	var events []usage.Event
 	_, err = r.Receipts(usage.Position{}, nil, 0, func(_ usage.Position, receipt *usage.Receipt) (bool, error) {
 		p.Receipts++
@@ -61,9 +64,17 @@ func (p *Proof) compare(r store.Reader) error {
 		for i := range events {
 			p.replay(&events[i], byNumber, rebuilt)
 		}
+		p.replaySession(receipt, events, sessions)
+		replayCovers(receipt, covers)
 		return true, nil
 	})
 	if err != nil {
+		return err
+	}
+	if err := p.compareSessions(r, sessions); err != nil {
+		return err
+	}
+	if err := p.compareCovers(r, covers); err != nil {
 		return err
 	}
 	for _, l := range lineItems {

@@ -1,0 +1,304 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/farebox/farebox/access"
+	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
+	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/usage"
+)
+
+// Once makes a request count once: its idempotency key, and a fingerprint that tells whether a request that comes with the
+// same key is the same one. Nil: the request had no key.
+type Once struct {
+	Key         string
+	Fingerprint []byte
+}
+
+// request is one request on its way through a batch: what it needs, how it is decided, and what became of it.
+type request struct {
+	instanceID string // whose book it needs; empty: its session's
+	sessionID  string // the session it needs; empty: none
+	items      []access.Item
+	requester  *access.Requester // of the items; nil: there are none
+	once       *Once
+	onceID     usage.OnceID // of once
+	size       int          // in bytes, about
+	decide     func(*decision) outcome
+
+	done chan struct{}
+	outcome
+}
+
+// outcome is what became of a request.
+type outcome struct {
+	receipt  *usage.Receipt
+	session  *usage.Session // as a heartbeat left it
+	replayed bool
+	err      error
+}
+
+// do takes a request through a batch and returns once what it did is durable. If it fails nothing was done.
+func (e *Engine) do(r *request) outcome {
+	r.done = make(chan struct{})
+	if r.once != nil {
+		scope := r.sessionID
+		if scope == "" {
+			scope = r.instanceID
+		}
+		r.onceID = usage.NewOnceID(scope, r.once.Key)
+	}
+	if err := e.enqueue(r); err != nil {
+		return outcome{err: err}
+	}
+	<-r.done // whoever asked may hang up, but what is in a batch is decided with it
+	return r.outcome
+}
+
+func (e *Engine) enqueue(r *request) error {
+	e.stopping.RLock()
+	defer e.stopping.RUnlock()
+	if e.stopped {
+		return problem.New(problem.Unavailable, "the server is stopping; ask another, or again later")
+	}
+	e.queue <- r
+	return nil
+}
+
+// A batch is whatever has come in while the one before was committed: no timer holds anybody back. What is due for
+// sessions joins it, in portions, so that a million sessions do not keep requests waiting.
+const (
+	batchMost      = 1024    // requests
+	batchBytesMost = 8 << 20 // of their bodies, about
+)
+
+func (e *Engine) commitBatches() {
+	batch := make([]*request, 0, batchMost)
+	var due *catchUp
+	for {
+		batch = batch[:0]
+		if due == nil {
+			select {
+			case r, open := <-e.queue:
+				if !open {
+					return
+				}
+				batch = append(batch, r)
+			case due = <-e.dues:
+			}
+		}
+		batch = e.gather(batch)
+		e.commit(batch, due)
+		for _, r := range batch {
+			close(r.done)
+		}
+		if due != nil && !due.more {
+			close(due.done)
+			due = nil
+		}
+	}
+}
+
+// gather adds what is waiting, without waiting for more.
+func (e *Engine) gather(batch []*request) []*request {
+	size := 0
+	for _, r := range batch {
+		size += r.size
+	}
+	for len(batch) < batchMost && size < batchBytesMost {
+		select {
+		case r, open := <-e.queue:
+			if !open {
+				return batch
+			}
+			batch = append(batch, r)
+			size += r.size
+			continue
+		default:
+		}
+		break
+	}
+	return batch
+}
+
+// commit decides and books a batch in one transaction and leaves the results in its requests.
+func (e *Engine) commit(batch []*request, due *catchUp) {
+	started := time.Now()
+	e.notice()
+	if e.failing { // nobody could reach us until now
+		e.awakeMS.Store(e.Now())
+	}
+	var last *decision
+	err := e.store.Commit(context.Background(), e.want(batch, due), func(loaded *store.Loaded) store.Decided {
+		last = e.decide(batch, due, loaded)
+		return last.Decided
+	})
+	e.failing = err != nil
+	e.metrics.batch(len(batch), time.Since(started))
+	if err != nil {
+		slog.Error("a batch was not committed; nothing was charged", "requests", len(batch), "error", err, "cause", cause(err))
+		for _, r := range batch {
+			r.outcome = outcome{err: err}
+		}
+		if due != nil {
+			due.err, due.more = err, false
+		}
+		return
+	}
+	e.metrics.decided(last.Receipts)
+	if due != nil {
+		due.made += last.made
+	}
+}
+
+func (e *Engine) want(batch []*request, due *catchUp) store.Want {
+	w := store.Want{Instances: make([]string, 0, len(batch))}
+	windows := e.store.Settings().Rates.HasWindows()
+	if windows {
+		w.CoversOf = coversOf
+	}
+	for _, r := range batch {
+		if r.instanceID != "" {
+			w.Instances = append(w.Instances, r.instanceID)
+		}
+		if r.sessionID != "" {
+			w.Sessions = append(w.Sessions, r.sessionID)
+		}
+		if r.once != nil {
+			w.Once = append(w.Once, r.onceID)
+		}
+		if windows && r.requester != nil {
+			for i := range r.items {
+				w.Covers = append(w.Covers, access.CoverKey(r.instanceID, r.requester, &r.items[i].Ask))
+			}
+		}
+	}
+	switch {
+	case due != nil:
+		w.Due = &store.Due{ByMS: due.byMS, Most: dueMost}
+	case len(w.Sessions) > 0: // nobody's session gets ahead of what was due before
+		w.Due = &store.Due{ByMS: e.Now(), Most: dueMost}
+	}
+	return w
+}
+
+// coversOf returns the covers that an automatic charge of a session looks for.
+func coversOf(s *access.Session) []ledger.CoverKey {
+	keys := make([]ledger.CoverKey, len(s.Items))
+	for i := range s.Items {
+		keys[i] = access.CoverKey(s.InstanceID, &s.Requester, &ledger.Ask{Item: s.Items[i].Item, Version: s.Items[i].Version})
+	}
+	return keys
+}
+
+// decision is a batch in the making. It may be made again, on freshly loaded books.
+type decision struct {
+	*store.Loaded
+	store.Decided
+	engine  *Engine
+	nowMS   int64
+	world   access.World
+	inBatch map[usage.OnceID]*usage.Receipt
+	seen    map[any]bool // sessions and covers that are in Decided
+	made    int          // steps of due sessions
+}
+
+func (e *Engine) newDecision(loaded *store.Loaded) *decision {
+	d := &decision{
+		Loaded: loaded, engine: e, nowMS: e.Now(), inBatch: map[usage.OnceID]*usage.Receipt{}, seen: map[any]bool{},
+	}
+	d.world = access.World{
+		Prices: ledger.Prices{Catalog: loaded.Settings.Rates, NowMS: d.nowMS, Tolerant: configured(loaded.Settings, TimezoneTolerant) == "true"},
+		Covers: loaded.Covers, AwakeMS: e.awakeMS.Load(),
+	}
+	d.world.Period, _ = period.Parse(configured(loaded.Settings, SessionChargePeriod)) // was checked when it was set
+	return d
+}
+
+// decide decides on a batch. A fault of ours in one decision fails the batch, not the process: then nothing is booked,
+// and the store forgets what was half done.
+func (e *Engine) decide(batch []*request, due *catchUp, loaded *store.Loaded) (d *decision) {
+	d = e.newDecision(loaded)
+	defer func() {
+		if fault := recover(); fault != nil {
+			slog.Error("fault in a decision; nothing was charged", "fault", fault, "stack", string(debug.Stack()))
+			for _, r := range batch {
+				r.outcome = outcome{err: problem.New(problem.Internal, "this request could not be decided; nothing was charged")}
+			}
+			d = e.newDecision(loaded)
+		}
+	}()
+	switch {
+	case due != nil:
+		due.more = d.catchUp(due.byMS)
+	case len(loaded.Due) > 0:
+		d.catchUp(d.nowMS)
+	}
+	for _, r := range batch {
+		r.outcome = d.answer(r)
+	}
+	return d
+}
+
+// touch has a session written.
+func (d *decision) touch(s *access.Session) {
+	if !d.seen[s] {
+		d.seen[s] = true
+		d.Decided.Sessions = append(d.Decided.Sessions, s)
+	}
+}
+
+func (d *decision) answer(r *request) outcome {
+	if r.once != nil {
+		earlier := d.Earlier[r.onceID]
+		if earlier == nil {
+			earlier = d.inBatch[r.onceID]
+		}
+		if earlier != nil && r.sessionID != "" && r.instanceID != "" && earlier.InstanceID != r.instanceID {
+			return outcome{err: NoSession(r.sessionID)} // a replay, too, tells nobody about another instance
+		}
+		if earlier != nil {
+			return replay(earlier, r.once)
+		}
+	}
+	o := r.decide(d)
+	if o.receipt != nil && r.once != nil {
+		o.receipt.Key, o.receipt.Fingerprint = r.once.Key, r.once.Fingerprint
+		d.inBatch[r.onceID] = o.receipt
+	}
+	return o
+}
+
+// record adds a receipt and the covers that it changed.
+func (d *decision) record(r *usage.Receipt, outcomes []ledger.Outcome) *usage.Receipt {
+	d.Receipts = append(d.Receipts, r)
+	for i := range outcomes {
+		if c := outcomes[i].Coverage; c != nil {
+			if changed := c.Changed(); changed != nil && !d.seen[changed] {
+				d.seen[changed] = true
+				d.Decided.Covers = append(d.Decided.Covers, changed)
+			}
+		}
+	}
+	return r
+}
+
+func replay(earlier *usage.Receipt, once *Once) outcome {
+	if !bytes.Equal(earlier.Fingerprint, once.Fingerprint) {
+		return outcome{err: keyReused(once.Key)}
+	}
+	return outcome{receipt: earlier, replayed: true}
+}
+
+func keyReused(key string) error {
+	return &problem.Error{Kind: problem.KeyReused, Field: "Idempotency-Key", Message: fmt.Sprintf(
+		"%q was used before with another request; use a new key for a new request", key)}
+}
