@@ -172,13 +172,20 @@ var wireTypes = map[string]reflect.Type{
 	"NewInstance": reflect.TypeFor[NewInstance](), "Instance": reflect.TypeFor[Instance](), "Instances": reflect.TypeFor[Instances](),
 	"LineItemV10": reflect.TypeFor[LineItem[AttributesV10]](), "AttributesV10": reflect.TypeFor[AttributesV10](),
 	"LineItemV11": reflect.TypeFor[LineItem[AttributesV11]](), "AttributesV11": reflect.TypeFor[AttributesV11](),
-	"RateTable": reflect.TypeFor[RateTable](), "RateItem": reflect.TypeFor[RateItem](),
+	"RateTableV10": reflect.TypeFor[RateTable[RateItemV10]](), "RateItemV10": reflect.TypeFor[RateItemV10](),
+	"RateTableV11": reflect.TypeFor[RateTable[RateItemV11]](), "RateItemV11": reflect.TypeFor[RateItemV11](),
 	"AccessRequest": reflect.TypeFor[AccessRequest](), "Requester": reflect.TypeFor[Requester](),
 	"RequestedItem": reflect.TypeFor[RequestedItem](), "AccessAnswer": reflect.TypeFor[AccessAnswer](),
 	"AnsweredItem": reflect.TypeFor[AnsweredItem](), "ChargedLineItem": reflect.TypeFor[ChargedLineItem](),
 	"Status": reflect.TypeFor[Status](), "NewKey": reflect.TypeFor[NewKey](), "Key": reflect.TypeFor[Key](), "Keys": reflect.TypeFor[Keys](),
-	"NewConfigValue": reflect.TypeFor[NewConfigValue](), "ConfigValue": reflect.TypeFor[ConfigValue](),
-	"Events": reflect.TypeFor[Events](), "Event": reflect.TypeFor[usage.Event](),
+	"NewConfigValueV10": reflect.TypeFor[NewConfigValue](), "NewConfigValueV11": reflect.TypeFor[NewConfigValue](),
+	"ConfigValue": reflect.TypeFor[ConfigValue](),
+	"Events":      reflect.TypeFor[Events](), "Event": reflect.TypeFor[usage.Event](),
+	"NewSession": reflect.TypeFor[NewSession](), "SessionID": reflect.TypeFor[SessionID](), "SessionRequest": reflect.TypeFor[SessionRequest](),
+	"ListedSession": reflect.TypeFor[ListedSession](), "SessionWithItems": reflect.TypeFor[SessionWithItems](),
+	"ItemInUse": reflect.TypeFor[ItemInUse](), "Session": reflect.TypeFor[Session](), "Sessions": reflect.TypeFor[Sessions](),
+	"SessionAhead": reflect.TypeFor[SessionAhead](), "NextCharge": reflect.TypeFor[NextCharge](), "SessionAnswer": reflect.TypeFor[SessionAnswer](),
+	"TestClock": reflect.TypeFor[TestClock](), "ClockAdvance": reflect.TypeFor[ClockAdvance](),
 }
 
 // TestWireTypes compares the Go types that travel over the wire with the schemas of their names, both ways.
@@ -204,7 +211,7 @@ func TestWireTypes(t *testing.T) {
 		}
 	}
 	for _, name := range declared(t) {
-		if wireTypes[name] == nil && name != "LineItem" { // LineItemV10 and LineItemV11
+		if wireTypes[name] == nil && wireTypes[name+"V11"] == nil { // it has a schema for each version
 			t.Errorf("the type %s of types.go is not compared", name)
 		}
 	}

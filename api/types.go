@@ -99,20 +99,29 @@ type AttributesV11 struct {
 	Currency        string        `json:"currency,omitzero"`
 }
 
-// RateTable is one version of a series.
-type RateTable struct {
-	Created       int64      `json:"created,omitzero"`
-	EffectiveFrom *int64     `json:"effectiveFrom"`
-	Series        string     `json:"series"`
-	Version       string     `json:"version"`
-	Items         []RateItem `json:"items"`
+// RateTable is one version of a series as v1.0 and v1.1 have it; they differ in items.
+type RateTable[Item any] struct {
+	Created       int64  `json:"created,omitzero"`
+	EffectiveFrom *int64 `json:"effectiveFrom"`
+	Series        string `json:"series"`
+	Version       string `json:"version"`
+	Items         []Item `json:"items"`
 }
 
-// RateItem is an offering and its price in tokens.
-type RateItem struct {
+// RateItemV10 is an offering and its price in tokens in v1.0.
+type RateItemV10 struct {
 	Name    string        `json:"name"`
 	Version string        `json:"version"`
 	Rate    *token.Amount `json:"rate"`
+}
+
+// RateItemV11 is an offering and its price in tokens in v1.1. The last two are Farebox's own; Window is a period such as P1D.
+type RateItemV11 struct {
+	Name        string        `json:"name"`
+	Version     string        `json:"version"`
+	Rate        *token.Amount `json:"rate"`
+	FreeSeconds int64         `json:"freeSeconds,omitzero"`
+	Window      string        `json:"window,omitzero"`
 }
 
 // AccessRequest asks to use items. AllowPartial and AllOrNothing are Farebox's own (decisions.md D5).
@@ -153,6 +162,7 @@ type AnsweredItem struct {
 	TotalTokensCharged token.Amount      `json:"totalTokensCharged"`
 	LineItems          []ChargedLineItem `json:"lineItems"`
 	Status             Status            `json:"status"`
+	CoveredUntil       int64             `json:"coveredUntil,omitzero"` // of an item with a window, from v1.1 on
 }
 
 // ChargedLineItem is what one line item paid, at its rate.
@@ -207,4 +217,111 @@ type ConfigValue struct {
 type Events struct {
 	Events []usage.Event `json:"events"`
 	Next   string        `json:"next,omitzero"`
+}
+
+// NewSession says which instance a session is to run on.
+type NewSession struct {
+	InstanceID string `json:"instanceId"`
+}
+
+// SessionID is the answer to a session's creation.
+type SessionID struct {
+	SessionID string `json:"sessionId"`
+}
+
+// SessionRequest is an access request of a session: the complete set of items to use from now on. No items is a halt.
+type SessionRequest struct {
+	Requester      *Requester       `json:"requester"`
+	RollbackOnDeny *bool            `json:"rollbackOnDeny"`
+	RequestedItems *[]RequestedItem `json:"requestedItems"`
+}
+
+// ListedSession is a live session in a list of the reference API. Times are milliseconds since 1970, and left out of what
+// never was.
+type ListedSession struct {
+	SessionID         string `json:"sessionId"`
+	InstanceID        string `json:"instanceId"`
+	State             string `json:"state"`
+	ChargedUntil      int64  `json:"chargedUntil,omitzero"`
+	LastHeartBeat     int64  `json:"lastHeartBeat,omitzero"`
+	LastAccessRequest int64  `json:"lastAccessRequest,omitzero"`
+}
+
+// SessionWithItems is a session in the reference API.
+type SessionWithItems struct {
+	SessionID  string      `json:"sessionId"`
+	InstanceID string      `json:"instanceId"`
+	State      string      `json:"state"`
+	Items      []ItemInUse `json:"items"`
+}
+
+// ItemInUse is an item that a session uses. FreeUntil is until when its use may end and cost nothing.
+type ItemInUse struct {
+	Item      string       `json:"item"`
+	Version   string       `json:"version"`
+	Count     token.Amount `json:"count"`
+	FreeUntil int64        `json:"freeUntil,omitzero"`
+}
+
+// Session is a session in the Farebox API. Times are milliseconds since 1970, and left out of what never was.
+type Session struct {
+	SessionID         string       `json:"sessionId"`
+	InstanceID        string       `json:"instanceId"`
+	State             string       `json:"state"`
+	Reason            string       `json:"reason,omitzero"` // why it ended
+	Created           int64        `json:"created"`
+	Ended             int64        `json:"ended,omitzero"`
+	Requester         *Requester   `json:"requester,omitempty"`
+	Items             []ItemInUse  `json:"items"`
+	ChargedFrom       int64        `json:"chargedFrom,omitzero"`
+	ChargedUntil      int64        `json:"chargedUntil,omitzero"` // when the next automatic charge is due
+	HeartbeatDue      int64        `json:"heartbeatDue,omitzero"` // of the heartbeat that is owed
+	LastHeartbeat     int64        `json:"lastHeartbeat,omitzero"`
+	LastAccessRequest int64        `json:"lastAccessRequest,omitzero"`
+	TokensCharged     token.Amount `json:"tokensCharged"` // so far, less refunds
+}
+
+// Sessions is a page of live sessions; Next is the cursor of the next page, and absent on the last.
+type Sessions struct {
+	Sessions []Session `json:"sessions"`
+	Next     string    `json:"next,omitzero"`
+}
+
+// SessionAhead is a session's state after a request or a heartbeat, and what lies ahead of it: of an ACTIVE one.
+type SessionAhead struct {
+	SessionID      string      `json:"sessionId"`
+	State          string      `json:"state"`
+	Reason         string      `json:"reason,omitzero"` // why it ended
+	NextCharge     *NextCharge `json:"nextCharge,omitempty"`
+	HeartbeatDue   int64       `json:"heartbeatDue,omitzero"` // the deadline of the next heartbeat that is needed
+	HeartbeatOwed  bool        `json:"heartbeatOwed"`         // whether it is needed now already
+	PeriodsCovered *int64      `json:"periodsCovered,omitempty"`
+}
+
+// NextCharge is a session's next automatic charge. Tokens is what it will cost, and absent if no rate table will price it.
+type NextCharge struct {
+	Due    int64         `json:"due"`
+	Tokens *token.Amount `json:"tokens,omitempty"`
+}
+
+// SessionAnswer says what became of a session's access request.
+type SessionAnswer struct {
+	CorrelationID  string         `json:"correlationId"`
+	Requester      Requester      `json:"requester"`
+	RequestedItems []AnsweredItem `json:"requestedItems"`
+	Session        SessionAhead   `json:"session"`
+}
+
+// TestClock is the time of a server with a test clock: in milliseconds since 1970, and for people. Made is how many
+// automatic charges, deadlines and lapses an advance made.
+type TestClock struct {
+	Now  int64  `json:"now"`
+	Time string `json:"time"`
+	Made *int   `json:"made,omitempty"`
+}
+
+// ClockAdvance sets a test clock forward: by an ISO 8601 duration, or to a time in milliseconds.
+type ClockAdvance struct {
+	Advance *string `json:"advance,omitempty"`
+	Now     *int64  `json:"now,omitempty"`
 }

@@ -37,24 +37,34 @@ func decodeAccessRequest(body []byte) (*access.Request, error) {
 	if err := decode(body, &in); err != nil {
 		return nil, err
 	}
-	if in.Requester == nil {
+	request, err := wireRequest(in.Requester, in.RequestedItems)
+	if err != nil {
+		return nil, err
+	}
+	request.AllOrNothing = in.AllOrNothing
+	for i := range request.Items {
+		request.Items[i].AllowPartial = in.AllowPartial
+	}
+	return request, request.Validate()
+}
+
+// wireRequest reads what requests of both kinds have in common.
+func wireRequest(requester *api.Requester, items []api.RequestedItem) (*access.Request, error) {
+	if requester == nil {
 		return nil, problem.Field("requester", "is required: who asks, with type and value")
 	}
-	request := &access.Request{
-		Requester: access.Requester(*in.Requester), Items: make([]access.Item, len(in.RequestedItems)), AllOrNothing: in.AllOrNothing,
-	}
-	request.Requester.Dictionary = present(in.Requester.Dictionary)
-	for i := range in.RequestedItems {
-		item := &in.RequestedItems[i]
+	request := &access.Request{Requester: access.Requester(*requester), Items: make([]access.Item, len(items))}
+	request.Requester.Dictionary = present(requester.Dictionary)
+	for i := range items {
+		item := &items[i]
 		if item.Count == nil {
 			return nil, problem.Field(fmt.Sprintf("requestedItems[%d].count", i), "is required")
 		}
 		request.Items[i] = access.Item{
-			Ask:      ledger.Ask{Item: item.Item, Version: item.Version, Count: *item.Count, AllowPartial: in.AllowPartial},
-			MetaData: present(item.MetaData),
+			Ask: ledger.Ask{Item: item.Item, Version: item.Version, Count: *item.Count}, MetaData: present(item.MetaData),
 		}
 	}
-	return request, request.Validate()
+	return request, nil
 }
 
 // present returns nil for JSON's null, which stands for a field that is left out, as it does in fields of other types.
@@ -77,6 +87,9 @@ func wireAccessAnswer(f family, r *usage.Receipt) *api.AccessAnswer {
 			Item: item.Item, Version: item.Version, Count: item.Count, TotalTokensCharged: item.Tokens,
 			LineItems: make([]api.ChargedLineItem, len(item.Slices)), Status: wireStatus(f, item.Status),
 		}
+		if f != v10 {
+			answered.CoveredUntil = item.CoveredUntilMS
+		}
 		for j := range item.Slices {
 			s := &item.Slices[j]
 			answered.LineItems[j] = api.ChargedLineItem{ActivationID: s.ActivationID, Rate: s.Rate, TokensCharged: s.Tokens}
@@ -86,10 +99,10 @@ func wireAccessAnswer(f family, r *usage.Receipt) *api.AccessAnswer {
 	return out
 }
 
-// wireStatus puts a 1 in front of v1.1's codes (decisions.md D28).
+// wireStatus puts a 1 in front of the codes of v1.1 and of the Farebox API (decisions.md D28).
 func wireStatus(f family, s ledger.Status) api.Status {
 	code := string(s)
-	if f == v11 {
+	if f != v10 {
 		code = "1" + code
 	}
 	return api.Status{Code: code, Description: s.Description()}

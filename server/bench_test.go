@@ -42,7 +42,7 @@ import (
 func BenchmarkOneItem(b *testing.B) {
 	run := func(name string, instances int, key func() string) {
 		b.Run(name, func(b *testing.B) {
-			w := newWorld(b, instances)
+			w := newWorld(b, instances, engine.Options{})
 			l := loader{connections: 64, addr: w.addr, bearer: w.token, instances: w.instances, key: key}
 			l.run(b)
 		})
@@ -65,7 +65,7 @@ func BenchmarkFixedRate(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	w := newWorld(b, 1000)
+	w := newWorld(b, 1000, engine.Options{})
 	l := loader{connections: 256, addr: w.addr, bearer: w.token, instances: w.instances, key: orderedKey, perSecond: perSecond}
 	l.run(b)
 }
@@ -74,15 +74,16 @@ func BenchmarkFixedRate(b *testing.B) {
 type world struct {
 	addr, token string
 	instances   []string
+	engine      *engine.Engine
 }
 
-func newWorld(b *testing.B, instances int) *world {
+func newWorld(b *testing.B, instances int, options engine.Options) *world {
 	s, err := sqlite.Open(filepath.Join(b.TempDir(), "farebox.db"), sqlite.Options{Create: true, Serve: true})
 	if err != nil {
 		b.Fatal(err)
 	}
-	e := engine.New(s, engine.Options{})
-	w := &world{}
+	e := engine.New(s, options)
+	w := &world{engine: e}
 	pair, err := auth.NewPair()
 	if err != nil {
 		b.Fatal(err)
@@ -177,10 +178,21 @@ type loader struct {
 }
 
 func (l *loader) run(b *testing.B) {
+	b.ResetTimer()
+	all := l.send(b, func(n int64) bool { return n < int64(b.N) })
+	b.StopTimer()
+	if len(all) == 0 {
+		return
+	}
+	b.ReportMetric(float64(len(all))/b.Elapsed().Seconds(), "charges/s")
+	reportLatency(b, all)
+}
+
+// send sends requests as long as there are more, and returns how long each took, in order.
+func (l *loader) send(b *testing.B, more func(n int64) bool) []time.Duration {
 	var next atomic.Int64
 	took := make([][]time.Duration, l.connections)
 	var wg sync.WaitGroup
-	b.ResetTimer()
 	started := time.Now()
 	for c := range l.connections {
 		wg.Go(func() {
@@ -188,26 +200,25 @@ func (l *loader) run(b *testing.B) {
 			if took[c], err = l.connection(c, func() (time.Time, bool) {
 				n := next.Add(1) - 1
 				if l.perSecond == 0 {
-					return time.Now(), n < int64(b.N)
+					return time.Now(), more(n)
 				}
 				due := started.Add(time.Duration(n) * time.Second / time.Duration(l.perSecond))
 				time.Sleep(time.Until(due))
-				return due, n < int64(b.N)
+				return due, more(n)
 			}); err != nil {
 				b.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	b.StopTimer()
 	all := slices.Concat(took...)
 	slices.Sort(all)
-	if len(all) == 0 {
-		return
-	}
-	b.ReportMetric(float64(len(all))/b.Elapsed().Seconds(), "charges/s")
+	return all
+}
+
+func reportLatency(b *testing.B, sorted []time.Duration) {
 	for name, share := range map[string]int{"p50-us": 500, "p99-us": 990, "p99.9-us": 999} {
-		b.ReportMetric(float64(all[len(all)*share/1000].Microseconds()), name)
+		b.ReportMetric(float64(sorted[len(sorted)*share/1000].Microseconds()), name)
 	}
 }
 

@@ -112,10 +112,12 @@ func (c *call) authorize(a audience) error {
 	case a == adminOnly:
 		return problem.New(problem.Forbidden, "this needs an administration token")
 	case a == ofInstance && !c.principal.MayReach(c.PathValue("instanceId")):
-		return problem.New(problem.Forbidden, "this token is not for that instance")
+		return errNotForInstance
 	}
 	return nil
 }
+
+var errNotForInstance = problem.New(problem.Forbidden, "this token is not for that instance")
 
 func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
 	if most == 0 {

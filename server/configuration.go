@@ -10,13 +10,16 @@ import (
 )
 
 func listConfiguration(c *call) (*reply, error) {
-	return jsonReply(http.StatusOK, wireConfiguration(engine.Configuration(c.server.engine.Settings())))
+	return jsonReply(http.StatusOK, wireConfiguration(c.family, engine.Configuration(c.server.engine.Settings())))
 }
 
-func wireConfiguration(values []store.ConfigValue) []api.ConfigValue {
-	out := make([]api.ConfigValue, len(values))
-	for i, v := range values {
-		out[i] = api.ConfigValue{Name: v.Name, Value: v.Value, Modified: v.ModifiedMS, UpdatedBy: v.UpdatedBy}
+// wireConfiguration leaves out of v1.0 what only v1.1 has.
+func wireConfiguration(f family, values []store.ConfigValue) []api.ConfigValue {
+	out := []api.ConfigValue{}
+	for _, v := range values {
+		if f != v10 || v.Name != engine.SessionChargePeriod {
+			out = append(out, api.ConfigValue{Name: v.Name, Value: v.Value, Modified: v.ModifiedMS, UpdatedBy: v.UpdatedBy})
+		}
 	}
 	return out
 }
@@ -30,6 +33,9 @@ func setConfiguration(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.family == v10 && in.Name == engine.SessionChargePeriod {
+		return nil, problem.Field("name", "%s is a configuration of v1.1 only", in.Name)
+	}
 	return c.change(func(tx *engine.Change) (*reply, error) {
 		if err := tx.SetConfiguration(in.Name, value, c.principal.KeyID); err != nil {
 			return nil, err
@@ -38,7 +44,7 @@ func setConfiguration(c *call) (*reply, error) {
 		if err != nil {
 			return nil, err
 		}
-		return jsonReply(http.StatusOK, wireConfiguration(values))
+		return jsonReply(http.StatusOK, wireConfiguration(c.family, values))
 	})
 }
 

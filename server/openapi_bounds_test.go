@@ -17,13 +17,14 @@ import (
 func TestBoundsOfRequests(t *testing.T) {
 	for _, version := range []string{"/v1.0/", "/v1.1/"} {
 		s := openShop(t)
+		s.open(t)
 		for _, p := range places(version, false) {
 			if p.RequestBody == nil {
 				continue
 			}
 			t.Run(p.OperationId, func(t *testing.T) {
 				schema := p.RequestBody.Content.GetOrZero(jsonType).Schema.Schema()
-				for _, body := range p.bodies() {
+				for _, body := range s.bodies(p) {
 					var tree any
 					if err := json.Unmarshal([]byte(body), &tree); err != nil {
 						t.Fatal(err)
@@ -108,7 +109,7 @@ func (b *breaker) array(s *base.Schema, v []any, where string, bad func(string, 
 	if s.MinItems != nil {
 		bad("empty", []any{})
 	}
-	if s.MaxItems != nil && *s.MaxItems <= 1000 { // more takes too long
+	if s.MaxItems != nil && *s.MaxItems <= 1000 && len(v) > 0 { // more takes too long
 		bad("too long", slices.Repeat(v[:1], int(*s.MaxItems)+1))
 	}
 	for i := range v {

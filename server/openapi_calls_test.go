@@ -26,14 +26,17 @@ import (
 	"github.com/farebox/farebox/store/sqlite"
 )
 
-// shop is a server with books of its own, at a time when the document's examples are in effect. Whatever it is asked is
-// checked against the document.
+// shop is a server with books and a clock of its own, at a time when the document's examples are in effect. Whatever it is
+// asked is checked against the document.
 type shop struct {
 	server *Server
 	engine *engine.Engine
 	store  store.Store
 
+	now func() time.Time // the time of the world, which stands still
+
 	instance, other         string // ids of two instances
+	session                 string // the id of a session of instance
 	admin, client, stranger string // tokens; the client's is for instance, the stranger's for other
 	key                     string // the id of the one administration key
 
@@ -47,9 +50,12 @@ func openShop(t *testing.T) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &shop{
-		store: books, engine: engine.New(books, engine.Options{Now: func() time.Time { return now }}), answered: map[string]bool{},
+	clock, err := engine.ServedBy(t.Context(), books, &now)
+	if err != nil {
+		t.Fatal(err)
 	}
+	s := &shop{store: books, now: func() time.Time { return now }, answered: map[string]bool{}}
+	s.engine = engine.New(books, engine.Options{Now: s.now, Clock: clock})
 	s.server = New(s.engine, nil)
 	t.Cleanup(s.close)
 	pair, err := auth.NewPair()
@@ -143,6 +149,35 @@ type place struct {
 	method string
 }
 
+// call asks at a place as one should, for the session's instance where that must be named, and wants a status.
+func (s *shop) call(t *testing.T, status int, p place, path, token, body string, headers ...string) answer {
+	t.Helper()
+	if p.namesInstance() {
+		headers = append(headers, instanceHeader, s.instance)
+	}
+	return s.must(t, status, p.method, path, token, body, headers...)
+}
+
+// namesInstance reports whether the caller must say in a header which instance a session is of.
+func (p place) namesInstance() bool {
+	return slices.ContainsFunc(p.Parameters, func(h *v3.Parameter) bool { return h.Name == instanceHeader })
+}
+
+// id returns the id of the operation, for all versions the same.
+func (p place) id() string {
+	return strings.Replace(strings.TrimSuffix(p.OperationId, "V10"), "Farebox", "", 1)
+}
+
+// open makes a session for a place that is about one.
+func (s *shop) open(t *testing.T) {
+	t.Helper()
+	receipt, _, err := s.engine.CreateSession(s.instance, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.session = receipt.Session.ID
+}
+
 // TestEveryDocumentedAnswer makes every operation answer with every status that the document has for it, at every path, with
 // the document's own examples as requests.
 func TestEveryDocumentedAnswer(t *testing.T) {
@@ -192,7 +227,7 @@ func places(version string, atAlias bool) (all []place) {
 
 func (p place) turn() int {
 	first := []string{"createInstance", "addRateTable", "putLineItem", "requestAccess"}
-	if i := slices.Index(first, strings.TrimSuffix(p.OperationId, "V10")); i >= 0 {
+	if i := slices.Index(first, p.id()); i >= 0 {
 		return i
 	}
 	return len(first) + slices.Index([]string{"POST", "PUT", "PATCH", "GET", "DELETE"}, p.method)
@@ -200,6 +235,7 @@ func (p place) turn() int {
 
 func (s *shop) goThrough(t *testing.T, all []place) {
 	for _, p := range all {
+		s.open(t)
 		s.refusals(t, p)
 		s.conflict(t, p)
 		if p.method == http.MethodGet {
@@ -212,11 +248,11 @@ func (s *shop) goThrough(t *testing.T, all []place) {
 	s.close()
 	for _, p := range all {
 		if p.can(http.StatusServiceUnavailable) {
-			s.must(t, http.StatusServiceUnavailable, p.method, s.fill(p, true), s.admin, p.body())
+			s.call(t, http.StatusServiceUnavailable, p, s.fill(p, true), s.admin, s.body(p))
 		}
 		if p.can(http.StatusInternalServerError) {
-			req := httptest.NewRequest(p.method, s.fill(p, true), strings.NewReader(p.body()))
-			if got := s.send(t, broken, req, s.admin, p.body()); got.status != http.StatusInternalServerError {
+			req := httptest.NewRequest(p.method, s.fill(p, true), strings.NewReader(s.body(p)))
+			if got := s.send(t, broken, req, s.admin, s.body(p)); got.status != http.StatusInternalServerError {
 				t.Errorf("%s of a broken server was answered %d", p.OperationId, got.status)
 			}
 		}
@@ -227,24 +263,35 @@ func (p place) can(status int) bool { return p.Responses.Codes.GetOrZero(fmt.Spr
 
 // read asks with the examples of all parameters, and with those that must be there; and as a client, if clients may.
 func (s *shop) read(t *testing.T, p place) {
-	s.must(t, http.StatusOK, p.method, s.fill(p, true), s.admin, "")
-	s.must(t, http.StatusOK, p.method, s.fill(p, false), s.admin, "")
+	good := http.StatusOK
+	if p.can(http.StatusNoContent) {
+		good = http.StatusNoContent
+	}
+	s.call(t, good, p, s.fill(p, true), s.admin, "")
+	s.must(t, good, p.method, s.fill(p, false), s.admin, "")
 	if len(p.Security) > 1 {
-		s.must(t, http.StatusOK, p.method, s.fill(p, false), s.client, "")
+		s.call(t, good, p, s.fill(p, false), s.client, "")
 	}
 }
 
 // change sends every example of a body, sends it again, and sends something else with the same key.
 func (s *shop) change(t *testing.T, p place) {
 	path := s.fill(p, true)
-	for i, body := range p.bodies() {
+	ask := func(body, key string) answer {
+		headers := []string{"Idempotency-Key", key}
+		if p.namesInstance() {
+			headers = append(headers, instanceHeader, s.instance)
+		}
+		return s.ask(t, p.method, path, s.admin, body, headers...)
+	}
+	for i, body := range s.bodies(p) {
 		key := fmt.Sprint(p.OperationId, i)
-		first := s.ask(t, p.method, path, s.admin, body, "Idempotency-Key", key)
+		first := ask(body, key)
 		if first.status/100 != 2 || first.header.Get("Idempotent-Replayed") != "" {
 			t.Errorf("%s %s: an example was answered %d, %v\n%s\n%s", p.method, path, first.status, first.header, body, first.body)
 			continue
 		}
-		again := s.ask(t, p.method, path, s.admin, body, "Idempotency-Key", key)
+		again := ask(body, key)
 		if again.status != first.status || again.body != first.body || again.header.Get("Idempotent-Replayed") != "true" {
 			t.Errorf("%s %s: replayed %d %s, first it was %d %s", p.method, path, again.status, again.body, first.status, first.body)
 		}
@@ -252,33 +299,34 @@ func (s *shop) change(t *testing.T, p place) {
 		if strings.Contains(path, "?") {
 			other = path + "&other=1"
 		}
-		s.must(t, http.StatusUnprocessableEntity, p.method, other, s.admin, body, "Idempotency-Key", key)
+		s.call(t, http.StatusUnprocessableEntity, p, other, s.admin, body, "Idempotency-Key", key)
 		if len(p.Security) > 1 {
-			s.must(t, first.status, p.method, path, s.client, body)
+			s.call(t, first.status, p, path, s.client, body)
 		}
 	}
 }
 
 func (s *shop) refusals(t *testing.T, p place) {
-	path := s.fill(p, true)
+	path, body := s.fill(p, true), s.body(p)
 	if len(p.Security) > 0 {
-		s.must(t, http.StatusUnauthorized, p.method, path, "", p.body())
-		s.must(t, http.StatusForbidden, p.method, path, s.stranger, p.body())
+		s.call(t, http.StatusUnauthorized, p, path, "", body)
+		s.call(t, http.StatusForbidden, p, path, s.stranger, body)
+	}
+	if p.namesInstance() {
+		s.must(t, http.StatusBadRequest, p.method, path, s.client, body)
 	}
 	switch {
 	case p.method != http.MethodGet:
-		s.must(t, http.StatusBadRequest, p.method, path, s.admin, p.body(), "Idempotency-Key", strings.Repeat("k", 256))
-	case p.can(http.StatusBadRequest):
+		s.call(t, http.StatusBadRequest, p, path, s.admin, body, "Idempotency-Key", strings.Repeat("k", 256))
+	case p.can(http.StatusBadRequest) && !p.namesInstance():
 		wrong, _, _ := strings.Cut(path, "?")
 		s.must(t, http.StatusBadRequest, p.method, wrong+"?next=-1&limit=0", s.admin, "")
 	}
 	if p.can(http.StatusNotFound) {
-		for _, missing := range s.nowhere(p) {
-			s.must(t, http.StatusNotFound, p.method, missing, s.admin, p.body())
-		}
+		s.nowhere(t, p)
 	}
 	if p.RequestBody != nil {
-		s.must(t, http.StatusBadRequest, p.method, path, s.admin, "{")
+		s.call(t, http.StatusBadRequest, p, path, s.admin, "{")
 		req := httptest.NewRequest(p.method, path, strings.NewReader("{"))
 		req.ContentLength = rateTableMost + 1
 		if got := s.send(t, s.server, req, s.admin, "{"); got.status != http.StatusRequestEntityTooLarge {
@@ -287,13 +335,10 @@ func (s *shop) refusals(t *testing.T, p place) {
 	}
 }
 
-// conflict provokes 409, which the document has where the state stands against it.
+// conflict provokes what the document has where the state stands against it: 409, and of sessions in v1.0 403.
 func (s *shop) conflict(t *testing.T, p place) {
-	if !p.can(http.StatusConflict) {
-		return
-	}
 	path := s.fill(p, true)
-	switch strings.TrimSuffix(p.OperationId, "V10") {
+	switch p.id() {
 	case "addRateTable": // it is there already
 		twice := `{"version": "twice", "effectiveFrom": 4102444800000, "items": [{"name": "render", "rate": 1}]}`
 		s.must(t, http.StatusCreated, p.method, path, s.admin, twice)
@@ -301,11 +346,25 @@ func (s *shop) conflict(t *testing.T, p place) {
 	case "deleteRateTable": // it is in effect
 		s.must(t, http.StatusConflict, p.method, strings.Replace(path, "version=2", "version=1", 1), s.admin, "")
 	case "putLineItem": // it belongs to another instance
-		theirs := strings.Replace(p.body(), "ACME-2026-0001", "THEIRS", 1)
+		theirs := strings.Replace(s.body(p), "ACME-2026-0001", "THEIRS", 1)
 		s.must(t, http.StatusOK, p.method, strings.Replace(path, s.instance, s.other, 1), s.admin, theirs)
 		s.must(t, http.StatusConflict, p.method, path, s.admin, theirs)
+	case "askInSession", "sendHeartbeat": // it has ended
+		status := http.StatusConflict
+		if !p.can(status) {
+			status = http.StatusForbidden
+		}
+		if _, err := s.engine.CloseSession(engine.SessionRef{ID: s.session}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.call(t, status, p, path, s.client, s.body(p)); !strings.Contains(got.body, "TERMINATED") {
+			t.Errorf("%s does not name the state: %s", p.OperationId, got.body)
+		}
+		s.open(t)
 	default:
-		t.Errorf("nothing here makes %s conflict", p.OperationId)
+		if p.can(http.StatusConflict) {
+			t.Errorf("nothing here makes %s conflict", p.OperationId)
+		}
 	}
 }
 
@@ -314,8 +373,11 @@ func (s *shop) fill(p place, all bool) string {
 	path, query := p.path, url.Values{}
 	for _, parameter := range slices.Concat(p.item.Parameters, p.Parameters) {
 		values := exampleOf(parameter)
-		if parameter.Name == "instanceId" {
+		switch parameter.Name {
+		case "instanceId":
 			values = []string{s.instance}
+		case "sessionId":
+			values = []string{s.session}
 		}
 		switch required := parameter.Required != nil && *parameter.Required; {
 		case parameter.In == "path":
@@ -330,20 +392,37 @@ func (s *shop) fill(p place, all bool) string {
 	return path
 }
 
-// nowhere returns paths to what is not there, one for each parameter that names something.
-func (s *shop) nowhere(p place) (paths []string) {
-	path := s.fill(p, true)
+// nowhere asks for what is not there, in every way that there is.
+func (s *shop) nowhere(t *testing.T, p place) {
+	path, body := s.fill(p, true), s.body(p)
 	for _, parameter := range p.item.Parameters {
 		value := exampleOf(parameter)[0]
-		if parameter.Name == "instanceId" {
+		switch parameter.Name {
+		case "instanceId":
 			value = s.instance
+		case "sessionId":
+			value = s.session
 		}
-		paths = append(paths, strings.Replace(path, value, "nobody", 1))
+		s.call(t, http.StatusNotFound, p, strings.Replace(path, value, "nobody", 1), s.admin, body)
 	}
-	if len(paths) == 0 {
-		paths = append(paths, strings.Replace(path, "version=2", "version=nobody", 1))
+	switch p.id() {
+	case "deleteRateTable":
+		s.must(t, http.StatusNotFound, p.method, strings.Replace(path, "version=2", "version=nobody", 1), s.admin, body)
+	case "listSessions", "pageSessions", "createSession":
+		path, body = strings.Replace(path, s.instance, "nobody", 1), strings.Replace(body, s.instance, "nobody", 1)
+		s.must(t, http.StatusNotFound, p.method, path, s.admin, body)
+	case "getTestClock", "advanceTestClock":
+		worldly := engine.New(s.store, engine.Options{Now: s.now})
+		defer worldly.Stop()
+		req := httptest.NewRequest(p.method, path, strings.NewReader(body))
+		if got := s.send(t, New(worldly, nil), req, s.admin, body); got.status != http.StatusNotFound {
+			t.Errorf("%s of a server without one was answered %d", p.OperationId, got.status)
+		}
+	default:
+		if len(p.item.Parameters) == 0 {
+			t.Errorf("nothing here makes %s find nothing", p.OperationId)
+		}
 	}
-	return paths
 }
 
 // exampleOf returns the values of a parameter's first example. It stands in the schema: the page at /docs/ would fill one that
@@ -360,10 +439,13 @@ func exampleOf(p *v3.Parameter) (values []string) {
 }
 
 // body returns the first example of a body, or nothing.
-func (p place) body() string { return p.bodies()[0] }
+func (s *shop) body(p place) string { return s.bodies(p)[0] }
+
+// exampleInstance is the instance of the document's examples.
+const exampleInstance = "0199a3e2-7c41-7d0a-9b6e-5f2c8a1d3e47"
 
 // bodies returns the examples of an operation's body as JSON; one empty body if it takes none.
-func (p place) bodies() (all []string) {
+func (s *shop) bodies(p place) (all []string) {
 	if p.RequestBody == nil {
 		return []string{""}
 	}
@@ -376,7 +458,7 @@ func (p place) bodies() (all []string) {
 		if err != nil {
 			panic(err)
 		}
-		all = append(all, string(body))
+		all = append(all, strings.ReplaceAll(string(body), exampleInstance, s.instance))
 	}
 	return all
 }
@@ -444,6 +526,9 @@ func TestOddRequests(t *testing.T) {
 		{"no such path", "GET", "/dynamicmonetization/api/v1.1/nothing", "", "", 404, `{"message":`},
 		{"no such path of ours", "GET", "/farebox/v1/nothing", "", "", 404, `"status":404`},
 		{"no such path at all", "GET", "/nothing", "", "", 404, `{"message":`},
+		{"a path of odd bytes", "GET", "/dynamicmonetization/%ff", "", "", 404, "there is nothing at /dynamicmonetization/\ufffd"},
+		{"a path of ours of odd bytes", "GET", "/farebox/%ff", "", "", 404, `"status":404`},
+		{"a parameter of odd bytes", "GET", "/farebox/v1/usage/events?%ff=1", s.admin, "", 400, `"status":400`},
 		{"another method", "PATCH", "/dynamicmonetization/api/v1.1/instances", "", "", 405, "GET, POST"},
 		{"another method of ours", "POST", "/farebox/v1/usage/events", "", "", 405, `"status":405`},
 		{"docs without a slash", "GET", "/docs", "", "", 307, ""},

@@ -253,6 +253,11 @@ func TestTheCheckBites(t *testing.T) {
 	const item = `{"item": "render", "version": "", "count": 2, "totalTokensCharged": 10, "lineItems": [],
 		"status": {"code": "1101", "description": "Successfully checked out"}}`
 	const answered = `{"correlationId": "0199a3e2-7c41-7d0a-9b6e-5f2c8a1d3e47", "requester": {"type": "user", "value": "ann"}, "requestedItems": [` + item + `]}`
+	const session = "/dynamicmonetization/api/v1.1/sessions/0199b1bc-9f20-7b64-8d3e-1a2b3c4d5e6f"
+	const inUse = `{"sessionId": "0199b1bc-9f20-7b64-8d3e-1a2b3c4d5e6f", "instanceId": "0199a3e2-7c41-7d0a-9b6e-5f2c8a1d3e47", "state": "ACTIVE",
+		"items": [{"item": "render", "version": "", "count": 2, "freeUntil": 1}]}`
+	covered := strings.Replace(answered, "1101", "101", 1)
+	covered = strings.Replace(covered, `"lineItems"`, `"coveredUntil": 1, "lineItems"`, 1)
 	const put = "/dynamicmonetization/api/v1.0/instances/0199a3e2-7c41-7d0a-9b6e-5f2c8a1d3e47/line-items"
 	const lineItem = `{"activationId": "A", "state": "DEPLOYED", "quantity": 1, "start": 0, "end": 1, "used": 0, "attributes": {}, "instanceId": "x"}`
 	for _, c := range []struct {
@@ -275,6 +280,14 @@ func TestTheCheckBites(t *testing.T) {
 		{"granted a bad key", "POST", path, asked, 200, answered, http.Header{"Idempotency-Key": {"\x01"}}, false},
 		{"another body of an error", "PUT", put, lineItem, 400, `{"message": ["no"]}`, nil, false},
 		{"503 without Retry-After", "POST", path, asked, 503, `{"message": "no"}`, nil, false},
+		{"a denied request of a session", "PUT", session, asked, 403, strings.Replace(answered, "1101", "1306", 1), nil, true},
+		{"one of v1.0 in v1.1", "PUT", session, asked, 403, strings.Replace(answered, "1101", "306", 1), nil, false},
+		{"what ends use for free", "GET", session, "", 200, inUse, nil, true},
+		{"what ends use for free in v1.0", "GET", strings.Replace(session, "v1.1", "v1.0", 1), "", 200, inUse, nil, false},
+		{"a state that there is not", "GET", session, "", 200, strings.Replace(inUse, "ACTIVE", "LOCKED", 1), nil, false},
+		{"what is covered in v1.0", "POST", strings.Replace(path, "v1.1", "v1.0", 1), asked, 200, covered, nil, false},
+		{"a clock set in two ways", "POST", "/farebox/v1/test-clock", `{"advance": "PT1H", "now": 1}`, 200, `{"now": 1, "time": "2026-01-01T00:00:00Z", "made": 0}`, nil, false},
+		{"a clock set in one way", "POST", "/farebox/v1/test-clock", `{"advance": "PT1H"}`, 200, `{"now": 1, "time": "2026-01-01T00:00:00Z", "made": 0}`, nil, true},
 		{"a method that is not documented", "PATCH", path, asked, 200, answered, nil, false},
 		{"no such path", "GET", "/farebox/v1/nothing", "", 404, `{"message": "no"}`, nil, false},
 		{"a body without content", "DELETE", put + "/A", "", 204, lineItem, nil, false},

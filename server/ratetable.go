@@ -7,30 +7,42 @@ import (
 
 	"github.com/farebox/farebox/api"
 	"github.com/farebox/farebox/engine"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/rate"
 )
 
 func listRateTables(c *call) (*reply, error) {
-	out := []api.RateTable{}
+	out := []any{}
 	for _, t := range c.server.engine.Settings().Rates.Tables() {
-		out = append(out, wireRateTable(t))
+		out = append(out, wireRateTable(c.family, t))
 	}
 	return jsonReply(http.StatusOK, out)
 }
 
-func wireRateTable(t *rate.Table) api.RateTable {
-	out := api.RateTable{
-		Created: t.CreatedMS, EffectiveFrom: &t.EffectiveFromMS, Series: t.Series, Version: t.Version, Items: make([]api.RateItem, len(t.Items)),
+func wireRateTable(f family, t *rate.Table) any {
+	if f == v10 {
+		return wireItems(t, func(item *rate.Item) api.RateItemV10 {
+			return api.RateItemV10{Name: item.Name, Version: item.Version, Rate: &item.Rate}
+		})
 	}
+	return wireItems(t, func(item *rate.Item) api.RateItemV11 {
+		return api.RateItemV11{
+			Name: item.Name, Version: item.Version, Rate: &item.Rate, FreeSeconds: item.FreeSeconds, Window: period.Format(item.Window),
+		}
+	})
+}
+
+func wireItems[I any](t *rate.Table, wireItem func(*rate.Item) I) api.RateTable[I] {
+	items := make([]I, len(t.Items))
 	for i := range t.Items {
-		out.Items[i] = api.RateItem{Name: t.Items[i].Name, Version: t.Items[i].Version, Rate: &t.Items[i].Rate}
+		items[i] = wireItem(&t.Items[i])
 	}
-	return out
+	return api.RateTable[I]{Created: t.CreatedMS, EffectiveFrom: &t.EffectiveFromMS, Series: t.Series, Version: t.Version, Items: items}
 }
 
 func addRateTable(c *call) (*reply, error) {
-	t, err := decodeRateTable(c.body)
+	t, err := decodeRateTable(c.family, c.body)
 	if err != nil {
 		return nil, err
 	}
@@ -46,8 +58,18 @@ func addRateTable(c *call) (*reply, error) {
 	return rep, err
 }
 
-func decodeRateTable(body []byte) (*rate.Table, error) {
-	var in api.RateTable
+// decodeRateTable reads a rate table in the items of its API version.
+func decodeRateTable(f family, body []byte) (*rate.Table, error) {
+	if f == v10 {
+		return decodeItems(body, func(in api.RateItemV10) api.RateItemV11 {
+			return api.RateItemV11{Name: in.Name, Version: in.Version, Rate: in.Rate}
+		})
+	}
+	return decodeItems(body, func(in api.RateItemV11) api.RateItemV11 { return in })
+}
+
+func decodeItems[I any](body []byte, latest func(I) api.RateItemV11) (*rate.Table, error) {
+	var in api.RateTable[I]
 	if err := decode(body, &in); err != nil {
 		return nil, err
 	}
@@ -55,11 +77,19 @@ func decodeRateTable(body []byte) (*rate.Table, error) {
 		return nil, problem.Field("effectiveFrom", "is required: milliseconds since 1970 from which the table is effective")
 	}
 	t := &rate.Table{Series: in.Series, Version: in.Version, EffectiveFromMS: *in.EffectiveFrom, Items: make([]rate.Item, len(in.Items))}
-	for i, item := range in.Items {
+	for i := range in.Items {
+		item := latest(in.Items[i])
 		if item.Rate == nil {
 			return nil, problem.Field(fmt.Sprintf("items[%d].rate", i), "is required")
 		}
-		t.Items[i] = rate.Item{Name: item.Name, Version: item.Version, Rate: *item.Rate}
+		t.Items[i] = rate.Item{Name: item.Name, Version: item.Version, Rate: *item.Rate, FreeSeconds: item.FreeSeconds}
+		if item.Window == "" {
+			continue
+		}
+		var err error
+		if t.Items[i].Window, err = period.Parse(item.Window); err != nil {
+			return nil, problem.Field(fmt.Sprintf("items[%d].window", i), "%v", err)
+		}
 	}
 	return t, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -19,6 +20,7 @@ var statusOf = map[problem.Kind]int{
 	problem.NotFound:        http.StatusNotFound,
 	problem.Conflict:        http.StatusConflict,
 	problem.TooLarge:        http.StatusRequestEntityTooLarge,
+	problem.Ended:           http.StatusConflict,
 	problem.KeyReused:       http.StatusUnprocessableEntity,
 	problem.Unavailable:     http.StatusServiceUnavailable,
 	problem.Internal:        http.StatusInternalServerError,
@@ -58,6 +60,7 @@ func (c *call) refuse(w http.ResponseWriter, err error) *reply {
 
 // errorReply gives an error the shape of its API (decisions.md D31).
 func errorReply(f family, status int, field, detail string) *reply {
+	field, detail = strings.ToValidUTF8(field, "\ufffd"), strings.ToValidUTF8(detail, "\ufffd") // a path may be of any bytes
 	if f == farebox {
 		body, _ := json.Marshal(api.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Field: field})
 		return &reply{status: status, contentType: "application/problem+json", body: body}

@@ -47,6 +47,14 @@ func routes() []route {
 		{"GET", "/readyz", operations, public, 0, readyz},
 		{"GET", "/openapi.yaml", operations, public, 0, openAPI},
 		{"GET", "/farebox/v1/usage/events", farebox, ofInstances, 0, listEvents},
+		{"GET", "/farebox/v1/sessions", farebox, ofInstances, 0, pageSessions},
+		{"POST", "/farebox/v1/sessions", farebox, ofInstances, bodyMost, createSession},
+		{"GET", "/farebox/v1/sessions/{sessionId}", farebox, ofInstances, 0, ofSession(getSession)},
+		{"PUT", "/farebox/v1/sessions/{sessionId}", farebox, ofInstances, bodyMost, ofSession(askInSession)},
+		{"GET", "/farebox/v1/sessions/{sessionId}/heartbeat", farebox, ofInstances, 0, ofSession(heartbeat)},
+		{"DELETE", "/farebox/v1/sessions/{sessionId}", farebox, ofInstances, 0, ofSession(closeSession)},
+		{"GET", "/farebox/v1/test-clock", farebox, adminOnly, 0, readTestClock},
+		{"POST", "/farebox/v1/test-clock", farebox, adminOnly, bodyMost, advanceTestClock},
 	}
 	for _, r := range reference() {
 		for _, prefix := range r.prefixes {
@@ -73,6 +81,7 @@ func reference() []referenceRoute {
 	instances := []string{"/provisioning/api", "/api"}
 	provisioning := []string{"/provisioning/api"}
 	elastic := []string{"/elastic/api"}
+	sessions := []string{"/api", "/floating/api"}
 	return []referenceRoute{
 		{"PUT", keys, "/administration-keys", adminOnly, bodyMost, saveAdminKeys},
 		{"DELETE", keys, "/administration-keys/{keyId}", adminOnly, 0, deleteAdminKey},
@@ -92,6 +101,12 @@ func reference() []referenceRoute {
 		{"GET", provisioning, "/configuration", adminOnly, 0, listConfiguration},
 		{"PATCH", provisioning, "/configuration", adminOnly, bodyMost, setConfiguration},
 		{"POST", elastic, "/instances/{instanceId}/access-request", ofInstance, bodyMost, requestAccess},
+		{"POST", sessions, "/sessions", ofInstances, bodyMost, createSession},
+		{"GET", sessions, "/sessions", ofInstances, 0, listSessions},
+		{"GET", sessions, "/sessions/{sessionId}", ofInstances, 0, ofSession(getSession)},
+		{"PUT", sessions, "/sessions/{sessionId}", ofInstances, bodyMost, ofSession(askInSession)},
+		{"GET", sessions, "/sessions/{sessionId}/heartbeat", ofInstances, 0, ofSession(heartbeat)},
+		{"DELETE", sessions, "/sessions/{sessionId}", ofInstances, 0, ofSession(closeSession)},
 	}
 }
 

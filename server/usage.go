@@ -4,7 +4,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/farebox/farebox/api"
@@ -54,8 +56,8 @@ func (c *call) eventFilter() (*usage.Filter, error) {
 		ActivationID: q.Get("activationId"), Item: q.Get("item"), RequesterValue: q.Get("requester"), RequesterType: q.Get("requesterType"),
 		Kind: usage.Kind(q.Get("kind")),
 	}
-	if f.Kind != "" && f.Kind != usage.Charge && f.Kind != usage.Denial {
-		return nil, problem.Field("kind", "must be CHARGE or DENIAL")
+	if f.Kind != "" && !slices.Contains(usage.Kinds, f.Kind) {
+		return nil, problem.Field("kind", "must be %s", oneOf(usage.Kinds))
 	}
 	var err error
 	if f.FromMS, err = parseTime("from", q.Get("from")); err != nil {
@@ -131,4 +133,20 @@ func readyz(c *call) (*reply, error) {
 		return nil, err
 	}
 	return &reply{status: http.StatusOK, contentType: "text/plain; charset=utf-8", body: []byte("ready\n")}, nil
+}
+
+// oneOf lists what there is to choose from: A, B or C.
+func oneOf[T ~string](all []T) string {
+	var text strings.Builder
+	for i, one := range all {
+		switch i {
+		case 0:
+		case len(all) - 1:
+			text.WriteString(" or ")
+		default:
+			text.WriteString(", ")
+		}
+		text.WriteString(string(one))
+	}
+	return text.String()
 }
