@@ -23,8 +23,9 @@ type demoCmd struct {
 
 // Help adds to --help.
 func (*demoCmd) Help() string {
-	return `Three customers use their tokens through the HTTP API, like any application would. On a terminal you see in place who uses what
-and what is left; into a file or pipe it prints lines. At the end the books are verified, and the database is removed.
+	return `Three customers use their tokens through the HTTP API, like any application would: one request at a time, and in sessions that
+are charged ahead and give back what was not used. On a terminal you see in place who uses what and what is left; into a
+file or pipe it prints lines. At the end the books are verified, and the database is removed.
 
   farebox demo
   farebox demo --for 10s | tee demo.log`
@@ -135,28 +136,28 @@ const demoAddr = "127.0.0.1:8080"
 // startDemoServer serves on an address; an empty one is the usual address or, if that is taken, a free port.
 func startDemoServer(s *sqlite.Store, db, addr string) (*demoServer, error) {
 	if addr != "" {
-		server, err := startDemoServerOn(s, db, addr)
+		server, err := startDemoServerOn(s, serving{db: db, addr: addr})
 		if errors.Is(err, syscall.EADDRINUSE) {
 			err = fmt.Errorf("%w\nstop what listens there, or choose another: farebox demo --addr 127.0.0.1:0 takes a free port", err)
 		}
 		return server, err
 	}
-	server, err := startDemoServerOn(s, db, demoAddr)
+	server, err := startDemoServerOn(s, serving{db: db, addr: demoAddr})
 	if errors.Is(err, syscall.EADDRINUSE) {
-		if server, err = startDemoServerOn(s, db, "127.0.0.1:0"); err == nil {
+		if server, err = startDemoServerOn(s, serving{db: db, addr: "127.0.0.1:0"}); err == nil {
 			server.note = demoAddr + " is taken, so this is on a free port; --addr chooses one"
 		}
 	}
 	return server, err
 }
 
-func startDemoServerOn(s *sqlite.Store, db, addr string) (*demoServer, error) {
+func startDemoServerOn(s *sqlite.Store, what serving) (*demoServer, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	server := &demoServer{cancel: cancel, done: make(chan struct{})}
 	ready := make(chan struct{})
 	go func() {
 		defer close(server.done)
-		server.err = serve(ctx, s, db, addr, func(addr string) {
+		server.err = serve(ctx, s, what, func(addr string, _ *engine.Engine) {
 			server.addr = addr
 			close(ready)
 		})
@@ -191,7 +192,7 @@ func (s *demoState) prove(books *sqlite.Store) error {
 	} else {
 		fmt.Println("verify: all balances agree")
 	}
-	fmt.Printf("  %d line items, %d receipts, %d usage events, %s tokens used\n", proof.LineItems, proof.Receipts, proof.Events, proof.Used)
+	fmt.Printf("  %d line items, %d sessions, %d receipts, %d usage events, %s tokens used\n", proof.LineItems, proof.Sessions, proof.Receipts, proof.Events, proof.Used)
 	fmt.Println("The demo's database is gone. Yours starts with: farebox serve")
 	return err
 }

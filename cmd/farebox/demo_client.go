@@ -14,6 +14,18 @@ import (
 // demoClient calls the HTTP API with one token, as any application would.
 type demoClient struct {
 	base, token string
+	instance    string // that session calls are about; empty of an administrator
+}
+
+// demoRefusal is an answer that is none of success.
+type demoRefusal struct {
+	method, path string
+	status       int
+	body         []byte
+}
+
+func (r *demoRefusal) Error() string {
+	return fmt.Sprintf("%s %s: %d %s: %s", r.method, r.path, r.status, http.StatusText(r.status), r.body)
 }
 
 // demoHTTP is patient enough for a slow disk, and keeps a connection for each requester.
@@ -41,6 +53,9 @@ func (c *demoClient) call(method, path, key string, in, out any) (replayed bool,
 	if in != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
+	if c.instance != "" {
+		request.Header.Set("x-instance-id", c.instance)
+	}
 	if key != "" {
 		request.Header.Set("Idempotency-Key", key)
 	}
@@ -54,7 +69,7 @@ func (c *demoClient) call(method, path, key string, in, out any) (replayed bool,
 	case err != nil:
 		return false, err
 	case response.StatusCode/100 != 2:
-		return false, fmt.Errorf("%s %s: %s: %s", method, path, response.Status, text)
+		return false, &demoRefusal{method, path, response.StatusCode, text}
 	case out != nil:
 		err = json.Unmarshal(text, out)
 	}

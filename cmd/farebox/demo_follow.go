@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/url"
 	"strconv"
 
@@ -21,6 +22,10 @@ const eventPage = 200
 func (w *demoWorld) follow(s *demoState, t *demoTraffic) {
 	s.look()
 	s.replayed, s.failed = t.replayed.Load(), t.failed.Load()
+	s.opened, s.closed, s.free, s.beats = t.opened.Load(), t.closed.Load(), t.free.Load(), t.beats.Load()
+	for _, news := range t.news() {
+		s.hear(news)
+	}
 	if failure := t.failure.Swap(nil); failure != nil {
 		s.warning = *failure
 	}
@@ -29,7 +34,7 @@ func (w *demoWorld) follow(s *demoState, t *demoTraffic) {
 		return
 	}
 	for _, c := range w.customers {
-		if err := w.followLineItems(s, c); err != nil {
+		if err := errors.Join(w.followLineItems(s, c), w.followSessions(s, c)); err != nil {
 			s.warn(err)
 		}
 	}
@@ -65,6 +70,25 @@ func (w *demoWorld) followLineItems(s *demoState, c *demoCustomer) error {
 		}
 	}
 	s.lineItems(c.instanceID, current)
+	return nil
+}
+
+// followSessions asks for the sessions that are open, newest first.
+func (w *demoWorld) followSessions(s *demoState, c *demoCustomer) error {
+	var open []api.Session
+	path := fareboxSessions + "?instanceId=" + url.QueryEscape(c.instanceID)
+	for cursor := ""; ; {
+		var page api.Sessions
+		if _, err := w.admin.call("GET", path+cursor, "", nil, &page); err != nil {
+			return err
+		}
+		open = append(open, page.Sessions...)
+		if page.Next == "" {
+			break
+		}
+		cursor = "&cursor=" + url.QueryEscape(page.Next)
+	}
+	s.account(c.instanceID).sessions = open
 	return nil
 }
 

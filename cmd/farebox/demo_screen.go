@@ -1,11 +1,11 @@
 package main
 
 import (
-	"os"
-	"os/exec"
 	"strings"
 	"time"
 
+	"github.com/farebox/farebox/access"
+	"github.com/farebox/farebox/api"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/token"
 )
@@ -18,8 +18,9 @@ func (s *demoState) screen(width, height int, in ink) []string {
 	hints := s.tryIt(width, height >= 36)
 	free := height - len(lines) - len(hints)
 	if roomy {
-		free -= 2
-		lines = append(lines, nil)
+		sessions := s.openSessions(width)
+		free -= len(sessions) + 3
+		lines = append(append(append(lines, nil), sessions...), nil)
 	}
 	lines = append(lines, s.feed(width, max(free, 4))...)
 	if roomy {
@@ -47,6 +48,13 @@ func (s *demoState) head(width int) []line {
 			text(plain, amount(s.tokens, 2)+" tokens"),
 			text(careful, amount(s.overdraft, 2)+" overdraft"),
 			text(faint, number(s.replayed)+" retries")),
+		fitting(width,
+			text(strong, " "+number(s.open())+" sessions open"),
+			text(plain, number(s.opened)+" opened"),
+			text(plain, number(s.closed)+" closed"),
+			text(good, number(s.free)+" free"),
+			text(good, amount(s.back, 2)+" back"),
+			text(faint, number(s.beats)+" heartbeats")),
 		s.latestNews(),
 	}
 }
@@ -214,6 +222,51 @@ func timeToEmpty(left, perSecond token.Amount) (time.Duration, bool) {
 	return d * time.Second, true
 }
 
+// sessionsShown is for how many open sessions there is room.
+const sessionsShown = 4
+
+// openSessions lists the sessions that are open now.
+func (s *demoState) openSessions(width int) []line {
+	c := sessionColumns{who: 17, state: 6, charged: 10, next: 8, free: 8}
+	c.uses = max(10, width-c.who-c.state-c.charged-c.next-c.free-6)
+	lines := []line{c.line(faint, "session", "uses", "state", "charged", "next in", "free for")}
+	for _, a := range s.accounts {
+		for i := range a.sessions {
+			lines = append(lines, a.sessionLine(c, &a.sessions[i], s.now))
+		}
+	}
+	if more := len(lines) - 1 - sessionsShown; more > 0 {
+		lines[sessionsShown] = line{text(faint, " … and "+number(int64(more+1))+" more")}
+	}
+	return append(lines, make([]line, sessionsShown)...)[:1+sessionsShown]
+}
+
+type sessionColumns struct{ who, uses, state, charged, next, free int }
+
+func (c sessionColumns) line(t tone, who, uses, state, charged, next, free string) line {
+	return line{text(t, " "+left(who, c.who)+" "+left(uses, c.uses)+" "+left(state, c.state)+" "+right(charged, c.charged)+" "+right(next, c.next)),
+		text(good, " "+right(free, c.free))}
+}
+
+func (a *demoAccount) sessionLine(c sessionColumns, session *api.Session, now time.Time) line {
+	who, tone, next, free := a.id, faint, "", ""
+	if session.Requester != nil {
+		who += "/" + plainText(session.Requester.Value)
+	}
+	uses := make([]string, len(session.Items))
+	for i := range session.Items {
+		item := &session.Items[i]
+		uses[i] = demoItem{item.Item, item.Version}.String() + " ×" + amountShort(item.Count)
+		if left := time.UnixMilli(item.FreeUntil).Sub(now); left > 0 {
+			free = duration(left + time.Second - 1)
+		}
+	}
+	if session.State == string(access.Active) {
+		tone, next = plain, duration(time.UnixMilli(session.ChargedUntil).Sub(now))
+	}
+	return c.line(tone, who, strings.Join(uses, ", "), strings.ToLower(session.State), amount(session.TokensCharged, 2), next, free)
+}
+
 // feed shows the top items beside what happened last.
 func (s *demoState) feed(width, height int) []line {
 	items := min(max(26, width/4), 40)
@@ -245,70 +298,23 @@ func (s *demoState) latest(width, height int) []line {
 	spare := min(max(0, width-52)/3, 7)
 	who, what := 17+spare, 19+spare
 	lines[0] = line{text(faint, left("requester", who)+" "+left("item", what)+" tokens")}
-	for i := 1; i < height && i <= len(s.recent); i++ {
-		lines[i] = s.recent[len(s.recent)-i].line(who, what, width >= 80)
+	for i, c := range s.lastCharges(height - 1) {
+		lines[1+i] = c.line(who, what, width >= 80)
 	}
 	return lines
 }
 
-func (c *demoCharge) line(who, what int, wide bool) line {
-	item, count := c.item.String(), " ×"+amountShort(c.count)
-	item = clip(item, what-len([]rune(count))) + count
-	base := line{text(plain, left(c.account+"/"+c.requester, who)+" "+left(item, what)+" ")}
-	switch {
-	case c.status != ledger.Granted && wide:
-		return append(base, text(bad, "denied "+string(c.status)+" "+c.status.Description()))
-	case c.status != ledger.Granted:
-		return append(base, text(bad, "denied "+string(c.status)))
+// lastCharges returns what happened last, the latest first: in one half what sessions did, for they are few among the others.
+func (s *demoState) lastCharges(most int) []*demoCharge {
+	moves := min(len(s.moves), max((most+1)/2, most-len(s.recent)))
+	all := make([]*demoCharge, 0, most)
+	for i := range moves {
+		all = append(all, &s.moves[len(s.moves)-1-i])
 	}
-	kind, note := good, ""
-	if len(c.lineItems) > 1 {
-		kind, note = strong, " split"
+	for i := range min(len(s.recent), most-moves) {
+		all = append(all, &s.recent[len(s.recent)-1-i])
 	}
-	if c.overdraft.Sign() > 0 {
-		kind, note = careful, " over"
-	}
-	if wide {
-		note = strings.Replace(note, "over", "overdraft", 1) + " " + strings.Join(c.lineItems, "+")
-	}
-	return append(base, text(kind, amount(c.tokens, 2)+note))
-}
-
-// amountShort has at most three digits after the point, and no useless ones.
-func amountShort(a token.Amount) string {
-	return strings.TrimSuffix(strings.TrimRight(amount(a, 3), "0"), ".")
-}
-
-// tryIt shows what to type in another terminal, as far as it can be pasted from a screen of this width.
-func (s *demoState) tryIt(width int, all bool) []line {
-	lines := []line{{text(faint, " q or Ctrl-C ends it and removes its database · from another terminal, try")}}
-	for i, words := range s.hints {
-		if i >= 2 && !all {
-			break
-		}
-		pasted, fits := pasteable(words, width)
-		if i > 0 && !fits {
-			continue
-		}
-		for _, l := range pasted {
-			lines = append(lines, line{text(plain, l)})
-		}
-	}
-	return lines
-}
-
-// pasteable breaks a command into lines that a shell joins again, and reports whether they fit.
-func pasteable(words []string, width int) (lines []string, fits bool) {
-	current, fits := "", true
-	for _, word := range words {
-		if len(current)+len(word)+3 > width && current != "" {
-			lines = append(lines, current+" \\")
-			current = " "
-		}
-		current += " " + word
-		fits = fits && len(current) <= width
-	}
-	return append(lines, current), fits
+	return all
 }
 
 // summary is what is said at the end.
@@ -316,7 +322,10 @@ func (s *demoState) summary() []string {
 	lines := []string{
 		"The demo ran " + duration(s.now.Sub(s.started)) + " on http://" + s.addr + ".",
 		"  " + number(s.granted) + " charges granted, " + number(s.split) + " of them split over line items; " + number(s.denied) + " denied",
-		"  " + amount(s.tokens, 2) + " tokens charged, " + amount(s.overdraft, 2) + " of them in overdraft",
+		"  " + number(s.opened) + " sessions opened, " + number(s.closed) + " closed, " + number(s.free) + " free; " +
+			number(s.automatic) + " automatic charges, " + number(s.beats) + " heartbeats",
+		"  " + amount(s.tokens.Add(s.back), 2) + " tokens charged, " + amount(s.back, 2) + " of them given back by sessions",
+		"  " + amount(s.tokens, 2) + " tokens used, " + amount(s.overdraft, 2) + " of them in overdraft",
 		"  " + number(s.replayed) + " retries, answered from the books and charged nothing",
 	}
 	if s.failed > 0 {
@@ -326,37 +335,4 @@ func (s *demoState) summary() []string {
 		lines = append(lines, "  "+left(a.name, 16)+right(amount(a.tokens, 2), 12)+" tokens")
 	}
 	return lines
-}
-
-// demoHints are commands, as words, that show what a token is for.
-func demoHints(addr, db string, w *demoWorld) [][]string {
-	instance := w.customers[0].instanceID
-	return [][]string{
-		{"TOKEN=$(" + thisProgram(), "token", "--admin", "--db", db + ")"},
-		{"curl", "-s", "-H", `"Authorization: Bearer $TOKEN"`, "'http://" + addr + "/farebox/v1/usage/events?kind=DENIAL&limit=1'"},
-		{"curl", "-s", "-H", `"Authorization: Bearer $TOKEN"`,
-			"-d", `'{"requester":{"type":"user","value":"me"},"requestedItems":[{"item":"render.frame","version":"4k","count":1}]}'`,
-			"http://" + addr + "/dynamicmonetization/elastic/api/v1.1/instances/" + instance + "/access-request"},
-	}
-}
-
-// thisProgram is how to call it from the shell it was called from.
-func thisProgram() string {
-	self, err := os.Executable()
-	if err != nil {
-		return "farebox"
-	}
-	if found, err := exec.LookPath("farebox"); err == nil && sameFile(found, self) {
-		return "farebox"
-	}
-	if sameFile(os.Args[0], self) {
-		return os.Args[0]
-	}
-	return self
-}
-
-func sameFile(a, b string) bool {
-	x, errX := os.Stat(a)
-	y, errY := os.Stat(b)
-	return errX == nil && errY == nil && os.SameFile(x, y)
 }

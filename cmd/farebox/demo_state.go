@@ -7,12 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/farebox/farebox/api"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/token"
 	"github.com/farebox/farebox/usage"
 )
 
-// demoState is all that the demo shows. It changes by what the API says, and by nothing else.
+// demoState is all that the demo shows. It changes by what the API and its callers say, and by nothing else.
 type demoState struct {
 	now, started time.Time
 	addr         string
@@ -20,12 +21,15 @@ type demoState struct {
 	accounts     []*demoAccount
 
 	uses              map[demoItem]*demoUse
-	recent            []demoCharge // the latest last
+	recent, moves     demoFeed     // one-off requests, and what sessions did
 	granted, denied   int64        // items
-	split             int64        // items that more than one line item paid
-	replayed, failed  int64        // requests, as their callers saw it
-	tokens, overdraft token.Amount
+	split, automatic  int64        // items that more than one line item paid; those of automatic charges
+	tokens, overdraft token.Amount // used: what was charged less what was given back
+	back              token.Amount
 	requests          pace
+
+	replayed, failed            int64 // requests, as their callers saw it
+	opened, closed, free, beats int64 // sessions, likewise
 
 	news    []string // what happened that is worth a line, the latest last
 	told    int      // how many there were in all
@@ -36,6 +40,7 @@ type demoState struct {
 type demoAccount struct {
 	id, name, instanceID string
 	lineItems            []*demoLineItem
+	sessions             []api.Session // that are open, newest first
 	tokens               token.Amount
 	pace                 pace
 	silent               map[string]time.Time // until when a kind of news is not told again
@@ -56,20 +61,8 @@ func (i demoItem) String() string {
 // demoUse is how much of an item was used.
 type demoUse struct {
 	item          demoItem
-	tokens, count token.Amount
+	tokens        token.Amount
 	times, denied int64
-}
-
-// demoCharge is what became of a requested item: the events of one charge together, or a denial.
-type demoCharge struct {
-	id                 string
-	at                 time.Time
-	account, requester string
-	item               demoItem
-	count              token.Amount
-	tokens, overdraft  token.Amount
-	lineItems          []string
-	status             ledger.Status
 }
 
 func newDemoState(started time.Time, addr string, hints [][]string, w *demoWorld) *demoState {
@@ -94,6 +87,14 @@ func (s *demoState) tell(format string, args ...any) {
 	if len(s.news) > newsKept {
 		s.news = s.news[1:]
 	}
+}
+
+// open is how many sessions are open.
+func (s *demoState) open() (n int64) {
+	for _, a := range s.accounts {
+		n += int64(len(a.sessions))
+	}
+	return n
 }
 
 func (s *demoState) account(instanceID string) *demoAccount {
@@ -121,36 +122,36 @@ func (a *demoAccount) lineItem(activationID string) *demoLineItem {
 	return nil
 }
 
-// recentKept is more than the tallest screen shows.
-const recentKept = 200
-
 // event books a usage event.
 func (s *demoState) event(e *usage.Event) {
-	last := len(s.recent) - 1
-	more := last >= 0 && s.recent[last].goesOn(e)
-	if !more {
-		s.recent = append(s.recent, newDemoCharge(e))
-		last++
-		if len(s.recent) > recentKept {
-			s.recent = slices.Delete(s.recent, 0, len(s.recent)-recentKept)
-			last = len(s.recent) - 1
-		}
+	feed := &s.recent
+	if e.SessionID != "" {
+		feed = &s.moves
 	}
+	c, more := feed.add(e)
 	s.count(e, more)
 	if e.Kind == usage.Denial {
-		s.tellDenial(&s.recent[last])
+		s.tellDenial(c)
 		return
 	}
-	s.recent[last].pay(e)
+	before := len(c.lineItems)
+	c.pay(e)
 	s.tokens, s.overdraft = s.tokens.Add(e.Tokens), s.overdraft.Add(e.Overdraft)
 	s.spend(e)
-	if len(s.recent[last].lineItems) == 2 {
+	switch {
+	case e.Kind == usage.Refund:
+		s.back = s.back.Sub(e.Tokens)
+	case before == 1 && len(c.lineItems) == 2:
 		s.split++
-		s.tellSplit(&s.recent[last])
+		s.tellSplit(c)
+	}
+	if e.Kind == usage.AutomaticCharge && !more {
+		s.automatic++
+		s.tellAutomatic(c)
 	}
 }
 
-// count counts the item of an event, once however many line items paid it.
+// count counts the item of an event, once however many line items paid it. What is given back is no use, but less of one.
 func (s *demoState) count(e *usage.Event, more bool) {
 	item := demoItem{e.Item, e.ItemVersion}
 	u := s.uses[item]
@@ -158,7 +159,7 @@ func (s *demoState) count(e *usage.Event, more bool) {
 		u = &demoUse{item: item}
 		s.uses[item] = u
 	}
-	if !more {
+	if !more && e.Kind != usage.Refund {
 		s.requests.add(time.UnixMilli(e.UsageTimeMS), token.FromInt(1))
 	}
 	switch {
@@ -166,11 +167,11 @@ func (s *demoState) count(e *usage.Event, more bool) {
 		s.denied++
 		u.denied++
 		return
-	case !more:
+	case !more && e.Kind != usage.Refund:
 		s.granted++
 		u.times++
 	}
-	u.tokens, u.count = u.tokens.Add(e.Tokens), u.count.Add(e.Count)
+	u.tokens = u.tokens.Add(e.Tokens)
 }
 
 // spend books an event on its account and line item. A line item that is not known yet comes with the next look.
@@ -205,6 +206,9 @@ func (s *demoState) lineItems(instanceID string, current []ledger.LineItem) {
 		if next[i] = a.lineItem(l.ActivationID); next[i] == nil {
 			next[i] = new(demoLineItem)
 		}
+		if next[i].Quantity != l.Quantity {
+			next[i].done = false // it was topped up
+		}
 		next[i].LineItem = *l
 	}
 	a.lineItems = next
@@ -220,7 +224,6 @@ func (s *demoState) tellEnd(a *demoAccount, l *demoLineItem) {
 	case l.ended(s.now) && left.Sign() > 0:
 		end = "has ended with " + amount(left, 2) + " tokens left"
 	case left.Sign() > 0:
-		l.done = false // it was topped up
 		return
 	case l.Overdraft == ledger.NoOverdraft:
 		end = "is used up"
@@ -247,6 +250,21 @@ func (s *demoState) tellSplit(c *demoCharge) {
 	}
 }
 
+func (s *demoState) tellAutomatic(c *demoCharge) {
+	if a := s.accountOf(c); a != nil && a.mayTell("automatic", c.at) {
+		s.tell("%s: a session of %s was charged for its next period of %s", a.id, c.requester, c.item)
+	}
+}
+
+// hear passes on what a caller tells.
+func (s *demoState) hear(n demoNews) {
+	for _, a := range s.accounts {
+		if a.id == n.account && a.mayTell(n.kind, s.now) {
+			s.tell("%s: %s", a.id, n.text)
+		}
+	}
+}
+
 func (s *demoState) accountOf(c *demoCharge) *demoAccount {
 	for _, a := range s.accounts {
 		if a.id == c.account {
@@ -268,27 +286,6 @@ func (a *demoAccount) mayTell(kind string, at time.Time) bool {
 	}
 	a.silent[kind] = at.Add(silence)
 	return true
-}
-
-func newDemoCharge(e *usage.Event) demoCharge {
-	c := demoCharge{
-		id: e.CorrelationID, at: time.UnixMilli(e.UsageTimeMS), account: plainText(e.AccountID), requester: plainText(e.Requester.Value),
-		item: demoItem{e.Item, e.ItemVersion}, status: e.Status,
-	}
-	if e.Kind == usage.Denial {
-		c.count = e.Count
-	}
-	return c
-}
-
-// goesOn reports whether an event is of the same charge, paid by another line item.
-func (c *demoCharge) goesOn(e *usage.Event) bool {
-	return e.Kind == usage.Charge && c.status == ledger.Granted && c.id == e.CorrelationID && c.item == demoItem{e.Item, e.ItemVersion}
-}
-
-func (c *demoCharge) pay(e *usage.Event) {
-	c.count, c.tokens, c.overdraft = c.count.Add(e.Count), c.tokens.Add(e.Tokens), c.overdraft.Add(e.Overdraft)
-	c.lineItems = append(c.lineItems, plainText(e.ActivationID))
 }
 
 func (l *demoLineItem) ended(now time.Time) bool { return now.UnixMilli() >= l.EndMS }
@@ -328,7 +325,7 @@ func (s *demoState) topUses() []*demoUse {
 	return all
 }
 
-// pace is what was used in the last seconds.
+// pace is what was used in the last seconds. What is given back may be of charges before them, and then outweigh the others.
 type pace struct {
 	first  int64 // second in which it began
 	second [paceSeconds]int64
@@ -349,7 +346,7 @@ func (p *pace) add(at time.Time, a token.Amount) {
 	p.amount[i] = p.amount[i].Add(a)
 }
 
-// perSecond is the mean of the last seconds, without the one that has not passed yet.
+// perSecond is the mean of the last seconds, without the one that has not passed yet; it is never less than nothing.
 func (p *pace) perSecond(now time.Time) token.Amount {
 	second := now.Unix()
 	seconds := min(paceSeconds-1, second-p.first)
@@ -361,6 +358,9 @@ func (p *pace) perSecond(now time.Time) token.Amount {
 		if p.second[i] < second && p.second[i] >= second-seconds {
 			sum = sum.Add(p.amount[i])
 		}
+	}
+	if sum.Sign() < 0 {
+		return token.Amount{}
 	}
 	return token.DivDown(sum, token.FromInt(seconds))
 }

@@ -64,7 +64,31 @@ func stateOfTwo() *demoState {
 	s.lineItems("i-1", acme)
 	s.lineItems("i-2", lumen)
 	s.replayed = 3
+	useSessions(s)
 	return s
+}
+
+// useSessions adds two sessions: one that used a seat and gave most of it back, one that is open and covered by a day token.
+func useSessions(s *demoState) {
+	at := demoStart.Add(9 * time.Second).UnixMilli()
+	move := func(kind usage.Kind, requester, item, id, count, tokens string) {
+		e := charged("lumen", "i-2", requester, item, id, at, "LUMEN-WEEK-1", count, tokens, "0")
+		e.Kind, e.SessionID = kind, "s-"+requester
+		if item == "viewer.day" {
+			e.CoveredUntilMS = at + 1
+		}
+		s.event(e)
+	}
+	move(usage.Charge, "kofi", "render.seat", "c-1", "1", "4.2")
+	move(usage.Refund, "kofi", "render.seat", "c-2", "-0.99", "-4.158")
+	move(usage.Charge, "ines", "viewer.day", "c-3", "1", "0")
+	s.opened, s.closed, s.beats = 2, 1, 1
+	s.account("i-2").sessions = []api.Session{
+		{State: "ACTIVE", Requester: &api.Requester{Value: "ines"}, Items: []api.ItemInUse{
+			{Item: "viewer.day", Count: token.FromInt(1)}, {Item: "agent.seat", Version: "2", Count: token.FromInt(3), FreeUntil: s.now.UnixMilli() + 1500},
+		}, ChargedUntil: s.now.Add(599 * time.Second).UnixMilli(), TokensCharged: token.MustParse("4.2")},
+		{State: "IDLE", Items: []api.ItemInUse{}},
+	}
 }
 
 func charged(account, instance, requester, item, id string, atMS int64, lineItem, count, tokens, overdraft string) *usage.Event {
@@ -77,22 +101,22 @@ func charged(account, instance, requester, item, id string, atMS int64, lineItem
 
 const screenOfTwo = `
  farebox demo  http://127.0.0.1:8080  docs http://127.0.0.1:8080/docs/  0:10
- 2.2/s · 21 charges · 1 denials · 155.95 tokens · 1.00 overdraft · 3 retries
+ 2.5/s · 23 charges · 1 denials · 155.99 tokens · 1.00 overdraft · 3 retries
+ 2 sessions open · 2 opened · 1 closed · 0 free · 4.15 back · 1 heartbeats
  acme: line item ACME-GIFT-1 is used up
  line item      left               used/quantity    overdraft   per s     lasts
  Acme Motors                         154.00 used                 15.5
   ACME-GIFT-1   ░░░░░░░░░░░░░░          60.00/60         none     3.0   used up
   ACME-2026-1   ▒▒▒▒▒▒▒▒▒▒░░░░        225.50/150    75.50/100    15.1      0:01
- Lumen Labs                            1.95 used                  0.1
-  LUMEN-WEEK-1  ██████████░░░░      300.12/1,200         none     0.1 ends 0:12
+ Lumen Labs                            1.99 used                  0.2
+  LUMEN-WEEK-1  ██████████░░░░      300.12/1,200         none     0.2 ends 0:12
   LUMEN-1       ██████████████       0.00/25,000    unlimited     0.0      idle
  top items          tokens  requester         item                tokens
- render.frame       154.00  acme/node-07      crash.run ×1        denied 306
- ai.output            1.95  acme/maria        render.frame ×2     4.00 over
-                            acme/maria        render.frame ×2     15.00
-                            lumen/kofi        ai.output ×1.5      0.19
-                            acme/maria        render.frame ×2     15.00
-                            lumen/kofi        ai.output ×1.5      0.19
+ render.frame       154.00  lumen/ines        viewer.day ×1       0.00 covered
+ ai.output            1.95  lumen/kofi        render.seat         +4.15 back
+ render.seat          0.04  lumen/kofi        render.seat ×1      4.20 ahead
+ viewer.day           0.00  acme/node-07      crash.run ×1        denied 306
+                            acme/maria        render.frame ×2     4.00 over
                             acme/maria        render.frame ×2     15.00
                             lumen/kofi        ai.output ×1.5      0.19
                             acme/maria        render.frame ×2     15.00
@@ -109,6 +133,20 @@ func TestDemoScreen(t *testing.T) {
 	}
 	if got.String()+"\n" != screenOfTwo {
 		t.Errorf("the screen is\n%s\nnot\n%s", got.String(), screenOfTwo)
+	}
+}
+
+// A tall screen has room for the sessions that are open.
+func TestDemoScreenListsSessions(t *testing.T) {
+	lines := stateOfTwo().screen(80, 32, ink{unicode: true})
+	for i, want := range []string{
+		" session           uses                      state     charged  next in free for",
+		" lumen/ines        viewer.day ×1, agent.sea… active       4.20     9:59     0:02",
+		" lumen                                       idle         0.00                  ",
+	} {
+		if got := lines[12+i]; got != want {
+			t.Errorf("%q\nnot\n%q", got, want)
+		}
 	}
 }
 
@@ -169,7 +207,7 @@ func TestDemoShowsNoControlsOfOthers(t *testing.T) {
 
 func TestDemoCountsACharge(t *testing.T) {
 	s := stateOfTwo()
-	if s.granted != 21 || s.denied != 1 || s.split != 1 || s.tokens.String() != "155.95" || s.overdraft.String() != "1" {
+	if s.granted != 23 || s.denied != 1 || s.split != 1 || s.tokens.String() != "155.992" || s.overdraft.String() != "1" {
 		t.Errorf("granted %d, denied %d, split %d, tokens %s, overdraft %s", s.granted, s.denied, s.split, s.tokens, s.overdraft)
 	}
 	want := []string{
@@ -182,6 +220,39 @@ func TestDemoCountsACharge(t *testing.T) {
 		if strings.Count(strings.Join(s.news, "\n"), news) != 1 {
 			t.Errorf("%q is not told once: %q", news, s.news)
 		}
+	}
+}
+
+// What is given back makes the use less, and is no use itself.
+func TestDemoCountsARefund(t *testing.T) {
+	s := newDemoState(demoStart, "", nil, &demoWorld{customers: []*demoCustomer{{account: "acme", instanceID: "i-1"}}})
+	s.lineItems("i-1", []ledger.LineItem{{ActivationID: "A", Quantity: 9, State: ledger.Deployed}, {ActivationID: "B", Quantity: 9, State: ledger.Deployed}})
+	at := demoStart.UnixMilli()
+	move := func(kind usage.Kind, id, lineItem, count, tokens, overdraft string) {
+		e := charged("acme", "i-1", "dana", "seat", id, at, lineItem, count, tokens, overdraft)
+		e.Kind, e.SessionID = kind, "s"
+		s.event(e)
+	}
+	move(usage.Charge, "1", "A", "0.75", "3", "0")
+	move(usage.Charge, "1", "B", "0.25", "1", "1")
+	at += 10_000 // a change: what is unused goes back, then the new use is charged
+	move(usage.Refund, "2", "B", "-0.25", "-1", "-1")
+	move(usage.Refund, "2", "A", "-0.5", "-2", "0")
+	move(usage.Charge, "2", "A", "1", "4", "0")
+	at += 10_000
+	move(usage.AutomaticCharge, "3", "A", "1", "4", "0")
+	move(usage.Refund, "4", "A", "-1", "-4", "0")
+	at += 1_000
+	move(usage.Refund, "5", "A", "-0.25", "-1", "0")
+	a := s.accounts[0]
+	got := fmt.Sprintf("granted %d, automatic %d, split %d, used %s, back %s, overdraft %s, account %s, top %s, %d moves, paid %d", s.granted, s.automatic,
+		s.split, s.tokens, s.back, s.overdraft, a.tokens, s.topUses()[0].tokens, len(s.moves), s.uses[demoItem{"seat", ""}].times)
+	if want := "granted 3, automatic 1, split 1, used 4, back 8, overdraft 0, account 4, top 4, 6 moves, paid 3"; got != want {
+		t.Errorf("%s\nnot\n%s", got, want)
+	}
+	s.now = demoStart.Add(22 * time.Second)
+	if p, l := a.pace.perSecond(s.now), a.lineItem("A"); !p.IsZero() || !l.pace.perSecond(s.now).IsZero() || l.lasts(demoStart) == "" {
+		t.Errorf("the pace is %s", p)
 	}
 }
 
@@ -215,14 +286,22 @@ func TestDemoTailSeesEveryEventOnce(t *testing.T) {
 	}
 }
 
-// The real thing, in small: what the demo counts from the API is what the books say.
-func TestDemoWorld(t *testing.T) {
+// demoParts is the demo without its view.
+type demoParts struct {
+	store  *sqlite.Store
+	server *demoServer
+	world  *demoWorld
+	state  *demoState
+}
+
+func startDemoParts(t *testing.T, testClock *time.Time) *demoParts {
+	t.Helper()
 	db := filepath.Join(t.TempDir(), "demo.db")
 	s, err := sqlite.Open(db, sqlite.Options{Create: true, Serve: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := startDemoServer(s, db, "127.0.0.1:0")
+	server, err := startDemoServerOn(s, serving{db: db, addr: "127.0.0.1:0", testClock: testClock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,25 +309,108 @@ func TestDemoWorld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range world.customers {
+	return &demoParts{s, server, world, newDemoState(time.Now(), server.addr, nil, world)}
+}
+
+// end compares what was counted from the API with the books.
+func (d *demoParts) end(t *testing.T, traffic *demoTraffic) {
+	t.Helper()
+	traffic.wait()
+	d.world.follow(d.state, traffic)
+	proof, err := engine.Verify(t.Context(), d.store)
+	if err := errors.Join(err, d.server.stop(), d.store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s, accounts := d.state, token.Amount{}
+	for _, a := range s.accounts {
+		accounts = accounts.Add(a.tokens)
+	}
+	if len(proof.Differences) > 0 || !proof.Used.Equal(s.tokens) || !proof.Used.Equal(accounts) || s.failed > 0 || s.granted == 0 || s.warning != "" {
+		t.Errorf("verify: %v, %s used; shown: %s, of accounts %s, %d granted, %d failed, %s", proof.Differences, proof.Used, s.tokens, accounts,
+			s.granted, s.failed, s.warning)
+	}
+	if s.opened == 0 || s.closed != s.opened || int(s.opened) != proof.Sessions || s.open() != 0 || s.back.Sign() <= 0 {
+		t.Errorf("%d sessions, of which %d opened, %d closed, %d still open, %s tokens back", proof.Sessions, s.opened, s.closed, s.open(), s.back)
+	}
+}
+
+// The real thing, in small: what the demo counts from the API is what the books say.
+func TestDemoWorld(t *testing.T) {
+	d := startDemoParts(t, nil)
+	for _, c := range d.world.customers {
 		for _, p := range c.purchases {
 			p.again, p.renew = 3, time.Nanosecond // what runs out is bought again at once, again and again
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	traffic := startDemoTraffic(ctx, world)
-	state := newDemoState(time.Now(), server.addr, nil, world)
-	watch(ctx, server, world, traffic, state, &demoLines{out: new(bytes.Buffer)})
-	traffic.wait()
-	world.follow(state, traffic)
-	proof, err := engine.Verify(t.Context(), s)
-	if err := errors.Join(err, server.stop(), s.Close()); err != nil {
-		t.Fatal(err)
+	traffic := startDemoTraffic(ctx, d.world)
+	watch(ctx, d.server, d.world, traffic, d.state, &demoLines{out: new(bytes.Buffer)})
+	d.end(t, traffic)
+}
+
+// A demo that is left alone: sessions are charged again, and their applications send the heartbeats that keep them alive.
+func TestDemoSessionsGoOn(t *testing.T) {
+	t.Parallel()
+	clock := time.Now().Add(time.Minute)
+	d := startDemoParts(t, &clock)
+	traffic := startDemoTraffic(t.Context(), d.world)
+	await := func(what string, done func() bool) {
+		t.Helper()
+		for end := time.Now().Add(time.Minute); !done(); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("not within a minute: %s", what)
+			}
+			d.world.follow(d.state, traffic)
+		}
 	}
-	if len(proof.Differences) > 0 || !proof.Used.Equal(state.tokens) || state.failed > 0 || state.granted == 0 || state.warning != "" {
-		t.Errorf("verify: %v, %s used; shown: %s, %d granted, %d failed, %s", proof.Differences, proof.Used, state.tokens, state.granted,
-			state.failed, state.warning)
+	advance := func(by string) {
+		t.Helper()
+		if _, err := d.world.admin.call("POST", "/farebox/v1/test-clock", "", map[string]string{"advance": by}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	agents := func() *api.Session {
+		if open := d.state.accounts[2].sessions; len(open) > 0 && open[0].State == "ACTIVE" {
+			return &open[0]
+		}
+		return nil
+	}
+	await("a session", func() bool { return agents() != nil })
+	id := agents().SessionID
+	for range 2 {
+		before := agents().ChargedFrom
+		advance("PT10M")
+		await("a heartbeat", func() bool { return agents() != nil && agents().ChargedFrom > before && agents().HeartbeatDue == 0 })
+	}
+	if agents().SessionID != id || d.state.automatic < 2 || d.state.beats < 2 {
+		t.Errorf("%d automatic charges, %d heartbeats, session %s, then %s", d.state.automatic, d.state.beats, id, agents().SessionID)
+	}
+	d.end(t, traffic)
+	if news := strings.Join(d.state.news, "\n"); !strings.Contains(news, "charged for its next period") || !strings.Contains(news, "sent the heartbeat") {
+		t.Errorf("not told: %s", news)
+	}
+}
+
+// An application lives with denials and with a session that has ended; all else is a failure.
+func TestDemoRefusals(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		body   string
+		want   bool
+	}{
+		{403, `{"correlationId":"x","requestedItems":[{"item":"a","status":{"code":"306"}}]}`, true},
+		{403, `{"type":"about:blank","title":"Forbidden","status":403,"detail":"this token is not for that instance"}`, false},
+		{403, `{"message":"this token is not for that instance"}`, false},
+		{409, `{"message":"the session is TERMINATED"}`, true},
+		{500, `{}`, false},
+	} {
+		if got := isRefused(&demoRefusal{status: c.status, body: []byte(c.body)}); got != c.want {
+			t.Errorf("%d %s: %v", c.status, c.body, got)
+		}
+	}
+	if isRefused(nil) || isRefused(errors.New("no answer")) {
+		t.Error("what is no answer is taken for a refusal")
 	}
 }
 

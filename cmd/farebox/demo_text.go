@@ -133,6 +133,11 @@ func amount(a token.Amount, digits int) string {
 	return sign + whole + "." + (fraction + strings.Repeat("0", digits))[:digits]
 }
 
+// amountShort has at most three digits after the point, and no useless ones.
+func amountShort(a token.Amount) string {
+	return strings.TrimSuffix(strings.TrimRight(amount(a, 3), "0"), ".")
+}
+
 func number(n int64) string { return amount(token.FromInt(n), 0) }
 
 // span of time as people read it: 0:42, 3h05m, 12d.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net/url"
 	"sync"
@@ -71,13 +72,40 @@ var (
 	}
 )
 
-// demoTraffic is the requesters at work. Its counters are what the callers saw.
+// demoTraffic is the requesters at work. What it counts and tells is what the callers saw.
 type demoTraffic struct {
 	stop     func()
 	running  sync.WaitGroup
 	replayed atomic.Int64 // retries that were answered from the books, and charged nothing
 	failed   atomic.Int64
 	failure  atomic.Pointer[string] // the latest
+
+	opened, closed, free, beats atomic.Int64 // sessions, those that cost nothing of them, and heartbeats
+	mu                          sync.Mutex
+	told                        []demoNews
+}
+
+// demoNews is something worth telling, though not every time that its kind happens.
+type demoNews struct{ account, kind, text string }
+
+func (t *demoTraffic) tell(c *demoCustomer, kind, format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.told = append(t.told, demoNews{c.account, kind, fmt.Sprintf(format, args...)})
+}
+
+// news returns what was told since it was last called.
+func (t *demoTraffic) news() (all []demoNews) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all, t.told = t.told, nil
+	return all
+}
+
+func (t *demoTraffic) fail(err error) {
+	text := err.Error()
+	t.failed.Add(1)
+	t.failure.Store(&text)
 }
 
 // requestEvery is the mean pause between two requests of one requester; nine of them make a few dozen a second.
@@ -94,18 +122,21 @@ func startDemoTraffic(ctx context.Context, w *demoWorld) *demoTraffic {
 		for i := range c.requesters {
 			t.running.Go(func() { t.work(ctx, c, &c.requesters[i]) })
 		}
+		for i := range c.seats {
+			t.running.Go(func() { t.sit(ctx, c, &c.seats[i]) })
+		}
 	}
 	return t
 }
 
-// wait returns when every request that was sent is answered.
+// wait returns when every request that was sent is answered, and every session is closed.
 func (t *demoTraffic) wait() {
 	t.stop()
 	t.running.Wait()
 }
 
 func (t *demoTraffic) work(ctx context.Context, c *demoCustomer, r *demoRequester) {
-	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	random := newRandom()
 	for pause(ctx, time.Duration(random.ExpFloat64()*float64(requestEvery))) {
 		request, key := r.request(random), uuid.Must(uuid.NewV7()).String()
 		t.send(c, request, key)
@@ -114,6 +145,8 @@ func (t *demoTraffic) work(ctx context.Context, c *demoCustomer, r *demoRequeste
 		}
 	}
 }
+
+func newRandom() *rand.Rand { return rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) }
 
 // pause returns false when ctx has ended.
 func pause(ctx context.Context, d time.Duration) bool {
@@ -130,27 +163,27 @@ func (t *demoTraffic) send(c *demoCustomer, request *api.AccessRequest, key stri
 	replayed, err := c.client.call("POST", path, key, request, nil)
 	switch {
 	case err != nil:
-		text := err.Error()
-		t.failed.Add(1)
-		t.failure.Store(&text)
+		t.fail(err)
 	case replayed:
 		t.replayed.Add(1)
 	}
 }
 
 func (r *demoRequester) request(random *rand.Rand) *api.AccessRequest {
-	ask := r.asks[random.IntN(len(r.asks))]
-	request := &api.AccessRequest{
-		Requester:      &api.Requester{Type: r.kind, Value: r.name, Dictionary: object("department", r.department)},
-		RequestedItems: make([]api.RequestedItem, len(ask)),
-	}
+	return &api.AccessRequest{Requester: r.requester(), RequestedItems: r.items(r.asks[random.IntN(len(r.asks))], random)}
+}
+
+func (r *demoRequester) requester() *api.Requester {
+	return &api.Requester{Type: r.kind, Value: r.name, Dictionary: object("department", r.department)}
+}
+
+func (r *demoRequester) items(ask demoAsk, random *rand.Rand) []api.RequestedItem {
+	items := make([]api.RequestedItem, len(ask))
 	for i := range ask {
 		count := ask[i].count(random)
-		request.RequestedItems[i] = api.RequestedItem{
-			Item: ask[i].item, Version: ask[i].version, Count: &count, MetaData: object("project", r.project),
-		}
+		items[i] = api.RequestedItem{Item: ask[i].item, Version: ask[i].version, Count: &count, MetaData: object("project", r.project)}
 	}
-	return request
+	return items
 }
 
 // object returns a JSON object with one member.

@@ -186,8 +186,8 @@ func writeOpening(w io.Writer, s *demoState) {
 // plainLine is a state in one line: what happened, and what each customer has left.
 func (s *demoState) plainLine() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s charges/s, %s granted, %s denied, %s tokens; left:", amount(s.requests.perSecond(s.now), 1),
-		number(s.granted), number(s.denied), amount(s.tokens, 2))
+	fmt.Fprintf(&text, "%s charges/s, %s granted, %s denied, %s tokens used, %s back, %s sessions open; left:",
+		amount(s.requests.perSecond(s.now), 1), number(s.granted), number(s.denied), amount(s.tokens, 2), amount(s.back, 2), number(s.open()))
 	for i, a := range s.accounts {
 		if i > 0 {
 			text.WriteByte(',')

@@ -5,8 +5,11 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/farebox/farebox/api"
 	"github.com/farebox/farebox/auth"
+	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/token"
 )
@@ -23,6 +26,7 @@ type demoCustomer struct {
 	account, name string
 	purchases     []*demoPurchase
 	requesters    []demoRequester
+	seats         []demoSeat
 
 	instanceID string     // once created
 	client     demoClient // with a token for that instance alone
@@ -52,19 +56,19 @@ const aYear = 365 * 24 * time.Hour
 func demoCustomers() []*demoCustomer {
 	return []*demoCustomer{
 		{
-			account: "acme", name: "Acme Motors", requesters: acmeRequesters,
+			account: "acme", name: "Acme Motors", requesters: acmeRequesters, seats: acmeSeats,
 			purchases: []*demoPurchase{
 				{name: "ACME-GIFT", series: "studio", quantity: 60, again: 60, priority: -1, kind: ledger.Free, lasts: aYear, renew: 25 * time.Second},
 				{name: "ACME-2026", series: "studio", quantity: 150, again: 500, overdraft: ledger.NumberOverdraft, limit: 100, lasts: aYear, renew: 7 * time.Second},
 			},
 		}, {
-			account: "nordwind", name: "Nordwind Energy", requesters: nordwindRequesters,
+			account: "nordwind", name: "Nordwind Energy", requesters: nordwindRequesters, seats: nordwindSeats,
 			purchases: []*demoPurchase{
 				{name: "NORD-WEEK", series: "studio", quantity: 1_200, again: 1_200, lasts: 20 * time.Second, renew: 15 * time.Second},
 				{name: "NORD-2026", series: "studio", quantity: 25_000, again: 25_000, lasts: aYear, renew: 5 * time.Second},
 			},
 		}, {
-			account: "lumen", name: "Lumen Labs", requesters: lumenRequesters,
+			account: "lumen", name: "Lumen Labs", requesters: lumenRequesters, seats: lumenSeats,
 			purchases: []*demoPurchase{
 				{name: "LUMEN-TEAM", series: "assistant", quantity: 10, again: 50, lasts: aYear / 12, renew: 35 * time.Second},
 				{name: "LUMEN-AI", series: "assistant", quantity: 18, again: 120, overdraft: ledger.UnlimitedOverdraft, lasts: aYear, renew: 25 * time.Second},
@@ -76,33 +80,53 @@ func demoCustomers() []*demoCustomer {
 func (p *demoPurchase) activationID() string { return fmt.Sprintf("%s-%d", p.name, p.bought) }
 
 // demoPrices is the price list: two series, and the next version of one, which is not in effect yet.
-func demoPrices(now time.Time) []api.RateTable {
-	item := func(name, version, rate string) api.RateItem {
+func demoPrices(now time.Time) []api.RateTable[api.RateItemV11] {
+	item := func(name, version, rate string) api.RateItemV11 {
 		r := token.MustParse(rate)
-		return api.RateItem{Name: name, Version: version, Rate: &r}
+		return api.RateItemV11{Name: name, Version: version, Rate: &r}
 	}
-	table := func(series, version string, from time.Time, items ...api.RateItem) api.RateTable {
+	table := func(series, version string, from time.Time, items ...api.RateItemV11) api.RateTable[api.RateItemV11] {
 		ms := from.UnixMilli()
-		return api.RateTable{Series: series, Version: version, EffectiveFrom: &ms, Items: items}
+		return api.RateTable[api.RateItemV11]{Series: series, Version: version, EffectiveFrom: &ms, Items: items}
 	}
-	return []api.RateTable{
+	seat := func(name, rate string) api.RateItemV11 {
+		i := item(name, "", rate)
+		i.FreeSeconds = demoFreeSeconds
+		return i
+	}
+	day := func(name, rate string) api.RateItemV11 {
+		i := item(name, "", rate)
+		i.Window = "P1D"
+		return i
+	}
+	return []api.RateTable[api.RateItemV11]{
 		table("studio", "2026.1", now.Add(-30*24*time.Hour),
 			item("render.frame", "4k", "1.75"), item("render.frame", "hd", "0.4"), item("crash.run", "", "12.5"),
-			item("cfd.hour", "", "2.5"), item("mesh.repair", "", "0.8"), item("step.export", "", "0.25")),
+			item("cfd.hour", "", "2.5"), item("mesh.repair", "", "0.8"), item("step.export", "", "0.25"),
+			seat("render.seat", "4.2"), seat("cad.seat", "6.5"), item("solver.core", "", "0.75"), day("viewer.day", "3")),
 		table("studio", "2026.2", now.Add(30*24*time.Hour),
 			item("render.frame", "8k", "6.5"), item("render.frame", "4k", "1.6"), item("render.frame", "hd", "0.4"), item("crash.run", "", "11"),
-			item("cfd.hour", "", "2.25"), item("mesh.repair", "", "0.8"), item("step.export", "", "0")),
+			item("cfd.hour", "", "2.25"), item("mesh.repair", "", "0.8"), item("step.export", "", "0"),
+			seat("render.seat", "4"), seat("cad.seat", "6"), item("solver.core", "", "0.7"), day("viewer.day", "3")),
 		// The assistant's texts are counted in thousands of words.
 		table("assistant", "2026-01", now.Add(-7*24*time.Hour),
-			item("ai.input", "", "0.0325"), item("ai.output", "", "0.13"), item("page.scan", "", "0.35"), item("speech.minute", "", "0.115")),
+			item("ai.input", "", "0.0325"), item("ai.output", "", "0.13"), item("page.scan", "", "0.35"), item("speech.minute", "", "0.115"),
+			seat("agent.seat", "1.4")),
 	}
 }
+
+// demoChargePeriod is the shortest there is, so that a demo that is left alone shows automatic charges.
+const demoChargePeriod = "PT10M"
 
 // createDemoWorld makes the world through the API, as a back office would.
 func createDemoWorld(addr, db string) (*demoWorld, error) {
 	w := &demoWorld{admin: demoClient{base: "http://" + addr}, customers: demoCustomers()}
 	var err error
 	if w.admin.token, err = demoToken(db, auth.Admin); err != nil {
+		return nil, err
+	}
+	period := api.NewConfigValue{Name: engine.SessionChargePeriod, Value: jsontext.Value(`"` + demoChargePeriod + `"`)}
+	if _, err := w.admin.call("PATCH", "/dynamicmonetization/provisioning/api/v1.1/configuration", "", period, nil); err != nil {
 		return nil, err
 	}
 	for _, table := range demoPrices(time.Now()) {
@@ -135,7 +159,7 @@ func (w *demoWorld) create(c *demoCustomer, db string) (err error) {
 	if _, err := w.admin.call("POST", demoInstances, "", in, &instance); err != nil {
 		return err
 	}
-	c.instanceID, c.client.base = instance.ID, w.admin.base
+	c.instanceID, c.client.base, c.client.instance = instance.ID, w.admin.base, instance.ID
 	if c.client.token, err = demoToken(db, auth.Client, instance.ID); err != nil {
 		return err
 	}

@@ -110,10 +110,24 @@ func (d *database) withEngine(create bool, fn func(context.Context, *engine.Engi
 	if missing != nil {
 		slog.Warn("made a new database; was that meant?", "db", d.DB)
 	}
-	e := engine.New(s, engine.Options{})
-	err = fn(context.Background(), e)
+	ctx := context.Background()
+	clock, err := clockOf(ctx, s)
+	if err != nil {
+		return errors.Join(err, s.Close())
+	}
+	e := engine.New(s, engine.Options{Clock: clock})
+	err = fn(ctx, e)
 	e.Stop()
 	return errors.Join(err, s.Close())
+}
+
+// clockOf returns how time passes in a database; nil if it was never served.
+func clockOf(ctx context.Context, s store.Store) (clock *store.Clock, err error) {
+	err = s.View(ctx, func(r store.Reader) (err error) {
+		clock, err = r.Clock()
+		return err
+	})
+	return clock, err
 }
 
 type keysCreateCmd struct {

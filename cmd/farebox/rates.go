@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -47,6 +49,9 @@ type ratesApplyCmd struct {
 func (*ratesApplyCmd) Help() string {
 	return `A YAML or JSON file has series, version, effectiveFrom and items, each with name, version and rate. A CSV file has
 the columns name, version and rate. Flags win over the file. A running server prices by the new table at once.
+
+An item or a row may also have terms: freeSeconds, such as 300 (use in a session shorter than this costs nothing), or
+window, such as P1D (one charge covers a requester's use of the item for so long). See examples/rates.
 
   farebox rates apply prices.yaml --dry-run
   farebox rates apply prices.csv --series 2026 --as 2 --effective 2026-07-01`
@@ -110,13 +115,16 @@ func (p *posting) post(t *rate.Table, dated bool, file string) error {
 	case t.Version == "":
 		t.Version = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	}
-	if err := p.date(t, dated); err != nil {
+	if err := p.date(t); err != nil {
 		return err
 	}
 	if err := t.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return p.withEngine(!p.DryRun, func(ctx context.Context, e *engine.Engine) error {
+		if p.Effective == "" && !dated {
+			t.EffectiveFromMS = e.Now()
+		}
 		if err := p.show(e.Settings().Rates, t); err != nil {
 			return err
 		}
@@ -132,11 +140,9 @@ func (p *posting) post(t *rate.Table, dated bool, file string) error {
 	})
 }
 
-func (p *posting) date(t *rate.Table, dated bool) error {
+// date takes over the date that the flags give.
+func (p *posting) date(t *rate.Table) error {
 	if p.Effective == "" {
-		if !dated {
-			t.EffectiveFromMS = time.Now().UnixMilli()
-		}
 		return nil
 	}
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
@@ -179,13 +185,12 @@ func (*ratesListCmd) Help() string { return "  farebox rates list --db ./farebox
 
 // Run is the verb.
 func (cmd *ratesListCmd) Run() error {
-	return cmd.withRates(func(rates *rate.Catalog) error {
+	return cmd.withRates(func(rates *rate.Catalog, nowMS int64) error {
 		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "SERIES\tVERSION\tEFFECTIVE FROM\tCREATED\tITEMS\t")
-		now := time.Now().UnixMilli()
 		for _, t := range rates.Tables() {
 			mark := ""
-			if rates.Effective(t.Series, now) == t {
+			if rates.Effective(t.Series, nowMS) == t {
 				mark = "effective"
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", t.Series, t.Version, timeText(t.EffectiveFromMS), timeText(t.CreatedMS), len(t.Items), mark)
@@ -194,13 +199,21 @@ func (cmd *ratesListCmd) Run() error {
 	})
 }
 
-// withRates opens a database to read its rate tables.
-func (d *database) withRates(fn func(*rate.Catalog) error) error {
+// withRates opens a database to read its rate tables, at its time.
+func (d *database) withRates(fn func(rates *rate.Catalog, nowMS int64) error) error {
 	s, err := d.open(sqlite.Options{Read: true})
 	if err != nil {
 		return err
 	}
-	return errors.Join(fn(s.Settings().Rates), s.Close())
+	nowMS := time.Now().UnixMilli()
+	clock, err := clockOf(context.Background(), s)
+	if err == nil && clock != nil && clock.Test {
+		nowMS = clock.NowMS
+	}
+	if err == nil {
+		err = fn(s.Settings().Rates, nowMS)
+	}
+	return errors.Join(err, s.Close())
 }
 
 type ratesShowCmd struct {
@@ -217,8 +230,8 @@ func (*ratesShowCmd) Help() string {
 
 // Run is the verb.
 func (cmd *ratesShowCmd) Run() error {
-	return cmd.withRates(func(rates *rate.Catalog) error {
-		t := rates.Effective(cmd.Series, time.Now().UnixMilli())
+	return cmd.withRates(func(rates *rate.Catalog, nowMS int64) error {
+		t := rates.Effective(cmd.Series, nowMS)
 		if cmd.Revision != "" {
 			t = rates.Find(cmd.Series, cmd.Revision)
 		}
@@ -226,13 +239,27 @@ func (cmd *ratesShowCmd) Run() error {
 			return fmt.Errorf("%s has no such table; `farebox rates list` shows what there is", seriesText(cmd.Series))
 		}
 		slog.Info("rate table", "series", t.Series, "version", t.Version, "effective", timeText(t.EffectiveFromMS))
-		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "NAME\tVERSION\tRATE")
-		for _, item := range t.Items {
-			if strings.Contains(item.Name, cmd.Item) {
-				fmt.Fprintf(w, "%s\t%s\t%s\n", item.Name, item.Version, item.Rate)
-			}
-		}
-		return w.Flush()
+		return printItems(os.Stdout, slices.DeleteFunc(slices.Clone(t.Items), func(item rate.Item) bool {
+			return !strings.Contains(item.Name, cmd.Item)
+		}))
 	})
+}
+
+// printItems has a column of terms only where there are some: most tables have none.
+func printItems(to io.Writer, items []rate.Item) error {
+	terms := slices.ContainsFunc(items, func(item rate.Item) bool { return item.Terms() != "" })
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	header := "NAME\tVERSION\tRATE"
+	if terms {
+		header += "\tTERMS"
+	}
+	fmt.Fprintln(w, header)
+	for _, item := range items {
+		line := fmt.Sprintf("%s\t%s\t%s", item.Name, item.Version, item.Rate)
+		if terms {
+			line += "\t" + item.Terms()
+		}
+		fmt.Fprintln(w, line)
+	}
+	return w.Flush()
 }

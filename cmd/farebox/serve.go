@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/server"
@@ -17,8 +18,9 @@ import (
 )
 
 type serveCmd struct {
-	Addr     string `default:"127.0.0.1:8080" help:"Where to listen; port 0 picks a free one." placeholder:"HOST:PORT" env:"FAREBOX_ADDR"`
-	database `embed:""`
+	Addr      string     `default:"127.0.0.1:8080" help:"Where to listen; port 0 picks a free one." placeholder:"HOST:PORT" env:"FAREBOX_ADDR"`
+	TestClock *time.Time `help:"Let time pass only when an administrator advances it, from this time on such as 2026-01-01T00:00:00Z. For tests, on a database of their own." placeholder:"TIME"`
+	database  `embed:""`
 }
 
 // Help adds to --help.
@@ -26,7 +28,12 @@ func (*serveCmd) Help() string {
 	return `On the first start with an empty database it makes an administration and a client key pair. The private halves lie
 beside the database as FILE.admin.pem and FILE.client.pem; "farebox token" finds them there.
 
-  farebox serve --addr 127.0.0.1:8080 --db ./farebox.db`
+With --test-clock an integration test can live through months in seconds: POST /farebox/v1/test-clock {"advance":"PT1H"} answers
+when every automatic charge, deadline and lapse up to then has been made. A database keeps the kind of clock it was first
+served with; a test clock goes on where it stood. Tokens (JWT) are judged by real time in any case.
+
+  farebox serve --addr 127.0.0.1:8080 --db ./farebox.db
+  farebox serve --db ./test.db --test-clock 2026-01-01T00:00:00Z`
 }
 
 // Run is the verb.
@@ -38,26 +45,51 @@ func (cmd *serveCmd) Run() error {
 	defer func() { logError("closing the database", s.Close()) }()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return serve(ctx, s, cmd.DB, cmd.Addr, func(addr string) {
-		slog.Info("serving", "addr", addr, "db", cmd.DB, "docs", "http://"+addr+"/docs/")
+	return serve(ctx, s, serving{cmd.DB, cmd.Addr, cmd.TestClock}, func(addr string, e *engine.Engine) {
+		about := []any{"addr", addr, "db", cmd.DB, "docs", "http://" + addr + "/docs/"}
+		if e.HasTestClock() {
+			about = append(about, "testClock", timeText(e.Now()))
+		}
+		slog.Info("serving", about...)
 	})
 }
 
+// serving says what is served, and where.
+type serving struct {
+	db, addr  string
+	testClock *time.Time // nil: the time of the world
+}
+
 // serve answers requests until ctx ends. It tells the address it listens on when it is ready.
-func serve(ctx context.Context, s store.Store, db, addr string, ready func(addr string)) error {
+func serve(ctx context.Context, s store.Store, what serving, ready func(addr string, e *engine.Engine)) error {
+	clock, err := engine.ServedBy(ctx, s, what.testClock)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what.db, err)
+	}
 	metrics := engine.NewMetrics()
-	e := engine.New(s, engine.Options{Metrics: metrics})
+	e := engine.New(s, engine.Options{Metrics: metrics, Serve: true, Clock: clock})
 	defer e.Stop()
-	if err := firstKeys(ctx, e, db); err != nil {
+	if err := firstKeys(ctx, e, what.db); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w", addr, err)
+	if what.testClock != nil && what.testClock.UnixMilli() > e.Now() {
+		if err := advance(ctx, e, what.testClock.UnixMilli()); err != nil {
+			return err
+		}
 	}
-	ready(listener.Addr().String())
+	listener, err := net.Listen("tcp", what.addr)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w", what.addr, err)
+	}
+	ready(listener.Addr().String(), e)
 	err = server.New(e, metrics).Serve(ctx, listener)
 	slog.Info("stopped")
+	return err
+}
+
+func advance(ctx context.Context, e *engine.Engine, toMS int64) error {
+	to := func(int64) int64 { return toMS }
+	_, _, err := e.AdvanceClock(ctx, nil, to, func(int64, int) (*store.Answer, error) { return new(store.Answer), nil })
 	return err
 }
 

@@ -36,7 +36,7 @@ func (cmd *verifyCmd) Run() error {
 	if proof.More > 0 {
 		fmt.Printf("… and %d more\n", proof.More)
 	}
-	fmt.Printf("%d line items, %d receipts, %d usage events, %s tokens used\n", proof.LineItems, proof.Receipts, proof.Events, proof.Used)
+	fmt.Printf("%d line items, %d sessions, %d receipts, %d usage events, %s tokens used\n", proof.LineItems, proof.Sessions, proof.Receipts, proof.Events, proof.Used)
 	if n := len(proof.Differences) + proof.More; n > 0 {
 		return fmt.Errorf("%d differences", n)
 	}
