@@ -30,7 +30,11 @@ type Table struct {
 	Series, Version string
 	From            int64
 	Rates           map[[2]string]*big.Rat
+	Terms           map[[2]string]Terms // of those that have any
 }
+
+// Terms are what a rate table says of an item besides its rate.
+type Terms struct{ Free, Window int64 } // milliseconds
 
 // Request is a one-off access request on an instance.
 type Request struct {
@@ -71,6 +75,9 @@ func (t *Table) String() string {
 	fmt.Fprintf(&b, "table %q %q from %d", t.Series, t.Version, t.From)
 	for item, rate := range t.Rates {
 		fmt.Fprintf(&b, " | %q version %q at %s", item[0], item[1], text(rate))
+		if terms, any := t.Terms[item]; any {
+			fmt.Fprintf(&b, " free for %d ms, window of %d ms", terms.Free, terms.Window)
+		}
 	}
 	return b.String()
 }
@@ -106,6 +113,9 @@ type Event struct {
 	Count, Rate, Tokens, Overdraft, Used *big.Rat
 	Quantity                             int64
 	Series, TableVersion                 string
+
+	Session, Requester    string
+	Written, CoveredUntil int64
 }
 
 // Statuses, as v1.0 codes them.

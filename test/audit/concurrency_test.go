@@ -149,7 +149,7 @@ func (h *hot) settle(granted_ int) {
 		h.Errorf("verify: %v, %v", proof, err)
 	}
 	h.engine.Stop()
-	if _, _, err := h.engine.Charge(&engine.Charge{InstanceID: h.instance}); problem.KindOf(err) != problem.Unavailable {
+	if _, _, err := h.engine.Charge(&engine.Charge{InstanceID: h.instance, Request: new(Request).real()}); problem.KindOf(err) != problem.Unavailable {
 		h.Errorf("an engine that was stopped answers %v", err)
 	}
 	if err := h.store.Close(); err != nil {

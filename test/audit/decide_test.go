@@ -61,7 +61,7 @@ func oneDecision(t *rapid.T, w *Twin, book *ledger.Book, prices *ledger.Prices) 
 		before[l.ActivationID] = l.Used.String()
 	}
 	real := request.real()
-	receipt := usage.NewReceipt("id", dawn, book, real, access.Decide(book, prices, real))
+	receipt := usage.NewReceipt("id", dawn, book, real, access.Decide(book, prices, nil, real))
 	got := answerOf(receipt)
 	first := len(w.Events)
 	want, _, _ := w.Charge(request, "", "", got)
@@ -116,7 +116,7 @@ func TestDecisionsAgreeWithTwinAtTheEndsOfTheRange(t *testing.T) {
 				request.Items = append(request.Items, Ask{Item: "x", Count: R(anyHuge.Draw(t, "count")), Partial: rapid.Bool().Draw(t, "partial")})
 			}
 			real := request.real()
-			receipt := usage.NewReceipt("id", dawn, book, real, access.Decide(book, prices, real))
+			receipt := usage.NewReceipt("id", dawn, book, real, access.Decide(book, prices, nil, real))
 			got := answerOf(receipt)
 			if want, _, _ := w.Charge(request, "", "", got); answerText(got) != answerText(want) {
 				t.Fatalf("the answer to %s is\n%s\nwant\n%s", request.String(), answerText(got), answerText(want))

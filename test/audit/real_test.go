@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"os"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -21,9 +22,15 @@ import (
 // check runs a random test as often and as long as the environment says, unless rapid's flags do.
 func check(t *testing.T, property func(*rapid.T)) {
 	t.Helper()
+	checkTimes(t, "25", property)
+}
+
+// checkTimes is check with a number of its own for when neither says how often.
+func checkTimes(t *testing.T, times string, property func(*rapid.T)) {
+	t.Helper()
 	told := map[string]bool{}
 	flag.Visit(func(f *flag.Flag) { told[f.Name] = !set[f.Name] })
-	for name, otherwise := range map[string][2]string{"rapid.checks": {"FAREBOX_AUDIT_CHECKS", "25"}, "rapid.steps": {"FAREBOX_AUDIT_STEPS", "60"}} {
+	for name, otherwise := range map[string][2]string{"rapid.checks": {"FAREBOX_AUDIT_CHECKS", times}, "rapid.steps": {"FAREBOX_AUDIT_STEPS", "60"}} {
 		value := cmp.Or(os.Getenv(otherwise[0]), otherwise[1])
 		if told[name] {
 			continue
@@ -56,7 +63,10 @@ func (l LineItem) real() ledger.LineItem {
 func (t *Table) real() *rate.Table {
 	real := &rate.Table{Series: t.Series, Version: t.Version, EffectiveFromMS: t.From}
 	for item, price := range t.Rates {
-		real.Items = append(real.Items, rate.Item{Name: item[0], Version: item[1], Rate: amount(price)})
+		terms := t.Terms[item]
+		real.Items = append(real.Items, rate.Item{
+			Name: item[0], Version: item[1], Rate: amount(price), FreeSeconds: terms.Free / 1000, Window: time.Duration(terms.Window) * time.Millisecond,
+		})
 	}
 	return real
 }
@@ -89,6 +99,7 @@ func eventOf(e *usage.Event) Event {
 		CorrelationID: e.CorrelationID, Kind: string(e.Kind), Status: string(e.Status), Time: e.UsageTimeMS, Instance: e.InstanceID,
 		LineItem: e.ActivationID, Item: e.Item, Version: e.ItemVersion, Count: rat(e.Count), Rate: rat(e.Rate), Tokens: rat(e.Tokens),
 		Overdraft: rat(e.Overdraft), Used: rat(e.Used), Quantity: e.EntitledCount, Series: e.RateTableSeries, TableVersion: e.RateTableVersion,
+		Session: e.SessionID, Requester: e.Requester.Value, Written: e.WriteTimeMS, CoveredUntil: e.CoveredUntilMS,
 	}
 }
 
@@ -106,6 +117,7 @@ func how(err error) string {
 	}
 	for kind, word := range map[problem.Kind]string{
 		problem.Invalid: Invalid, problem.NotFound: NotFound, problem.Conflict: Conflict, problem.KeyReused: KeyReused,
+		problem.Ended: Ended, problem.Unavailable: Unavailable,
 	} {
 		if problem.KindOf(err) == kind {
 			return word

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -32,7 +34,8 @@ func TestDemoInAPipe(t *testing.T) {
 	in := bufio.NewReader(out)
 	shown := readUntil(t, in, "access-request\n", " charges/s, ")
 	tryHints(t, shown)
-	shown += readUntil(t, in, " was split over ", " is in overdraft\n", " was denied ")
+	shown += readUntil(t, in, " was split over ", " is in overdraft\n", " was denied ",
+		" changed what a session uses: ", " halted a session: ", ", for free: ", " were used\n", " for 0 tokens, paid for until ")
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -44,9 +47,7 @@ func TestDemoInAPipe(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("SIGTERM: %v", err)
 	}
-	if !strings.Contains(shown, "all balances agree") {
-		t.Errorf("no verified end:\n%s", shown)
-	}
+	expectProof(t, shown)
 	if at := strings.IndexFunc(shown, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f }); at >= 0 {
 		t.Errorf("a control code at %q", shown[at:min(at+20, len(shown))])
 	}
@@ -54,6 +55,37 @@ func TestDemoInAPipe(t *testing.T) {
 		t.Errorf("stderr: %s", &stderr)
 	}
 	expectEmpty(t, temp)
+}
+
+var (
+	sessionsShown = regexp.MustCompile(`  (\d+) sessions opened, (\d+) closed, (\d+) free; `)
+	tokensShown   = regexp.MustCompile(`  ([\d,.]+) tokens charged, ([\d,.]+) of them given back by sessions\n  ([\d,.]+) tokens used, `)
+	proofShown    = regexp.MustCompile(`verify: all balances agree\n  \d+ line items, (\d+) sessions, .* usage events, ([\d.]+) tokens used\n`)
+)
+
+// expectProof compares what was counted from the API with what the books say. All sessions are closed by then.
+func expectProof(t testing.TB, shown string) {
+	t.Helper()
+	sessions, tokens, proof := sessionsShown.FindStringSubmatch(shown), tokensShown.FindStringSubmatch(shown), proofShown.FindStringSubmatch(shown)
+	if sessions == nil || tokens == nil || proof == nil || strings.Contains(shown, "requests failed") {
+		t.Fatalf("no verified end:\n%s", shown)
+	}
+	if sessions[1] != proof[1] || sessions[2] != proof[1] || sessions[1] == "0" {
+		t.Errorf("sessions: %q, in the books %s", sessions[0], proof[1])
+	}
+	cents := func(text string) int { // shown are two digits, the rest cut off
+		t.Helper()
+		whole, fraction, _ := strings.Cut(strings.ReplaceAll(text, ",", ""), ".")
+		n, err := strconv.Atoi(whole + (fraction + "00")[:2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	charged, back, used := cents(tokens[1]), cents(tokens[2]), cents(tokens[3])
+	if off := charged - back - used; off < 0 || off > 1 || back == 0 || used != cents(proof[2]) {
+		t.Errorf("%q, in the books %s used", tokens[0], proof[2])
+	}
 }
 
 func demo(temp string, args ...string) *exec.Cmd {

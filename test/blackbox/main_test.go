@@ -106,10 +106,10 @@ type server struct {
 const patience = 60 * time.Second
 
 // start serves a database and waits until it answers.
-func start(t testing.TB, db string) *server {
+func start(t testing.TB, db string, flags ...string) *server {
 	t.Helper()
 	s := &server{t: t, db: db, logs: &logs{serving: make(chan string, 1)}, done: make(chan struct{})}
-	s.cmd = exec.Command(farebox, "serve", "--addr", "127.0.0.1:0", "--db", db, "--log-format", "json")
+	s.cmd = exec.Command(farebox, append([]string{"serve", "--addr", "127.0.0.1:0", "--db", db, "--log-format", "json"}, flags...)...)
 	s.cmd.Env, s.cmd.Stderr = environment(), s.logs
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)

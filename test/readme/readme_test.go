@@ -1,4 +1,4 @@
-// Package readme runs the README's tour, so that what newcomers are told to type works.
+// Package readme runs the README's tour and the guides, so that what newcomers are told to type works.
 package readme
 
 import (
@@ -13,15 +13,34 @@ import (
 	"time"
 )
 
-// step is a block of commands and what the README says they print; in that, … stands for anything on a line.
+// step is a block of commands and what the text says they print; in that, … stands for anything on a line.
 type step struct{ commands, want string }
 
 func TestTour(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+	text := read(t, "README.md")
+	_, text, _ = strings.Cut(text, "## A five-minute tour")
+	text, _, _ = strings.Cut(text, "\n## ")
+	follow(t, text, 8)
+}
+
+func TestSessionsGuide(t *testing.T) {
+	follow(t, "```sh\nmake build\nexport PATH=$PWD/bin:$PATH\n```\n"+read(t, "docs/sessions.md"), 8)
+}
+
+func read(t *testing.T, file string) string {
+	text, err := os.ReadFile("../../" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps := tour(t, string(text))
+	return string(text)
+}
+
+// follow types what a text tells to, which is at least so many steps.
+func follow(t *testing.T, text string, least int) {
+	steps := stepsOf(t, text)
+	if len(steps) < least {
+		t.Fatalf("found only %d steps", len(steps))
+	}
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
@@ -29,15 +48,13 @@ func TestTour(t *testing.T) {
 	got := runAll(t, root, steps)
 	for i, s := range steps {
 		if s.want != "" && !matches(s.want, got[i]) {
-			t.Errorf("%s\nprinted:\n%s\nthe README says:\n%s", s.commands, got[i], s.want)
+			t.Errorf("%s\nprinted:\n%s\nthe text says:\n%s", s.commands, got[i], s.want)
 		}
 	}
 }
 
-func tour(t *testing.T, readme string) (steps []step) {
-	_, readme, _ = strings.Cut(readme, "## A five-minute tour")
-	readme, _, _ = strings.Cut(readme, "\n## ")
-	for _, block := range regexp.MustCompile("(?s)```(sh|text)\n(.*?)```").FindAllStringSubmatch(readme, -1) {
+func stepsOf(t *testing.T, text string) (steps []step) {
+	for _, block := range regexp.MustCompile("(?s)```(sh|text)\n(.*?)```").FindAllStringSubmatch(text, -1) {
 		switch {
 		case block[1] == "sh":
 			steps = append(steps, step{commands: block[2]})
@@ -46,9 +63,6 @@ func tour(t *testing.T, readme string) (steps []step) {
 		default:
 			steps[len(steps)-1].want = block[2]
 		}
-	}
-	if len(steps) < 8 {
-		t.Fatalf("found only %d steps", len(steps))
 	}
 	return steps
 }
@@ -59,8 +73,9 @@ func runAll(t *testing.T, root string, steps []step) []string {
 	var script strings.Builder
 	fmt.Fprintf(&script, "set -eu\nexec 2>&1\nmake() { command make -s -C %q \"$@\"; }\n", root)
 	fmt.Fprintf(&script, "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n")
+	addr := freeAddr(t)
 	for _, s := range steps {
-		commands := strings.ReplaceAll(s.commands, "127.0.0.1:8080", freeAddr(t))
+		commands := strings.ReplaceAll(s.commands, "127.0.0.1:8080", addr)
 		commands = strings.ReplaceAll(commands, "$PWD/bin", root+"/bin")
 		fmt.Fprintf(&script, "%s\necho '%s'\n", commands, mark)
 	}
@@ -75,20 +90,15 @@ func runAll(t *testing.T, root string, steps []step) []string {
 	return strings.Split(string(out), mark+"\n")
 }
 
-var addr string
-
 func freeAddr(t *testing.T) string {
-	if addr == "" {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		addr = l.Addr().String()
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return addr
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return l.Addr().String()
 }
 
 func matches(want, got string) bool {

@@ -16,7 +16,7 @@ import (
 // [ITEM[@VERSION] COUNT [meta=JSON]], with more items on lines of their own.
 func (w *world) ask(a args, more []string) string {
 	if at, found := a.named["at"]; found {
-		w.nowMS.Store(w.time(at))
+		w.setNow(w.time(at))
 	}
 	instance := w.instance(a.or("in", "acme"))
 	version := a.version("v1.0")
@@ -35,11 +35,7 @@ func (w *world) ask(a args, more []string) string {
 	if err := json.Unmarshal([]byte(answer.body), &out); err != nil {
 		w.Fatal(err)
 	}
-	var text string
-	if answer.header.Get("Idempotent-Replayed") == "true" {
-		text = "replayed\n"
-	}
-	return text + w.describe(&out, w.eventsOf(map[string]string{"instanceId": instance}))
+	return replayed(answer) + w.describe(&out, w.eventsOf(map[string]string{"instanceId": instance}))
 }
 
 func (w *world) askBody(a args, more []string) string {
@@ -49,10 +45,6 @@ func (w *world) askBody(a args, more []string) string {
 			flags += fmt.Sprintf(`,%q:true`, name)
 		}
 	}
-	dictionary := ""
-	if value, found := a.named["dictionary"]; found {
-		dictionary = `,"dictionary":` + value
-	}
 	var items []string
 	if len(a.alone) > 0 {
 		items = append(items, w.item(a))
@@ -60,8 +52,16 @@ func (w *world) askBody(a args, more []string) string {
 	for _, line := range more {
 		items = append(items, w.item(parseArgs("item "+line)))
 	}
-	return fmt.Sprintf(`{"requester":{"type":%q,"value":%q%s},"requestedItems":[%s]%s}`,
-		a.or("type", "user"), a.or("requester", "alice"), dictionary, strings.Join(items, ","), flags)
+	return fmt.Sprintf(`{"requester":%s,"requestedItems":[%s]%s}`, w.requester(a), strings.Join(items, ","), flags)
+}
+
+// requester: [type=] [requester=] [dictionary=JSON]
+func (w *world) requester(a args) string {
+	dictionary := ""
+	if value, found := a.named["dictionary"]; found {
+		dictionary = `,"dictionary":` + value
+	}
+	return fmt.Sprintf(`{"type":%q,"value":%q%s}`, a.or("type", "user"), a.or("requester", "alice"), dictionary)
 }
 
 // item: ITEM[@VERSION] COUNT [meta=JSON]
@@ -77,7 +77,8 @@ func (w *world) item(a args) string {
 	return fmt.Sprintf(`{"item":%q,"version":%q,"count":%s%s}`, name, version, a.alone[1], meta)
 }
 
-// describe puts an answer into words, one line an item. Only the events know the overdraft; and they must tell the same.
+// describe puts an answer into words, one line an item, after what was given back. Only the events know the overdraft and what was
+// given back; and they must tell the same.
 func (w *world) describe(answer *api.AccessAnswer, events []usage.Event) string {
 	var of []usage.Event
 	for _, e := range events {
@@ -85,7 +86,12 @@ func (w *world) describe(answer *api.AccessAnswer, events []usage.Event) string 
 			of = append(of, e)
 		}
 	}
-	var out []string
+	refunds := 0
+	for refunds < len(of) && of[refunds].Kind == usage.Refund {
+		refunds++
+	}
+	out := describeRefunds(of[:refunds])
+	of = of[refunds:]
 	for i := range answer.RequestedItems {
 		item := &answer.RequestedItems[i]
 		n := max(1, len(item.LineItems))
@@ -129,6 +135,9 @@ func (w *world) describeItem(item *api.AnsweredItem, events []usage.Event) strin
 	}
 	if !sum.Equal(item.TotalTokensCharged) || !count.Equal(item.Count) {
 		w.Fatalf("%s: %s tokens for %s, its events add up to %s tokens for %s", name, item.TotalTokensCharged, item.Count, sum, count)
+	}
+	if item.CoveredUntil != 0 {
+		shares[len(shares)-1] += ", covered until " + w.shortTime(item.CoveredUntil)
 	}
 	return line + item.TotalTokensCharged.String() + " tokens = " + strings.Join(shares, ", ")
 }

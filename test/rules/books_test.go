@@ -37,21 +37,33 @@ func (w *world) createInstance(a args) string {
 	return outcome(answer)
 }
 
-// rateTable: rate-table VERSION [series=NAME] [from=TIME]: ITEM[@VERSION] RATE, ...
+// rateTable: rate-table VERSION [series=NAME] [from=TIME]: ITEM[@VERSION] RATE [free=SECONDS] [window=DURATION], ... It speaks v1.1 if
+// an item has such terms.
 func (w *world) rateTable(line string) string {
 	head, list, _ := strings.Cut(line, ": ")
 	a := parseArgs(head)
+	api := "v1.0"
 	var items []string
 	for _, item := range strings.Split(list, ", ") {
-		words := strings.Fields(item)
-		if len(words) != 2 {
+		of := parseArgs("item " + item)
+		if len(of.alone) != 2 {
 			w.Fatalf("%q is not ITEM RATE", item)
 		}
-		name, version, _ := strings.Cut(words[0], "@")
-		items = append(items, fmt.Sprintf(`{"name":%q,"version":%q,"rate":%s}`, name, version, words[1]))
+		name, version, _ := strings.Cut(of.alone[0], "@")
+		terms := ""
+		if free, found := of.named["free"]; found {
+			terms += `,"freeSeconds":` + free
+		}
+		if window, found := of.named["window"]; found {
+			terms += fmt.Sprintf(`,"window":%q`, window)
+		}
+		if terms != "" {
+			api = "v1.1"
+		}
+		items = append(items, fmt.Sprintf(`{"name":%q,"version":%q,"rate":%s%s}`, name, version, of.alone[1], terms))
 	}
 	return outcome(w.do(request{
-		method: http.MethodPost, path: "/provisioning/api/v1.0/rate-tables",
+		method: http.MethodPost, path: "/provisioning/api/" + api + "/rate-tables",
 		body: fmt.Sprintf(`{"series":%q,"version":%q,"effectiveFrom":%d,"items":[%s]}`,
 			a.or("series", ""), a.alone[0], w.time(a.or("from", "2026-01-01")), strings.Join(items, ",")),
 	}))
@@ -100,11 +112,11 @@ func (w *world) deleteLineItem(a args) string {
 	}))
 }
 
-// config: config NAME=VALUE
+// config: config NAME=VALUE; it speaks v1.1.
 func (w *world) config(a args) string {
 	for name, value := range a.named {
 		answer := w.do(request{
-			method: http.MethodPatch, path: "/provisioning/api/v1.0/configuration",
+			method: http.MethodPatch, path: "/provisioning/api/v1.1/configuration",
 			body: fmt.Sprintf(`{"name":%q,"value":%q}`, name, value),
 		})
 		if answer.status != http.StatusOK {
@@ -114,18 +126,57 @@ func (w *world) config(a args) string {
 	return "ok"
 }
 
-// setClock: clock TIME, or clock +DURATION
+// setClock: clock TIME [late]
 func (w *world) setClock(a args) string {
-	w.nowMS.Store(w.time(a.alone[0]))
+	if a.flag("late") {
+		w.setLate(w.time(a.alone[0]))
+	} else {
+		w.setNow(w.time(a.alone[0]))
+	}
 	return readableTime(w.nowMS.Load())
 }
 
-// time reads a time, or a distance from now such as +12h, -1ms or +30d, in milliseconds.
+// setNow lets time pass and has everything made that is due by then.
+func (w *world) setNow(ms int64) {
+	w.nowMS.Store(ms)
+	w.books, w.late = "", false
+	if _, err := w.engine.CatchUp(ms); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// setLate lets time pass without anything being made.
+func (w *world) setLate(ms int64) {
+	w.nowMS.Store(ms)
+	w.books, w.late = "", true
+}
+
+// restartAt: restart TIME
+func (w *world) restartAt(a args) string {
+	w.restart(w.time(a.alone[0]))
+	return readableTime(w.nowMS.Load())
+}
+
+// restart stops the server and starts it again at a time, when nothing of what became due meanwhile has been made yet.
+func (w *world) restart(ms int64) {
+	w.stop()
+	w.setLate(ms)
+	w.start()
+}
+
+// time reads a time, in milliseconds: a date with or without a time, 10:30 on the clock's day, or a distance from now such as
+// +12h, -1ms or +30d.
 func (w *world) time(text string) int64 {
 	if sign := text[0]; sign == '+' || sign == '-' {
 		return w.nowMS.Load() + w.duration(text).Milliseconds()
 	}
 	t, ok := parseTime(text)
+	if !ok {
+		t, ok = parseTime(w.now().Format(time.DateOnly) + "T" + text + "Z")
+	}
+	if !ok {
+		t, ok = parseTime(w.now().Format(time.DateOnly) + "T" + text + ":00Z")
+	}
 	if !ok {
 		w.Fatalf("%q is not a time such as 2026-03-01 or 2026-03-01T12:00:00.000Z", text)
 	}
@@ -190,7 +241,7 @@ func (w *world) events(a args) string {
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, strings.Join(columns, "\t"))
 	for _, e := range w.eventsOf(filter) {
-		fmt.Fprintln(table, w.readable(strings.Join(cells(e, columns), "\t")))
+		fmt.Fprintln(table, w.readable(strings.Join(w.cells(e, columns), "\t")))
 	}
 	if err := table.Flush(); err != nil {
 		w.Fatal(err)
@@ -198,13 +249,15 @@ func (w *world) events(a args) string {
 	return text.String()
 }
 
-// cells returns an event's values in the columns of the export (D34).
-func cells(e usage.Event, columns []string) []string {
+// cells returns an event's values in the columns of the export (D34); TIME is USAGE_TIME, short.
+func (w *world) cells(e usage.Event, columns []string) []string {
 	row := e.Row()
 	out := make([]string, len(columns))
 	for i, column := range columns {
 		at := slices.Index(usage.Columns, column)
 		switch {
+		case column == "TIME":
+			out[i] = w.shortTime(e.UsageTimeMS)
 		case at < 0:
 			out[i] = "NO SUCH COLUMN"
 		case row[at] == "":

@@ -110,6 +110,9 @@ func (w *world) expand(text string) string {
 		if name == "nowhere" {
 			return nowhere
 		}
+		if s, found := w.sessions[name]; found {
+			return s.id
+		}
 		return w.instance(name)
 	})
 	text = byteNotation.ReplaceAllStringFunc(text, func(s string) string {
@@ -151,6 +154,9 @@ func (w *world) readable(text string) string {
 	for name, id := range w.instances {
 		text = strings.ReplaceAll(text, id, "{"+name+"}")
 	}
+	for name, s := range w.sessions {
+		text = strings.ReplaceAll(text, s.id, "{"+name+"}")
+	}
 	text = strings.ReplaceAll(text, nowhere, "{nowhere}")
 	if strings.Contains(text, "BEGIN PUBLIC KEY") {
 		text = namePublicKeys(text)
@@ -163,7 +169,7 @@ func (w *world) readable(text string) string {
 	return runs(text)
 }
 
-// runs writes long runs of one character as <<300*x>>.
+// runs writes long runs of one character as <<300*x>>, but for the blanks of tables.
 func runs(text string) string {
 	const long = 40
 	var b strings.Builder
@@ -172,7 +178,7 @@ func runs(text string) string {
 		for i+n < len(text) && text[i+n] == text[i] {
 			n++
 		}
-		if n < long {
+		if n < long || text[i] == ' ' {
 			b.WriteString(text[i : i+n])
 		} else {
 			fmt.Fprintf(&b, "<<%d*%c>>", n, text[i])
@@ -203,4 +209,18 @@ func readableTime(ms int64) string {
 		layout = timeLayouts[1]
 	}
 	return time.UnixMilli(ms).UTC().Format(layout)
+}
+
+// shortTime leaves out the date if it is the clock's.
+func (w *world) shortTime(ms int64) string {
+	t := time.UnixMilli(ms).UTC()
+	switch {
+	case t.Format(time.DateOnly) != w.now().Format(time.DateOnly):
+		return readableTime(ms)
+	case ms%60_000 == 0:
+		return t.Format("15:04")
+	case ms%1000 == 0:
+		return t.Format("15:04:05")
+	}
+	return t.Format("15:04:05.000")
 }

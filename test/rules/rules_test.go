@@ -44,6 +44,10 @@ func (w *world) directive(d *datadriven.TestData) string {
 		return w.given(strings.Split(d.Input, "\n"))
 	case "ask":
 		return w.ask(parseArgs(line), lines(d.Input))
+	case "use":
+		return w.use(parseArgs(line), lines(d.Input))
+	case "timeline":
+		return w.timeline(parseArgs(line), lines(d.Input))
 	case "http":
 		return w.http(parseArgs(line), d.Input)
 	case "each":
@@ -74,7 +78,7 @@ func directiveLine(d *datadriven.TestData) string {
 func (w *world) given(commands []string) string {
 	var failed []string
 	for _, line := range commands {
-		if answer := w.command(line); answer != "ok" && !strings.HasPrefix(line, "clock") {
+		if answer := w.givenCommand(line); answer != "ok" {
 			failed = append(failed, line+" -> "+answer)
 		}
 	}
@@ -82,6 +86,18 @@ func (w *world) given(commands []string) string {
 		return strings.Join(failed, "\n")
 	}
 	return "ok"
+}
+
+func (w *world) givenCommand(line string) string {
+	switch a := parseArgs(line); a.command {
+	case "clock", "restart":
+		w.command(line)
+		return "ok"
+	case "use":
+		_, answer := w.askInSession(a, nil)
+		return outcome(answer)
+	}
+	return w.command(line)
 }
 
 // command runs a command of one line.
@@ -102,6 +118,8 @@ func (w *world) command(line string) string {
 		return w.config(a)
 	case "clock":
 		return w.setClock(a)
+	case "restart":
+		return w.restartAt(a)
 	case "balances":
 		return w.balances(a)
 	case "events":
@@ -114,6 +132,18 @@ func (w *world) command(line string) string {
 		return w.nameToken(a)
 	case "ask":
 		return w.ask(a, nil)
+	case "session":
+		return w.createSession(a)
+	case "use":
+		return w.use(a, nil)
+	case "heartbeat":
+		return w.heartbeat(a)
+	case "close":
+		return w.closeSession(a)
+	case "show":
+		return w.showSession(a)
+	case "sessions":
+		return w.listSessions(a)
 	}
 	w.Fatalf("there is no command %q; README.md lists them", a.command)
 	return ""

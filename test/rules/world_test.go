@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/farebox/farebox/api"
 	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/server"
@@ -29,13 +30,17 @@ import (
 // world is a Farebox of its own, with everything real but the clock and the ids.
 type world struct {
 	testing.TB
-	store     store.Store
+	file      string // the database
+	store     *sqlite.Store
+	engine    *engine.Engine
 	server    *server.Server
 	nowMS     atomic.Int64
 	ids       atomic.Int64
 	instances map[string]string // id by name
+	sessions  map[string]known  // by name
 	bearers   map[string]string // Authorization headers by the name of their token
 	books     string            // a snapshot after the last request, or empty
+	late      bool              // what is due may not have been made
 }
 
 // Every world begins here.
@@ -43,21 +48,14 @@ var newYear = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // newWorld has the keys admin and client, and the instance acme.
 func newWorld(t testing.TB) *world {
-	books, err := sqlite.Open(filepath.Join(t.TempDir(), "farebox.db"), sqlite.Options{Create: true, Serve: true})
-	if err != nil {
-		t.Fatal(err)
+	w := &world{
+		TB: t, file: filepath.Join(t.TempDir(), "farebox.db"),
+		instances: map[string]string{}, sessions: map[string]known{}, bearers: map[string]string{},
 	}
-	w := &world{TB: t, store: books, instances: map[string]string{}, bearers: map[string]string{}}
 	w.nowMS.Store(newYear.UnixMilli())
-	e := engine.New(books, engine.Options{Now: w.now, NewID: w.newID})
-	t.Cleanup(func() {
-		e.Stop()
-		if err := books.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	w.server = server.New(e, nil)
-	_, _, err = e.Change(context.Background(), "", nil, func(tx *engine.Change) (*store.Answer, error) {
+	w.start()
+	t.Cleanup(w.stop)
+	_, _, err := w.engine.Change(context.Background(), "", nil, func(tx *engine.Change) (*store.Answer, error) {
 		return nil, tx.SaveKeys([]auth.Key{
 			{Role: auth.Admin, ID: "admin", PublicPEM: pairOf("admin", "ed25519").PublicPEM},
 			{Role: auth.Client, ID: "client", PublicPEM: pairOf("client", "ed25519").PublicPEM},
@@ -68,6 +66,23 @@ func newWorld(t testing.TB) *world {
 	}
 	w.given([]string{"instance acme"})
 	return w
+}
+
+func (w *world) start() {
+	books, err := sqlite.Open(w.file, sqlite.Options{Create: true, Serve: true})
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.store = books
+	w.engine = engine.New(books, engine.Options{Now: w.now, NewID: w.newID})
+	w.server = server.New(w.engine, nil)
+}
+
+func (w *world) stop() {
+	w.engine.Stop()
+	if err := w.store.Close(); err != nil {
+		w.Error(err)
+	}
 }
 
 func (w *world) now() time.Time { return time.UnixMilli(w.nowMS.Load()).UTC() }
@@ -98,6 +113,11 @@ type request struct {
 	chunked      bool   // does not tell its length
 }
 
+// reads reports whether a request leaves the books as they are in any case.
+func (r *request) reads() bool {
+	return r.method == http.MethodGet && !strings.HasSuffix(r.path, "/heartbeat")
+}
+
 type response struct {
 	status int
 	header http.Header
@@ -106,7 +126,7 @@ type response struct {
 
 // do sends a request through the real handler. Nothing that it is asked may be our fault.
 func (w *world) do(r request) response {
-	if r.method != http.MethodGet {
+	if !r.reads() {
 		w.books = ""
 	}
 	answer := w.send(r)
@@ -118,7 +138,7 @@ func (w *world) do(r request) response {
 
 // try is do for a request that may be refused, which must leave the books as they were.
 func (w *world) try(r request) response {
-	if r.method == http.MethodGet {
+	if r.reads() {
 		return w.do(r)
 	}
 	before := w.books
@@ -126,7 +146,7 @@ func (w *world) try(r request) response {
 		before = w.snapshot()
 	}
 	answer := w.do(r)
-	if answer.status < 300 {
+	if answer.status < 300 || denial(answer) {
 		return answer
 	}
 	if w.books = w.snapshot(); w.books != before {
@@ -179,9 +199,9 @@ func (w *world) get(path string, into any) string {
 // snapshot is all that can be seen of the books from outside.
 func (w *world) snapshot() string {
 	all := w.get("/api/v1.0/instances?size=1000", nil) + w.get("/farebox/v1/usage/events?limit=1000", nil) +
-		w.get("/provisioning/api/v1.0/rate-tables", nil) + w.get("/api/v1.0/public-keys", nil) + w.get("/provisioning/api/v1.0/configuration", nil)
+		w.get("/provisioning/api/v1.1/rate-tables", nil) + w.get("/api/v1.0/public-keys", nil) + w.get("/provisioning/api/v1.1/configuration", nil)
 	for _, id := range w.instanceIDs() {
-		all += w.get("/api/v1.1/instances/"+id+"/line-items", nil)
+		all += w.get("/api/v1.1/instances/"+id+"/line-items", nil) + w.get("/farebox/v1/sessions?limit=1000&instanceId="+id, nil)
 	}
 	return all
 }
@@ -194,21 +214,28 @@ func (w *world) instanceIDs() (ids []string) {
 	return ids
 }
 
-// audit ends every case: the use of every line item is the sum of its events, as anybody can see from outside and as
-// farebox verify finds inside.
+// audit ends every case: the use of every line item, and what every session was charged, is the sum of its events, as anybody can
+// see from outside and as farebox verify finds inside.
 func (w *world) audit() {
 	if w.Failed() {
 		return
 	}
-	sums := map[string]token.Amount{}
+	sums, charged := map[string]token.Amount{}, map[string]token.Amount{}
 	for _, e := range w.eventsOf(nil) {
 		sums[e.ActivationID] = sums[e.ActivationID].Add(e.Tokens)
+		charged[e.SessionID] = charged[e.SessionID].Add(e.Tokens)
 	}
 	for _, id := range w.instanceIDs() {
 		for _, l := range w.lineItemsOf(id) {
 			if !l.Used.Equal(sums[l.ActivationID]) {
 				w.Errorf("line item %s: %s tokens used, but its events add up to %s", l.ActivationID, l.Used, sums[l.ActivationID])
 			}
+		}
+	}
+	for name, s := range w.sessions {
+		var out api.Session
+		if w.get("/farebox/v1/sessions/"+s.id, &out); !out.TokensCharged.Equal(charged[s.id]) {
+			w.Errorf("session %s: charged %s tokens, but its events add up to %s", name, out.TokensCharged, charged[s.id])
 		}
 	}
 	proof, err := engine.Verify(context.Background(), w.store)
