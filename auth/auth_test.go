@@ -286,3 +286,16 @@ func BenchmarkAuthenticate(b *testing.B) {
 		}
 	})
 }
+
+// One key in 64 has a thumbprint that begins with a dash.
+func TestIDsOfNewPairsAreNoFlags(t *testing.T) {
+	for range 500 {
+		pair, err := NewPair()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pair.ID[0] == '-' {
+			t.Fatalf("a key has the id %s", pair.ID)
+		}
+	}
+}

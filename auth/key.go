@@ -100,13 +100,18 @@ type Pair struct {
 	PublicPEM  string // PKIX
 }
 
-// NewPair makes an Ed25519 key pair.
+// NewPair makes an Ed25519 key pair. Its id does not begin with a dash: on a command line that would be a flag.
 func NewPair() (*Pair, error) {
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
+	for {
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		pair, err := newPair(private)
+		if err != nil || !strings.HasPrefix(pair.ID, "-") {
+			return pair, err
+		}
 	}
-	return newPair(private)
 }
 
 // ParsePrivate reads a PEM private key (PKCS #8, PKCS #1 or SEC 1).

@@ -75,10 +75,10 @@ type Shown struct {
 	From, Until, Owed int64
 }
 
-// NewSessions returns an auditor of an empty database that is served from a time on.
-func NewSessions(now, period int64) *Sessions {
+// NewSessions returns an auditor of an empty database.
+func NewSessions(period int64) *Sessions {
 	return &Sessions{
-		state: state{lineItems: map[string]LineItem{}}, known: map[string]LineItem{}, period: period, awake: now, byID: map[string]*Session{},
+		state: state{lineItems: map[string]LineItem{}}, known: map[string]LineItem{}, period: period, byID: map[string]*Session{},
 		covers: map[coverKey]cover{}, used: map[string]*big.Rat{}, summed: map[string]*big.Rat{}, seen: map[string]int{},
 	}
 }
@@ -173,6 +173,27 @@ func (a *Sessions) Due() (first int64) {
 	return first
 }
 
+// Moments returns when something changes after now: what is due, free times, covers, line items and rate tables.
+func (a *Sessions) Moments(now int64) (all []int64) {
+	for _, s := range a.all {
+		all = append(all, s.due())
+		for _, u := range s.uses {
+			all = append(all, u.free)
+		}
+	}
+	for _, c := range a.covers {
+		all = append(all, c.until)
+	}
+	for _, l := range a.lineItems {
+		all = append(all, l.Start, l.End)
+	}
+	for _, t := range a.tables {
+		all = append(all, t.From)
+	}
+	slices.Sort(all)
+	return slices.DeleteFunc(slices.Compact(all), func(at int64) bool { return at <= now })
+}
+
 // Backlog returns about how much is due by now.
 func (a *Sessions) Backlog(now int64) (n int64) {
 	for _, s := range a.all {
@@ -234,6 +255,7 @@ func (a *Sessions) step(s *Session, now int64) {
 		a.automaticCharge(s, due, now)
 	case due <= a.awake:
 		a.renew(s)
+		return // nothing happened in the session
 	default:
 		a.missHeartbeat(s, due, now)
 	}

@@ -68,8 +68,9 @@ func (a *Sessions) called(now int64, c Call, r Reply) {
 	}
 }
 
-// CalledAtOnce tells of calls that were made at the same time, of different sessions, perhaps while what was due was made too.
-// The record tells in which order they took effect; those that are not in it moved no tokens, so that no other depends on them.
+// CalledAtOnce tells of calls that were made at the same time, perhaps while what was due was made too. The record tells in which
+// order they took effect; those that are not in it moved no tokens, so that none depends on them but those that were told of an end.
+// Of one session at most Close and Use with items may meet, which the record or their ends tell apart.
 // No session gets ahead of what is due for any other: before the first call of a session everything is made.
 func (a *Sessions) CalledAtOnce(now int64, calls []Call, replies []Reply, caughtUp bool) {
 	done := make([]bool, len(calls))
@@ -87,7 +88,7 @@ func (a *Sessions) CalledAtOnce(now int64, calls []Call, replies []Reply, caught
 		}
 		return false
 	}
-	for len(a.record) > 0 && len(a.faults) == 0 {
+	for more := true; more && len(a.record) > 0 && len(a.faults) == 0; {
 		e := a.record[0]
 		switch {
 		case call(func(i int) bool {
@@ -95,10 +96,12 @@ func (a *Sessions) CalledAtOnce(now int64, calls []Call, replies []Reply, caught
 		}):
 		case a.dueFirst(now) != nil && (caughtUp || slices.ContainsFunc(calls, func(c Call) bool { return c.Session != "" })):
 			a.makeDue(now)
-		case call(func(i int) bool { return calls[i].Session != "" && calls[i].Session == e.Session }): // to close it
+		case call(func(i int) bool { return calls[i].Verb == Close && calls[i].Session == e.Session }):
 		default:
-			return // nothing accounts for it
+			more = false // nothing accounts for it
 		}
+	}
+	for call(func(i int) bool { return replies[i].How != Ended }) {
 	}
 	for call(func(int) bool { return true }) {
 	}

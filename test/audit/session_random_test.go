@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 	"math/big"
+	"slices"
 )
 
 // The line items of the two instances, and the items that are asked for: f and g may be free at first, a charge for w and v may cover
@@ -55,4 +56,73 @@ func (m *sessionMachine) anyTable(series string, from int64) *Table {
 		}
 	}
 	return table
+}
+
+func (m *sessionMachine) requester() string { return pick(m, "u", "u", "v") }
+
+// items draws what to ask for, often a change of what is used.
+func (m *sessionMachine) items(used []use) (items []Ask) {
+	for _, u := range used {
+		switch ask := u.Ask; m.random.IntN(6) {
+		case 0:
+		case 1:
+			ask.Count = m.anyCount()
+			items = append(items, ask)
+		default:
+			items = append(items, ask)
+		}
+	}
+	for len(items) == 0 || len(items) < 4 && m.oneIn(3) {
+		items = append(items, Ask{Item: pick(m, sessionItems...), Version: pick(m, "", "", "", "", "", "2"), Count: m.anyCount()})
+	}
+	return items
+}
+
+// live returns the sessions that have not ended, as far as is known.
+func (m *sessionMachine) live() (all []*Session) {
+	for _, s := range m.audit.all {
+		if s.State != terminated {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// anyCall draws a call of a session.
+func (m *sessionMachine) anyCall(s *Session) Call {
+	c := Call{Verb: pick(m, Use, Use, Use, Use, Use, Use, "halt", Heartbeat, Heartbeat, Heartbeat, Close), Session: s.ID, Forecast: m.oneIn(10)}
+	switch c.Verb {
+	case "halt":
+		c.Verb, c.Requester = Use, m.requester()
+	case Use:
+		c.Requester, c.Rollback = m.requester(), !m.oneIn(5)
+		if s.requester != "" && !m.oneIn(4) {
+			c.Requester = s.requester
+		}
+		c.Items = m.items(s.uses)
+	}
+	if !m.oneIn(3) {
+		c.Instance = s.Instance
+	}
+	return c
+}
+
+func (m *sessionMachine) anySession() *Session {
+	from := m.live()
+	if acting := slices.DeleteFunc(slices.Clone(from), func(s *Session) bool { return s.State != active }); !m.oneIn(4) && len(acting) > 0 {
+		from = acting
+	}
+	if len(from) == 0 || m.oneIn(15) {
+		from = m.audit.all
+	}
+	if len(from) == 0 {
+		return &Session{ID: "nobody", Instance: "nowhere"}
+	}
+	return pick(m, from...)
+}
+
+func (m *sessionMachine) anyCharge() Call {
+	c := Call{Verb: Charge, Instance: pick(m, m.instances...), Requester: m.requester(), AllOrNothing: m.oneIn(2)}
+	c.Items = m.items(nil)
+	return c
 }
