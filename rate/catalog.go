@@ -51,6 +51,15 @@ func (c *Catalog) Prices(name, version string, nowMS int64) bool {
 	return false
 }
 
+// EachPrice calls fn with every item of a name and version in the effective tables of all series, in no order.
+func (c *Catalog) EachPrice(name, version string, nowMS int64, fn func(*Item)) {
+	for series := range c.bySeries {
+		if item := c.Effective(series, nowMS).Item(name, version); item != nil {
+			fn(item)
+		}
+	}
+}
+
 // HasWindows reports whether a charge of any item, in any table, covers later ones.
 func (c *Catalog) HasWindows() bool { return c.windows }
 

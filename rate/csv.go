@@ -8,96 +8,140 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/farebox/farebox/formula"
 	"github.com/farebox/farebox/problem"
 )
 
-// columns are those that a CSV file may have, in lower case: capital letters do not count.
-var columns = []string{"name", "version", "rate", "freeseconds", "window"}
-
-// readCSV reads a header and an item a row. Spaces around a cell do not count, nor do rows without content, which
-// spreadsheets like to leave behind.
+// readCSV reads a header and an item a row.
 func readCSV(content []byte) (*File, error) {
-	r := csv.NewReader(bytes.NewReader(content))
-	header, err := r.Read()
+	s, err := openSheet(content, "name,version,rate", "name", "version", "rate", "formula", "freeSeconds", "window")
 	if err != nil {
-		return nil, csvProblem(err)
+		return nil, err
 	}
-	at, err := columnsOf(header)
-	if err != nil {
-		return nil, onLine(1, err)
+	if err := s.require("name"); err != nil {
+		return nil, err
+	}
+	if err := s.require("rate", "formula"); err != nil {
+		return nil, err
 	}
 	var e entries
 	for {
-		row, err := r.Read()
-		if err == io.EOF {
+		if more, err := s.next(); err != nil {
+			return nil, err
+		} else if !more {
 			return &File{Table: Table{Items: e.items}}, nil
 		}
+		item, err := s.item()
 		if err != nil {
-			return nil, csvProblem(err)
+			return nil, onLine(s.line, err)
 		}
-		line, _ := r.FieldPos(0)
-		if err := e.addRow(row, at, line); err != nil {
+		if err := e.add(item, "", s.line); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// columnsOf says at which place of a row the columns are.
-func columnsOf(header []string) (at map[string]int, err error) {
-	at = make(map[string]int)
+// item reads the present row.
+func (s *sheet) item() (item Item, err error) {
+	item = Item{Name: s.cell("name"), Version: s.cell("version")}
+	rate, text := s.cell("rate"), s.cell("formula")
+	if why := OnePrice(rate != "", text != ""); why != nil {
+		return item, why
+	}
+	if text != "" {
+		if item.Formula, err = formula.Parse(text); err != nil {
+			return item, problem.Field("formula", "%v", err)
+		}
+	} else if item.Rate, err = amount(rate); err != nil {
+		return item, problem.Field("rate", "%v", err)
+	}
+	if item.FreeSeconds, err = seconds(s.cell("freeSeconds")); err != nil {
+		return item, problem.Field("freeSeconds", "%v", err)
+	}
+	if item.Window, err = window(s.cell("window")); err != nil {
+		return item, problem.Field("window", "%v", err)
+	}
+	return item, nil
+}
+
+// sheet is a CSV file with a header, of which one row at a time is read. Capital letters in the header do not count, nor do
+// spaces around a cell, nor rows without content, which spreadsheets like to leave behind.
+type sheet struct {
+	r       *csv.Reader
+	example string         // of a header
+	at      map[string]int // by column in lower case: its place in a row
+	row     []string
+	line    int
+}
+
+func openSheet(content []byte, example string, columns ...string) (*sheet, error) {
+	s := &sheet{r: csv.NewReader(bytes.NewReader(content)), example: example, at: make(map[string]int)}
+	header, err := s.r.Read()
+	if err != nil {
+		return nil, s.problem(err)
+	}
+	known := func(name string) bool {
+		return slices.ContainsFunc(columns, func(column string) bool { return strings.ToLower(column) == name })
+	}
+	last := len(columns) - 1
 	for i, cell := range header {
 		name := strings.ToLower(strings.TrimSpace(cell))
-		switch _, twice := at[name]; {
-		case !slices.Contains(columns, name) && strings.ContainsAny(name, ";\t"):
-			return nil, problem.New(problem.Invalid, "the header is %.40q; separate the columns with commas", name)
-		case !slices.Contains(columns, name):
-			return nil, problem.New(problem.Invalid, "the column %.40q is not known; the columns are name, version, rate, freeSeconds and "+
-				"window, and what holds for the whole table is told to the command", name)
+		switch _, twice := s.at[name]; {
+		case !known(name) && strings.ContainsAny(name, ";\t"):
+			return nil, onLine(1, problem.New(problem.Invalid, "the header is %.40q; separate the columns with commas", name))
+		case !known(name):
+			return nil, onLine(1, problem.New(problem.Invalid, "the column %.40q is not known; the columns are %s and %s, and what holds for the "+
+				"whole table is told to the command", name, strings.Join(columns[:last], ", "), columns[last]))
 		case twice:
-			return nil, problem.New(problem.Invalid, "the column %q is there twice; remove one of the two", name)
+			return nil, onLine(1, problem.New(problem.Invalid, "the column %q is there twice; remove one of the two", name))
 		}
-		at[name] = i
+		s.at[name] = i
 	}
-	for _, required := range []string{"name", "rate"} {
-		if _, there := at[required]; !there {
-			return nil, problem.New(problem.Invalid, "the column %q is missing; the first line names the columns, such as name,version,rate", required)
-		}
-	}
-	return at, nil
+	return s, nil
 }
 
-func (e *entries) addRow(row []string, at map[string]int, line int) (err error) {
-	cell := func(column string) string {
-		if i, there := at[column]; there {
-			return strings.TrimSpace(row[i])
-		}
-		return ""
-	}
-	if strings.TrimSpace(strings.Join(row, "")) == "" {
+func (s *sheet) has(column string) bool {
+	_, there := s.at[strings.ToLower(column)]
+	return there
+}
+
+// require wants one of several columns.
+func (s *sheet) require(columns ...string) error {
+	if slices.ContainsFunc(columns, s.has) {
 		return nil
 	}
-	item := Item{Name: cell("name"), Version: cell("version")}
-	rate := cell("rate")
-	if rate == "" {
-		return onLine(line, problem.Field("rate", "is required; write 0 for what is free"))
-	}
-	if item.Rate, err = amount(rate); err != nil {
-		return onLine(line, problem.Field("rate", "%v", err))
-	}
-	if item.FreeSeconds, err = seconds(cell("freeseconds")); err != nil {
-		return onLine(line, problem.Field("freeSeconds", "%v", err))
-	}
-	if item.Window, err = window(cell("window")); err != nil {
-		return onLine(line, problem.Field("window", "%v", err))
-	}
-	return e.add(item, "", line)
+	return onLine(1, problem.New(problem.Invalid, `the column "%s" is missing; the first line names the columns, such as %s`,
+		strings.Join(columns, `" or "`), s.example))
 }
 
-func csvProblem(err error) error {
+// next goes on to the next row that has content, and reports whether there is one.
+func (s *sheet) next() (more bool, err error) {
+	for {
+		if s.row, err = s.r.Read(); err == io.EOF {
+			return false, nil
+		} else if err != nil {
+			return false, s.problem(err)
+		}
+		s.line, _ = s.r.FieldPos(0)
+		if strings.TrimSpace(strings.Join(s.row, "")) != "" {
+			return true, nil
+		}
+	}
+}
+
+// cell returns what the present row has in a column, which may be missing.
+func (s *sheet) cell(column string) string {
+	if i, there := s.at[strings.ToLower(column)]; there {
+		return strings.TrimSpace(s.row[i])
+	}
+	return ""
+}
+
+func (s *sheet) problem(err error) error {
 	e, ok := errors.AsType[*csv.ParseError](err)
 	switch {
 	case !ok:
-		return onLine(1, problem.New(problem.Invalid, "the file is empty; the first line names the columns, such as name,version,rate"))
+		return onLine(1, problem.New(problem.Invalid, "the file is empty; the first line names the columns, such as %s", s.example))
 	case errors.Is(e.Err, csv.ErrFieldCount):
 		return onLine(e.Line, problem.New(problem.Invalid, "this row has more or fewer cells than the header; put a cell that has a comma in quotes"))
 	}

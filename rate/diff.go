@@ -15,11 +15,12 @@ import (
 )
 
 // Diff is what a new table changes in the prices of an old one, each group sorted by name and version. An item with another
-// rate and other terms is in two groups: either change is one that people must see.
+// rate and other terms is in two groups: either change is one that people must see. One with another formula, or with a formula
+// in place of a rate, is neither dearer nor cheaper: that depends on the variables.
 type Diff struct {
 	Added, Removed  []Change
 	Dearer, Cheaper []Change
-	OtherTerms      []Change
+	OtherTerms      []Change // or another formula
 	Unchanged       int
 }
 
@@ -54,6 +55,9 @@ func Compare(older, newer *Table) Diff {
 // compare takes note of an item that both tables have.
 func (d *Diff) compare(c Change) {
 	order, otherTerms := c.New.Rate.Cmp(c.Old.Rate), c.terms() != ""
+	if c.otherFormula() {
+		order, otherTerms = 0, true
+	}
 	switch {
 	case order > 0:
 		d.Dearer = append(d.Dearer, c)
@@ -125,6 +129,9 @@ func (d Diff) Print(w io.Writer, most int) error {
 	if len(d.OtherTerms) > 0 { // most tables have no terms
 		others = fmt.Sprintf(", %d with other terms", len(d.OtherTerms))
 	}
+	if slices.ContainsFunc(d.OtherTerms, Change.otherFormula) {
+		others = fmt.Sprintf(", %d with another formula or other terms", len(d.OtherTerms))
+	}
 	_, err := fmt.Fprintf(w, "%s%d added, %d removed, %d dearer, %d cheaper, %d unchanged%s\n",
 		aligned(lines), len(d.Added), len(d.Removed), len(d.Dearer), len(d.Cheaper), d.Unchanged, others)
 	return err
@@ -141,11 +148,14 @@ func appendGroup(lines []line, mark string, changes []Change, most int) []line {
 		l := line{mark: mark, label: c.label()}
 		switch mark {
 		case "+":
-			l.rate, l.note = c.New.Rate.String(), c.New.Terms()
+			l.rate, l.note = c.New.price(), c.New.Terms()
 		case "-":
-			l.rate, l.note = c.Old.Rate.String(), c.Old.Terms()
+			l.rate, l.note = c.Old.price(), c.Old.Terms()
 		case "~":
-			l.rate, l.note = c.New.Rate.String(), c.terms()
+			l.rate, l.note = c.New.price(), c.terms()
+			if c.otherFormula() {
+				l.rate = c.Old.price() + " -> " + l.rate
+			}
 		default:
 			l.rate, l.note = c.Old.Rate.String()+" -> "+c.New.Rate.String(), c.Percent()
 		}
@@ -160,6 +170,9 @@ func (c Change) label() string {
 	}
 	return printable(c.New.Name) + " (" + printable(c.New.Version) + ")"
 }
+
+// otherFormula reports whether another formula makes the price, or a formula in place of a rate or the other way round.
+func (c Change) otherFormula() bool { return c.Old.FormulaText() != c.New.FormulaText() }
 
 // terms says which terms change, and how; it is empty if none do.
 func (c Change) terms() string {

@@ -7,19 +7,28 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/farebox/farebox/formula"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/token"
 )
 
-// priced makes a table of lines such as "view 1.5", "render@1.2 5", "cad 8 window=P1D" and "tool 2 freeSeconds=300".
+// priced makes a table of lines such as "view 1.5", "render@1.2 5", "fit =price*quantity", "cad 8 window=P1D" and
+// "tool 2 freeSeconds=300".
 func priced(lines ...string) *Table {
 	t := &Table{Version: "1"}
 	for _, l := range lines {
 		words := strings.Fields(l)
 		name, version, _ := strings.Cut(words[0], "@")
-		item := Item{Name: name, Version: version, Rate: token.MustParse(words[1])}
+		item := Item{Name: name, Version: version}
+		var err error
+		if text, is := strings.CutPrefix(words[1], "="); is {
+			if item.Formula, err = formula.Parse(text); err != nil {
+				panic(err)
+			}
+		} else {
+			item.Rate = token.MustParse(words[1])
+		}
 		for _, word := range words[2:] {
-			var err error
 			switch name, value, _ := strings.Cut(word, "="); name {
 			case "window":
 				item.Window, err = window(value)
@@ -85,6 +94,49 @@ v cheaper     2 -> 1  -50.0%
 	var b bytes.Buffer
 	if err := d.Print(&b, 1); err != nil || !strings.Contains(b.String(), "~ cheaper") || !strings.Contains(b.String(), "~ … and 5 more\n") {
 		t.Errorf("%v\n%s", err, b.String())
+	}
+}
+
+// Whether another formula is dearer depends on the variables: it is shown, and nothing is said about it.
+func TestDiffOfFormulas(t *testing.T) {
+	older := priced("gone =a*b", "same =price*quantity", "other =price*quantity", "became 5", "was =a", "zero 0", "both =a window=P1D", "terms =a")
+	newer := priced("added =a/b window=P1D", "same =price*quantity", "other =price*quantity*2", "became =price", "was 5", "zero =0",
+		"both =b", "terms =a freeSeconds=60")
+	const want = `+ added   = a/b                                   window P1D
+- gone    = a*b
+~ became  5 -> = price
+~ both    = a -> = b                              window P1D -> none
+~ other   = price*quantity -> = price*quantity*2
+~ terms   = a                                     freeSeconds none -> 60
+~ was     = a -> 5
+~ zero    0 -> = 0
+1 added, 1 removed, 0 dearer, 0 cheaper, 1 unchanged, 6 with another formula or other terms
+`
+	d := Compare(older, newer)
+	if got := d.String(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if Compare(priced("a =x"), priced("a =y")).Same() || !Compare(older, older).Same() {
+		t.Error("Same is wrong")
+	}
+}
+
+// A formula may be written on several lines; what else it has cannot move a cursor.
+func TestFormulaText(t *testing.T) {
+	item := priced("a =b").Items[0]
+	var err error
+	if item.Formula, err = formula.Parse("MIN( a,\r\n\tb )  * 2"); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := item.FormulaText(), "MIN( a, b ) * 2"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	other := item
+	if other.Formula, err = formula.Parse("MIN( a, b ) * 2"); err != nil {
+		t.Fatal(err)
+	}
+	if (Change{item, other}).otherFormula() {
+		t.Error("space makes a difference")
 	}
 }
 

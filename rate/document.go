@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/farebox/farebox/formula"
 	"github.com/farebox/farebox/problem"
 )
 
@@ -127,17 +128,11 @@ func readItems(all *node) ([]Item, error) {
 }
 
 func readItem(n *node, prefix string) (item Item, err error) {
-	if err := n.check(prefix, "name", "version", "rate", "freeSeconds", "window"); err != nil {
+	if err := n.check(prefix, "name", "version", "rate", "formula", "freeSeconds", "window"); err != nil {
 		return item, err
 	}
-	rate := n.get("rate")
-	switch {
-	case n.get("name") == nil:
+	if n.get("name") == nil {
 		return item, n.refuse(prefix+"name", "is required; if the name is null, put it in quotes")
-	case rate == nil: // a rate that was forgotten must not be 0
-		return item, n.refuse(prefix+"rate", "is required; write 0 for what is free")
-	case rate.kind != plain && rate.kind != number:
-		return item, rate.refuse(prefix+"rate", "%s found, expected a number", rate.kind)
 	}
 	if item.Name, err = n.words(prefix, "name"); err != nil {
 		return item, err
@@ -145,11 +140,36 @@ func readItem(n *node, prefix string) (item Item, err error) {
 	if item.Version, err = n.words(prefix, "version"); err != nil {
 		return item, err
 	}
-	if item.Rate, err = amount(rate.text); err != nil {
-		return item, rate.refuse(prefix+"rate", "%v", err)
+	if err := n.readPrice(prefix, &item); err != nil {
+		return item, err
 	}
 	err = n.readTerms(prefix, &item)
 	return item, err
+}
+
+func (n *node) readPrice(prefix string, item *Item) error {
+	rate := n.get("rate")
+	text, err := n.words(prefix, "formula")
+	if err != nil {
+		return err
+	}
+	if why := OnePrice(rate != nil, text != ""); why != nil {
+		why.Field = prefix + why.Field
+		return onLine(n.line, why)
+	}
+	if text != "" {
+		if item.Formula, err = formula.Parse(text); err != nil {
+			return n.get("formula").refuse(prefix+"formula", "%v", err)
+		}
+		return nil
+	}
+	if rate.kind != plain && rate.kind != number {
+		return rate.refuse(prefix+"rate", "%s found, expected a number", rate.kind)
+	}
+	if item.Rate, err = amount(rate.text); err != nil {
+		return rate.refuse(prefix+"rate", "%v", err)
+	}
+	return nil
 }
 
 func (n *node) readTerms(prefix string, item *Item) (err error) {

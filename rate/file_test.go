@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/farebox/farebox/formula"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/token"
 )
@@ -14,7 +15,7 @@ func show(f *File) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s|%s|%v %d", f.Series, f.Version, f.HasEffectiveFrom, f.EffectiveFromMS)
 	for _, item := range f.Items {
-		fmt.Fprintf(&b, "\n%s|%s|%s", item.Name, item.Version, item.Rate)
+		fmt.Fprintf(&b, "\n%s|%s|%s", item.Name, item.Version, item.price())
 		if terms := item.Terms(); terms != "" {
 			b.WriteString("|" + terms)
 		}
@@ -60,6 +61,14 @@ items:
 			{"name": "c", "rate": 2, "freeSeconds": 0, "window": ""}, {"name": "d", "rate": 2, "freeSeconds": null, "window": null}]}`,
 			"||false 0\na||8|window P7D\nb||2|freeSeconds 300\nc||2\nd||2"},
 		{"terms.csv", "name,rate,freeSeconds,window\na,8,,P1D\nb,2,300,\nc,2, ,\nd,2,0,\n,,,\n", "||false 0\na||8|window P1D\nb||2|freeSeconds 300\nc||2\nd||2"},
+		{"formulas.yaml", "items:\n- {name: a, formula: price * quantity}\n- name: b\n  formula: MIN(a, b) # the lesser\n- {name: c, formula: 'MAX(a, 1)', window: P1D}\n" +
+			"- name: d\n  formula: \"price *\n    quantity\"\n- {name: e, rate: 1, formula: }\n- {name: f, rate: 1, formula: ''}\n- {name: g, formula: 5, rate: null}\n- {name: h, formula: 1.50}\n",
+			"||false 0\na||= price * quantity\nb||= MIN(a, b)\nc||= MAX(a, 1)|window P1D\nd||= price * quantity\ne||1\nf||1\ng||= 5\nh||= 1.50"},
+		{"formulas.json", `{"items": [{"name": "a", "formula": "price * quantity"}, {"name": "b", "rate": 2, "formula": null},
+			{"name": "c", "rate": 2, "formula": ""}, {"name": "d", "rate": null, "formula": "POWER(3, 9.57) +\n\tquantity", "freeSeconds": 60}]}`,
+			"||false 0\na||= price * quantity\nb||2\nc||2\nd||= POWER(3, 9.57) + quantity|freeSeconds 60"},
+		{"formulas.csv", "name,rate,formula,window\na,,price * quantity,P1D\nb,2,,\nc, ,\"MIN(a, b)\",\n", "||false 0\na||= price * quantity|window P1D\nb||2\nc||= MIN(a, b)"},
+		{"no-rates.csv", "Formula,name\n a ,x\n", "||false 0\nx||= a"},
 		{"some.csv", "WINDOW,name,rate\n P1D ,a,8\n,b,1\n", "||false 0\na||8|window P1D\nb||1"},
 	} {
 		f, err := ReadFile(row.name, []byte(row.content))
@@ -97,7 +106,7 @@ func TestReadFileRefuses(t *testing.T) {
 		{"a.yaml", "items:\n- name: a\n  rate: 1\n- name: b\n", "a.yaml:4: items[1].rate: is required"},
 		{"a.yaml", "items:\n- name: a\n  rate:\n", "a.yaml:2: items[0].rate: is required"},
 		{"a.yaml", "items:\n- name: null\n  rate: 1\n", "a.yaml:2: items[0].name: is required; if the name is null, put it in quotes"},
-		{"a.yaml", "items:\n- name: a\n  price: 1\n", "a.yaml:3: items[0].price: is not known here; the fields are name, version, rate, freeSeconds, window"},
+		{"a.yaml", "items:\n- name: a\n  price: 1\n", "a.yaml:3: items[0].price: is not known here; the fields are name, version, rate, formula, freeSeconds, window"},
 		{"a.yaml", "items:\n- name: a\n  rate: 1\n  rate: 2\n", "a.yaml:4: items[0].rate: is there twice, first on line 3"},
 		{"a.yaml", "items:\n- name: a\n  rate: 0,5\n", "a.yaml:3: items[0].rate: \"0,5\" is not a decimal number; write it like"},
 		{"a.yaml", "items:\n- name: a\n  rate: 0.0000000000001\n", "a.yaml:3: items[0].rate: \"0.0000000000001\" has more than 12 digits after the point"},
@@ -120,6 +129,15 @@ func TestReadFileRefuses(t *testing.T) {
 		{"a.yaml", "items:\n- {name: a, rate: 1, freeSeconds: -1}\n", "a.yaml:2: items[0].freeSeconds: must be from 0 to 86400 (a day), and is -1 for \"a\""},
 		{"a.yaml", "items:\n- {name: a, rate: 1, freeSeconds: {}}\n", "a.yaml:2: items[0].freeSeconds: an object found, expected a whole number"},
 		{"a.yaml", "items:\n- {name: a, rate: 1, freeSeconds: 1, window: P1D}\n", "a.yaml:2: items[0].window: contradicts freeSeconds"},
+		{"a.yaml", "items:\n- name: a\n  formula: a + * b\n", "a.yaml:3: items[0].formula: \"*\" found where a number, a name or \"(\" must be (character 5: a + >>>* b)"},
+		{"a.yaml", "items:\n- {name: a, rate: 1}\n- name: b\n  rate: 1\n  formula: a\n", "a.yaml:3: items[1].formula: contradicts rate: an item has one or the other"},
+		{"a.yaml", "items:\n- {name: a, rate: 0, formula: a}\n", "a.yaml:2: items[0].formula: contradicts rate"},
+		{"a.yaml", "items:\n- {name: a, formula: ''}\n", "a.yaml:2: items[0].rate: is required, or a formula in its place; write 0 for what is free"},
+		{"a.yaml", "items:\n- {name: a, formula: [1]}\n", "a.yaml:2: items[0].formula: a list found, expected a string"},
+		{"a.yaml", "items:\n- {name: a, formula: a, formula: a}\n", "a.yaml:2: items[0].formula: is there twice"},
+		{"a.yaml", "items:\n- {name: a, formula: ' '}\n", "a.yaml:2: items[0].formula: must not be empty"},
+		{"a.yaml", "items:\n- {name: a, formula: MIN(a, b)}\n", "a.yaml:2: items[0].b): is not known here"},
+		{"a.yaml", "items:\n- name: a\n  formula: |\n    a\n", "a.yaml:3: \"|\": anchors, tags, directives, complex keys and blocks of text are not for rate tables; write the value out on one line"},
 		{"a.yaml", "items: &x\n- {name: a, rate: 1}\n", "a.yaml:1: \"&\": anchors, tags"},
 		{"a.yaml", "items:\n- {name: a, rate: !!int 1}\n", "a.yaml:2: \"!!int\": anchors, tags"},
 		{"a.yaml", "version: |\n  1\n", "a.yaml:1: \"|\": anchors, tags, directives, complex keys and blocks"},
@@ -144,15 +162,20 @@ func TestReadFileRefuses(t *testing.T) {
 		{"a.json", "{\"items\": [{\"name\": \"a\", \"rate\": 1,\n\"freeSeconds\": \"60\"}]}", "a.json:2: items[0].freeSeconds: a string found, expected a whole number"},
 		{"a.json", "{\"items\": [{\"name\": \"a\", \"rate\": 1,\n\"freeSeconds\": 6e1}]}", "a.json:2: items[0].freeSeconds: \"6e1\" is not a whole number"},
 		{"a.json", "{\"items\": [{\"name\": \"a\", \"rate\": 1, \"window\": \"P1D\",\n\"window\": \"P1D\"}]}", "a.json:2: items[0].window: is there twice"},
+		{"a.json", "{\"items\": [{\"name\": \"a\",\n\"formula\": 5}]}", "a.json:2: items[0].formula: a number found, expected a string"},
+		{"a.json", "{\"items\": [{\"name\": \"a\",\n\"formula\": \"IF(a,b)\"}]}", "a.json:2: items[0].formula: there is no function \"IF\"; there are ABS"},
+		{"a.json", "{\"items\": [{\"name\": \"a\", \"rate\": 0,\n\"formula\": \"a\"}]}", "a.json:1: items[0].formula: contradicts rate"},
+		{"a.json", "{\"items\": [{\"name\": \"a\", \"formula\":\n\"" + strings.Repeat("(", 10_000) + "\"}]}", "a.json:2: items[0].formula: must have at most 4096 bytes, and has 10000"},
+		{"a.json", "{\"items\": [{\"name\": \"a\", \"formula\":\n\"" + strings.Repeat("(", 101) + "\"}]}", "a.json:2: items[0].formula: parentheses are nested more than 100 deep (character 101: "},
 		{"a.json", strings.Repeat("[", 1e5), "a.json:1: this is not JSON"},
 
 		{"a.csv", "", "a.csv:1: the file is empty"},
 		{"a.csv", "name;rate\nview;1\n", "a.csv:1: the header is \"name;rate\"; separate the columns with commas"},
-		{"a.csv", "name,price\n", "a.csv:1: the column \"price\" is not known; the columns are name, version, rate, freeSeconds and window, and"},
+		{"a.csv", "name,price\n", "a.csv:1: the column \"price\" is not known; the columns are name, version, rate, formula, freeSeconds and window, and"},
 		{"a.csv", "name,rate,window,Window\n", "a.csv:1: the column \"window\" is there twice"},
 		{"a.csv", "name,rate,name\n", "a.csv:1: the column \"name\" is there twice"},
 		{"a.csv", "version,rate,version\n", "a.csv:1: the column \"version\" is there twice"},
-		{"a.csv", "name,version\n", "a.csv:1: the column \"rate\" is missing"},
+		{"a.csv", "name,version\n", "a.csv:1: the column \"rate\" or \"formula\" is missing; the first line names the columns, such as name,version,rate"},
 		{"a.csv", "view,1\nstore,2\n", "a.csv:1: the column \"view\" is not known"},
 		{"a.csv", "name,rate\nview,1,5\n", "a.csv:2: this row has more or fewer cells than the header"},
 		{"a.csv", "name,rate\nview,1\nsto\"re,1\n", "a.csv:3: this is not CSV"},
@@ -166,6 +189,10 @@ func TestReadFileRefuses(t *testing.T) {
 		{"a.csv", "name,rate,freeSeconds\nview,1,86401\n", "a.csv:2: freeSeconds: must be from 0 to 86400 (a day), and is 86401 for \"view\""},
 		{"a.csv", "name,rate,freeSeconds,window\nview,1,300,P1D\n", "a.csv:2: window: contradicts freeSeconds"},
 		{"a.csv", "name,rate,window\n,,P1D\n", "a.csv:2: rate: is required"},
+		{"a.csv", "name,rate,formula\na,1,\nb,1,a\n", "a.csv:3: formula: contradicts rate: an item has one or the other"},
+		{"a.csv", "name,rate,formula\na,,\n", "a.csv:2: rate: is required, or a formula in its place"},
+		{"a.csv", "name,formula\na,\"MIN(a, b\"\n", "a.csv:2: formula: \"(\" is never closed (character 4: MIN>>>(a, b)"},
+		{"a.csv", "name,formula\na,MIN(a, b)\n", "a.csv:2: this row has more or fewer cells than the header; put a cell that has a comma in quotes"},
 		{"a.csv", "name,version,rate\n\"vi\new\",1,1\n", "a.csv:2: name: \"vi\\new\" has a control character"},
 		{"a.csv", "name,version,rate\nview,1,1\nstore,1,1\nview,1,1\n", "a.csv:4: name: \"view\" version \"1\" is listed on line 2 already"},
 	} {
@@ -212,6 +239,9 @@ func FuzzReadFile(f *testing.F) {
 		"items:\n- {name: cad, rate: 8, window: PT24H}\n- {name: tool, rate: 2, freeSeconds: 300}\n",
 		`{"items": [{"name": "cad", "rate": 8, "window": "P1D"}, {"name": "tool", "rate": 2, "freeSeconds": 300, "window": null}]}`,
 		"name,rate,freeSeconds,window\ncad,8,,P1D\ntool,2,300,\n",
+		"items:\n- {name: a, formula: price * quantity, window: P1D}\n- name: b\n  formula: \"MIN(a,\n    b)\"\n",
+		`{"items": [{"name": "a", "formula": "POWER(3, 9.57) +\n\tquantity"}, {"name": "b", "rate": null, "formula": "-(a^2)/3"}]}`,
+		"name,rate,formula\na,,price * quantity\nb,2,\nc,,\"ROUND(a, 2)\"\n",
 		"effectiveFrom: 2026-01-31T00:00:00Z\n--- \n...\n", "a: &x [*x, {<<: 1}]\n", "? a\n: !!str b\n", "items: |\n  x\n", "\ufeff'\"",
 	} {
 		for format := range 3 {
@@ -229,6 +259,14 @@ func FuzzReadFile(f *testing.F) {
 				t.Fatalf("%#v", err)
 			}
 			return
+		}
+		for _, item := range file.Items {
+			if item.Formula == nil {
+				continue
+			}
+			if again, err := formula.Parse(item.Formula.String()); err != nil || again.String() != item.Formula.String() {
+				t.Fatalf("the formula %q cannot be read back: %v", item.Formula, err)
+			}
 		}
 		file.Version, file.Series, file.EffectiveFromMS = "1", "", 0
 		if len(file.Items) == 0 {

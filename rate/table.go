@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/farebox/farebox/formula"
 	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/token"
@@ -37,6 +38,10 @@ type Item struct {
 	Name    string
 	Version string // empty: the offering has no version; it matches only requests without one
 	Rate    token.Amount
+
+	// Formula makes the price of each request from its variables (decisions.md D9); nil: the price is Rate. An item has one of
+	// the two.
+	Formula *formula.Formula
 
 	// FreeSeconds is how long using the item in a session costs nothing: use that ends sooner is refunded in full. 0: no such time.
 	FreeSeconds int64
@@ -140,6 +145,8 @@ func (item Item) validate(prefix string) error {
 		return problem.Field(prefix+"rate", "must not be negative, and is %s for %s", item.Rate, key{item.Name, item.Version})
 	}
 	switch k := (key{item.Name, item.Version}); {
+	case item.Formula != nil && !item.Rate.IsZero():
+		return problem.Field(prefix+"formula", "contradicts rate: %s has one or the other; leave one of them out", k)
 	case item.FreeSeconds < 0 || item.FreeSeconds > FreeSecondsMost:
 		return problem.Field(prefix+"freeSeconds", "must be from 0 to %d (a day), and is %d for %s", FreeSecondsMost, item.FreeSeconds, k)
 	case item.Window != 0 && (item.Window < WindowLeast || item.Window > WindowMost):

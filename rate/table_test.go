@@ -78,6 +78,18 @@ func TestValidateTerms(t *testing.T) {
 	}
 }
 
+func TestValidateFormula(t *testing.T) {
+	table := priced("a 1", "b =price*quantity window=P1D")
+	if err := table.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	table.Items[1].Rate = token.FromInt(1)
+	const want = `items[1].formula: contradicts rate: "b" has one or the other; leave one of them out`
+	if err := table.Validate(); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestValidateNamesTheField(t *testing.T) {
 	table := priced("view 1")
 	table.Items[0].Name = ""
