@@ -18,12 +18,13 @@ const nowMS = 1767225600000
 type world struct {
 	Book
 	Prices
+	Who
 }
 
 // newWorld reads line items such as "a: 3 of 10 at 0.5 over 4": 3 of 10 tokens are used, x costs 0.5 there, and the
 // overdraft is 4 ("over all" is unlimited). They are drawn in the order in which they are given.
 func newWorld(t testing.TB, lineItems ...string) *world {
-	w := &world{Prices: Prices{NowMS: nowMS}}
+	w := &world{Prices: Prices{NowMS: nowMS}, Who: Who{Standing: NewStanding(RequesterKey{"A", "USER", "u"})}}
 	var tables []*rate.Table
 	for i, text := range lineItems {
 		var used, price, over string
@@ -48,8 +49,10 @@ func newWorld(t testing.TB, lineItems ...string) *world {
 }
 
 func (w *world) ask(count string, partial bool) Outcome {
-	return Decide(&w.Book, &w.Prices, Ask{Item: "x", Count: token.MustParse(count), AllowPartial: partial}, nil)
+	return w.decide(Ask{Item: "x", Count: token.MustParse(count), AllowPartial: partial})
 }
+
+func (w *world) decide(ask Ask) Outcome { return Decide(&w.Book, &w.Prices, &w.Who, ask, nil) }
 
 // text writes an outcome as in the tables below.
 func text(o Outcome) string {
@@ -318,7 +321,7 @@ func TestDecideAllocatesNothingInTheCommonCase(t *testing.T) {
 	} {
 		ask := Ask{Item: "x", Count: token.MustParse("2.5")}
 		if n := testing.AllocsPerRun(100, func() {
-			if o := Decide(&w.Book, &w.Prices, ask, buf); o.Status != Granted {
+			if o := Decide(&w.Book, &w.Prices, &w.Who, ask, buf); o.Status != Granted {
 				t.Fatal(o.Status)
 			}
 		}); n != 0 {
@@ -343,7 +346,7 @@ func BenchmarkDecide(b *testing.B) {
 			buf := make([]Slice, 0, 8)
 			b.ReportAllocs()
 			for b.Loop() {
-				if o := Decide(&w.Book, &w.Prices, ask, buf); o.Status != Granted {
+				if o := Decide(&w.Book, &w.Prices, &w.Who, ask, buf); o.Status != Granted {
 					b.Fatal(o.Status)
 				}
 			}

@@ -4,11 +4,8 @@ import "github.com/farebox/farebox/token"
 
 // CoverKey says whose use of what a charge covers.
 type CoverKey struct {
-	InstanceID     string
-	RequesterType  string
-	RequesterValue string
-	Item           string
-	Version        string
+	RequesterKey
+	ItemKey
 }
 
 // Cover is a charge that covers its requester's use of an item until a time: the window of the rate table's item. Within
@@ -48,11 +45,12 @@ func (c *Coverage) Changed() *Cover {
 func (c *Coverage) apply()  { *c.cover = c.is }
 func (c *Coverage) revert() { *c.cover = c.was }
 
-// DecideCovered is Decide for an item that a charge before may cover. The cover is the one of the ask's key, perhaps empty;
-// Apply changes it.
-func DecideCovered(book *Book, prices *Prices, cover *Cover, ask Ask, buf []Slice) Outcome {
+// DecideCovered is Decide for an item that a charge before may cover, as its requester's standing says; Apply changes that.
+func DecideCovered(book *Book, prices *Prices, who *Who, ask Ask, buf []Slice) Outcome {
+	book.At(prices.NowMS)
+	cover := who.Standing.cover(ItemKey{ask.Item, ask.Version})
 	if cover.UntilMS <= prices.NowMS || cover.Count.IsZero() {
-		o := Decide(book, prices, ask, buf)
+		o := Decide(book, prices, who, ask, buf)
 		if o.Status == Granted && o.Terms.Window != 0 {
 			is := Cover{cover.CoverKey, o.Count, prices.NowMS + o.Terms.Window.Milliseconds(), o.Slices[0].LineItem.Number}
 			o.Coverage = &Coverage{cover: cover, was: *cover, is: is}
@@ -69,7 +67,7 @@ func DecideCovered(book *Book, prices *Prices, cover *Cover, ask Ask, buf []Slic
 	}
 	more := ask
 	more.Count = ask.Count.Sub(cover.Count)
-	o := Decide(book, prices, more, append(buf, payer))
+	o := Decide(book, prices, who, more, append(buf, payer))
 	switch {
 	case o.Status != Granted && ask.AllowPartial:
 		return whole(cover.Count)

@@ -125,14 +125,14 @@ func TestDecideCovered(t *testing.T) {
 				l.StartMS, l.EndMS = 0, LatestMS
 			}
 			w.price(time.Hour)
-			cover := &Cover{CoverKey: CoverKey{InstanceID: "A", Item: "x"}}
+			cover := w.Standing.cover(ItemKey{Item: "x"})
 			for i, s := range row.steps {
 				if s.before != nil {
 					s.before(w)
 				}
 				w.NowMS = nowMS + s.after.Milliseconds()
 				count, partial := strings.CutPrefix(s.ask, "part of ")
-				o := DecideCovered(&w.Book, &w.Prices, cover, Ask{Item: "x", Count: token.MustParse(count), AllowPartial: partial}, nil)
+				o := DecideCovered(&w.Book, &w.Prices, &w.Who, Ask{Item: "x", Count: token.MustParse(count), AllowPartial: partial}, nil)
 				if got := coveredText(o); got != s.want {
 					t.Fatalf("step %d, after %s: %s of x is %q, want %q", i, s.after, s.ask, got, s.want)
 				}
@@ -173,7 +173,7 @@ func TestWindowCostsItsLargestCount(t *testing.T) {
 			l.StartMS, l.EndMS = 0, LatestMS
 		}
 		w.price(time.Hour)
-		cover := &Cover{}
+		cover := w.Standing.cover(ItemKey{Item: "x"})
 		var charged, largest token.Amount
 		buf := make([]Slice, 0, 8)
 		for range rapid.IntRange(1, 20).Draw(t, "asks") {
@@ -182,7 +182,7 @@ func TestWindowCostsItsLargestCount(t *testing.T) {
 				w.NowMS = nowMS
 			}
 			ask := Ask{Item: "x", Count: token.MustParse(amounts.Draw(t, "count")), AllowPartial: rapid.Bool().Draw(t, "partial")}
-			o := DecideCovered(&w.Book, &w.Prices, cover, ask, buf)
+			o := DecideCovered(&w.Book, &w.Prices, &w.Who, ask, buf)
 			if rapid.Bool().Draw(t, "revert") {
 				o.Apply()
 				o.Revert()
@@ -219,12 +219,13 @@ func TestRevertRestoresCovers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorldOf(t, anyLineItems(t))
 		w.price(time.Hour)
-		cover := &Cover{Count: token.FromInt(rapid.Int64Range(0, 2).Draw(t, "covered")), UntilMS: nowMS + rapid.Int64Range(-1, 1).Draw(t, "until")}
+		cover := w.Standing.cover(ItemKey{Item: "x"})
+		cover.Count, cover.UntilMS = token.FromInt(rapid.Int64Range(0, 2).Draw(t, "covered")), nowMS+rapid.Int64Range(-1, 1).Draw(t, "until")
 		before, uses := *cover, w.uses()
 		var outcomes []Outcome
 		for range rapid.IntRange(1, 5).Draw(t, "asks") {
 			count := token.FromInt(rapid.Int64Range(1, 9).Draw(t, "count"))
-			o := DecideCovered(&w.Book, &w.Prices, cover, Ask{Item: "x", Count: count, AllowPartial: rapid.Bool().Draw(t, "partial")}, nil)
+			o := DecideCovered(&w.Book, &w.Prices, &w.Who, Ask{Item: "x", Count: count, AllowPartial: rapid.Bool().Draw(t, "partial")}, nil)
 			o.Apply()
 			outcomes = append(outcomes, o)
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/token"
 )
@@ -60,7 +61,13 @@ type LineItem struct {
 	UnitPrice      token.Amount // what one token was sold for, in Currency; 0 when not told
 	Currency       string       // ISO 4217, or empty
 
-	Used    token.Amount // charges - refunds of its events
+	// Recurs is how often a recurring allowance begins anew, counted from StartMS; empty: the quantity is there once.
+	Recurs  period.Frequency
+	Actions []Action // rules of access, in order; none: all may use it
+	Limit   *Limit   // for every single requester; nil: none
+
+	Used    token.Amount // charges - refunds of its events; of a recurring one, since ResetMS
+	ResetMS int64        // when the allowance began that Used is of; 0: none was begun
 	Deleted bool         // kept for its events only
 	Number  int64        // the store's name for it
 }
@@ -100,6 +107,9 @@ func (l *LineItem) Validate() []*problem.Error {
 	if l.Kind != Paid && l.Kind != Free {
 		refuse("attributes.kind", "must be PAID or FREE")
 	}
+	if l.Recurs != "" && !slices.Contains(period.Frequencies, l.Recurs) {
+		refuse("attributes.resetFrequency", "must be DAY, WEEK, MONTH, QUARTER or YEAR")
+	}
 	if l.UnitPrice.Sign() < 0 {
 		refuse("attributes.unitPrice", "must not be negative")
 	}
@@ -128,7 +138,8 @@ func (l *LineItem) Usable(nowMS int64, tolerant bool) bool {
 	return l.State == Deployed && l.Elastic && !l.Deleted && l.StartMS-margin <= nowMS && nowMS < l.EndMS+margin
 }
 
-// NextMS returns when a line item starts or stops to be usable after a time; 0 when it never does.
+// NextMS returns when a line item next gives more or less than now for no other reason than the time: it starts or ends, or
+// an allowance or a limit's period does. 0: never.
 func (l *LineItem) NextMS(nowMS int64, tolerant bool) int64 {
 	if l.State != Deployed || !l.Elastic || l.Deleted {
 		return 0
@@ -140,21 +151,42 @@ func (l *LineItem) NextMS(nowMS int64, tolerant bool) int64 {
 	switch {
 	case start > nowMS:
 		return start
-	case end > nowMS:
-		return end
+	case end <= nowMS:
+		return 0
 	}
-	return 0
+	if l.Recurs != "" {
+		if _, next := l.Recurs.Around(l.StartMS, max(nowMS, l.StartMS)); next < l.EndMS {
+			end = min(end, next)
+		}
+	}
+	if l.Limit != nil {
+		_, next := l.Limit.Around(nowMS)
+		end = min(end, next)
+	}
+	return end
 }
 
 // Clone returns a copy of a book to try things out on.
 func (b *Book) Clone() *Book {
 	items := make([]LineItem, len(b.LineItems))
-	c := &Book{InstanceID: b.InstanceID, AccountID: b.AccountID, LineItems: make([]*LineItem, len(b.LineItems))}
+	c := *b
+	c.LineItems = make([]*LineItem, len(b.LineItems))
 	for i, l := range b.LineItems {
 		items[i] = *l
+		items[i].Actions = slices.Clone(l.Actions)
 		c.LineItems[i] = &items[i]
 	}
-	return c
+	return &c
+}
+
+// Restore brings a book back to how a clone of it was.
+func (b *Book) Restore(was *Book) {
+	for _, l := range was.LineItems {
+		restored := b.byNumber(l.Number)
+		*restored = *l
+		restored.Actions = slices.Clone(l.Actions)
+	}
+	b.Sort()
 }
 
 // Balance returns what is left of the quantity; never negative.
@@ -195,16 +227,28 @@ type Book struct {
 	InstanceID string
 	AccountID  string
 	LineItems  []*LineItem
+	Conditions map[string]*Condition // by id
+
+	recurring bool // some line items are
+	ruled     bool // some line items have actions or a limit
 }
 
 // Sort puts the line items in the order in which they are drawn: priority, earliest end, earliest start, then
-// activationId in byte order (decisions.md D4).
+// activationId in byte order (decisions.md D4). It has to be called when line items have changed.
 func (b *Book) Sort() {
+	b.recurring, b.ruled = false, false
+	for _, l := range b.LineItems {
+		b.recurring = b.recurring || l.Recurs != ""
+		b.ruled = b.ruled || len(l.Actions) > 0 || l.Limit != nil
+	}
 	slices.SortFunc(b.LineItems, order)
 }
 
+// Ruled reports whether some line item asks who draws on it.
+func (b *Book) Ruled() bool { return b.ruled }
+
 func order(x, y *LineItem) int {
-	return cmp.Or(cmp.Compare(x.Priority, y.Priority), cmp.Compare(x.EndMS, y.EndMS), cmp.Compare(x.StartMS, y.StartMS),
+	return cmp.Or(cmp.Compare(x.Priority, y.Priority), cmp.Compare(x.ends(), y.ends()), cmp.Compare(x.StartMS, y.StartMS),
 		cmp.Compare(x.ActivationID, y.ActivationID))
 }
 
@@ -225,6 +269,6 @@ func Replace(old *LineItem, next LineItem) (LineItem, error) {
 	case old.State == Obsolete && next.State != Obsolete && !old.Deleted:
 		return LineItem{}, problem.New(problem.Conflict, "line item %q is OBSOLETE for good; it cannot become %s", next.ActivationID, next.State)
 	}
-	next.Used, next.Number = old.Used, old.Number
+	next.Used, next.ResetMS, next.Number, next.Actions, next.Limit = old.Used, old.ResetMS, old.Number, old.Actions, old.Limit
 	return next, nil
 }

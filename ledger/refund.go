@@ -15,6 +15,18 @@ type Share struct {
 	Rate      token.Amount `json:"rate"`
 	Tokens    token.Amount `json:"tokens"`
 	Overdraft bool         `json:"overdraft,omitzero"` // from its overdraft
+
+	ResetMS  int64  `json:"reset,omitzero"`  // of a recurring line item: when the allowance began that paid
+	ActionID string `json:"action,omitzero"` // whose allocation it counts against
+	Limited  bool   `json:"limited,omitzero"`
+	SinceMS  int64  `json:"since,omitzero"` // when the limit's period began that it counts in
+}
+
+// price is what tells shares of one line item apart, besides balance and overdraft.
+func (s *Share) price() Share {
+	p := *s
+	p.Tokens, p.Overdraft, p.Rate = token.Amount{}, false, token.Amount{}
+	return p
 }
 
 // Shares remembers a charge in the order in which it was drawn: the balances of its line items, then their overdrafts (D3).
@@ -31,24 +43,35 @@ func Shares(paid []Slice) []Share {
 				tokens = s.Tokens.Sub(s.Overdraft)
 			}
 			if !tokens.IsZero() {
-				all = append(all, Share{s.LineItem.Number, s.Series, s.Version, s.Rate, tokens, overdraft})
+				all = append(all, s.share(tokens, overdraft))
 			}
 		}
 	}
 	return all
 }
 
-// of reports whether a slice gives back to a share's line item at its price.
-func (s *Share) of(back *Slice) bool {
-	return s.Number == back.LineItem.Number && s.Series == back.Series && s.Version == back.Version && s.Rate.Equal(back.Rate)
+func (s *Slice) share(tokens token.Amount, overdraft bool) Share {
+	share := Share{
+		Number: s.LineItem.Number, Series: s.Series, Version: s.Version, Rate: s.Rate, Tokens: tokens, Overdraft: overdraft, ResetMS: s.ResetMS,
+	}
+	if r := s.Ruled; r != nil {
+		if r.Action != nil {
+			share.ActionID = r.Action.ID
+		}
+		share.Limited, share.SinceMS = r.Consumed != nil, r.SinceMS
+	}
+	return share
 }
+
+// like reports whether two shares differ in their tokens alone, and in whether these were overdraft.
+func (s *Share) like(t *Share) bool { return s.price() == t.price() && s.Rate.Equal(t.Rate) }
 
 // Join adds up the shares of one line item at one price, balance and overdraft apart.
 func Join(all, more []Share) []Share {
 	all = slices.Clone(all)
 	for _, s := range more {
 		at := slices.IndexFunc(all, func(t Share) bool {
-			return t.Number == s.Number && t.Series == s.Series && t.Version == s.Version && t.Rate.Equal(s.Rate) && t.Overdraft == s.Overdraft
+			return t.like(&s) && t.Overdraft == s.Overdraft
 		})
 		if at < 0 {
 			all = append(all, s)
@@ -68,18 +91,21 @@ func Sum(shares []Share) (total token.Amount) {
 }
 
 // Refund says who gets back how much of a charge, and changes nothing. It replays the charge backwards (decisions.md
-// D12): the share drawn last first. Every line item takes refunds, whatever its state. Tokens are not more than were paid.
+// D12): the share drawn last first. Every line item takes refunds, whatever its state; allocations and limits that are still
+// there get theirs back too. The standing is that of the requester who was charged. Tokens are not more than were paid.
 // The slices are one a line item and price.
-func Refund(book *Book, paid []Share, tokens token.Amount) Outcome {
+func Refund(book *Book, standing *Standing, paid []Share, tokens token.Amount) Outcome {
 	o := Outcome{Refund: true, Tokens: tokens}
+	var of []*Share // of each slice
 	for i := len(paid) - 1; i >= 0 && tokens.Sign() > 0; i-- {
 		p := &paid[i]
 		back := token.Min(tokens, p.Tokens)
 		tokens = tokens.Sub(back)
-		at := slices.IndexFunc(o.Slices, func(s Slice) bool { return p.of(&s) })
+		at := slices.IndexFunc(of, p.like)
 		if at < 0 {
 			at = len(o.Slices)
-			o.Slices = append(o.Slices, Slice{LineItem: book.byNumber(p.Number), Series: p.Series, Version: p.Version, Rate: p.Rate})
+			of = append(of, p)
+			o.Slices = append(o.Slices, book.giveBack(standing, p))
 		}
 		s := &o.Slices[at]
 		s.Tokens = s.Tokens.Add(back)
@@ -90,20 +116,31 @@ func Refund(book *Book, paid []Share, tokens token.Amount) Outcome {
 	return o
 }
 
-// Rest returns what of paid shares is left after a refund of them.
-func Rest(paid []Share, refund *Outcome) []Share {
-	rest := slices.Clone(paid)
-	for i := range rest {
-		for j := range refund.Slices {
-			back := &refund.Slices[j]
-			switch s := &rest[i]; {
-			case !s.of(back):
-			case s.Overdraft:
-				s.Tokens = s.Tokens.Sub(back.Overdraft)
-			default:
-				s.Tokens = s.Tokens.Sub(back.Tokens.Sub(back.Overdraft))
-			}
+// giveBack returns a slice of nothing yet that gives back to where a share came from.
+func (b *Book) giveBack(standing *Standing, p *Share) Slice {
+	l := b.byNumber(p.Number)
+	s := Slice{LineItem: l, Series: p.Series, Version: p.Version, Rate: p.Rate, ResetMS: p.ResetMS}
+	r := Ruled{SinceMS: p.SinceMS}
+	if at := slices.IndexFunc(l.Actions, func(a Action) bool { return a.ID == p.ActionID }); p.ActionID != "" && at >= 0 {
+		r.Action = &l.Actions[at]
+	}
+	if p.Limited && l.Limit != nil {
+		if c := standing.Consumed[p.Number]; c != nil && c.SinceMS == p.SinceMS {
+			r.Consumed = c
 		}
+	}
+	if r.Action != nil || r.Consumed != nil {
+		s.Ruled = &r
+	}
+	return s
+}
+
+// Rest returns what of paid shares is left after a refund of them: those that were drawn first.
+func Rest(paid []Share, refund *Outcome) []Share {
+	rest, tokens := slices.Clone(paid), refund.Tokens
+	for i := len(rest) - 1; i >= 0 && tokens.Sign() > 0; i-- {
+		back := token.Min(tokens, rest[i].Tokens)
+		rest[i].Tokens, tokens = rest[i].Tokens.Sub(back), tokens.Sub(back)
 	}
 	return slices.DeleteFunc(rest, func(s Share) bool { return s.Tokens.IsZero() })
 }

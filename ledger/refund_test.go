@@ -68,7 +68,7 @@ func TestRefund(t *testing.T) {
 			if !Sum(paid).Equal(charge.Tokens) {
 				t.Fatalf("%s is remembered of a charge of %s", Sum(paid), charge.Tokens)
 			}
-			back := Refund(&w.Book, paid, token.MustParse(row.tokens))
+			back := Refund(&w.Book, w.Standing, paid, token.MustParse(row.tokens))
 			if got := slicesText(back); got != row.want {
 				t.Errorf("%s of %q back is %q, want %q", row.tokens, slicesText(charge), got, row.want)
 			}
@@ -106,7 +106,7 @@ func TestRefundWhateverTheState(t *testing.T) {
 				row.change(l)
 			}
 			w.Sort()
-			back := Refund(&w.Book, Shares(charge.Slices), charge.Tokens)
+			back := Refund(&w.Book, w.Standing, Shares(charge.Slices), charge.Tokens)
 			back.Apply()
 			if got := w.byNumber(0).Used.String() + " " + w.byNumber(1).Used.String(); got != "8 10" {
 				t.Errorf("the uses are %s after a refund of everything, they were 8 and 10", got)
@@ -130,7 +130,7 @@ func TestRefundReplaysBackwards(t *testing.T) {
 		charge.Apply()
 		paid := Shares(charge.Slices)
 		tokens := token.MulDivHalfEven(charge.Tokens, token.FromInt(rapid.Int64Range(0, 1000).Draw(t, "share")), token.FromInt(1000))
-		back := Refund(&w.Book, paid, tokens)
+		back := Refund(&w.Book, w.Standing, paid, tokens)
 
 		sum, of := token.Amount{}, map[*LineItem]Slice{}
 		for _, s := range charge.Slices {
@@ -158,7 +158,7 @@ func TestRefundReplaysBackwards(t *testing.T) {
 				t.Fatalf("of %s the rest is %s", w.sharesText(paid), w.sharesText(rest))
 			}
 		}
-		again := Refund(&w.Book, rest, Sum(rest)) // what goes back in two steps is what was paid
+		again := Refund(&w.Book, w.Standing, rest, Sum(rest)) // what goes back in two steps is what was paid
 		both := map[*LineItem]token.Amount{}
 		for _, s := range append(again.Slices, back.Slices...) {
 			both[s.LineItem] = both[s.LineItem].Add(s.Tokens)
@@ -226,7 +226,7 @@ func TestRefundOfJoinedShares(t *testing.T) {
 		{"7", "2: 6(4), 1: 1(0)", "a 2"},
 		{"9", "2: 6(4), 1: 3(0)", ""},
 	} {
-		back := Refund(&w.Book, paid, token.MustParse(row.tokens))
+		back := Refund(&w.Book, w.Standing, paid, token.MustParse(row.tokens))
 		var got []string
 		for _, s := range back.Slices {
 			got = append(got, fmt.Sprintf("%s: %s(%s)", s.Version, s.Tokens, s.Overdraft))

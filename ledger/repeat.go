@@ -23,22 +23,30 @@ func Repeat(outcomes []Outcome, most int64) int64 {
 		d := &drawn[i]
 		most = fits(d.LineItem.Balance(), d.Tokens.Sub(d.Overdraft), most)
 		most = fits(d.LineItem.overdraftLeft(), d.Overdraft, most)
+		if r := d.Ruled; r != nil && r.Action != nil {
+			most = fits(r.Action.Allocation.Sub(r.Action.Used), d.Tokens, most)
+		}
+		if r := d.Ruled; r != nil && r.Consumed != nil {
+			most = fits(d.LineItem.Limit.Tokens.Sub(r.Consumed.in(r.SinceMS)), d.Tokens, most)
+		}
 	}
 	for i := range drawn {
-		d := &drawn[i]
-		d.LineItem.Used = d.LineItem.Used.Add(times(d.Tokens, most))
+		drawn[i].book(times(drawn[i].Tokens, most))
 	}
 	return most
 }
 
 func sumUp(drawn []Slice, s *Slice) []Slice {
+	if s.Tokens.IsZero() { // it may stand for what was covered before, without what its line item's other slice counts against
+		return drawn
+	}
 	for i := range drawn {
 		if d := &drawn[i]; d.LineItem == s.LineItem {
 			d.Tokens, d.Overdraft = d.Tokens.Add(s.Tokens), d.Overdraft.Add(s.Overdraft)
 			return drawn
 		}
 	}
-	return append(drawn, Slice{LineItem: s.LineItem, Tokens: s.Tokens, Overdraft: s.Overdraft})
+	return append(drawn, Slice{LineItem: s.LineItem, Tokens: s.Tokens, Overdraft: s.Overdraft, ResetMS: s.ResetMS, Ruled: s.Ruled})
 }
 
 // fits returns how often an amount is there, at most so often.

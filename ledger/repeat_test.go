@@ -43,12 +43,11 @@ func TestRepeat(t *testing.T) {
 func TestRepeatKeepsOffChangingCovers(t *testing.T) {
 	w := newWorld(t, "a: 0 of 100 at 2")
 	w.price(time.Hour)
-	cover := &Cover{}
 	for _, row := range []struct {
 		rule, count string
 		want        int64
 	}{{"a new one", "1", 0}, {"one that stays", "1", 5}, {"a larger one", "2", 0}} {
-		o := DecideCovered(&w.Book, &w.Prices, cover, Ask{Item: "x", Count: token.MustParse(row.count)}, nil)
+		o := DecideCovered(&w.Book, &w.Prices, &w.Who, Ask{Item: "x", Count: token.MustParse(row.count)}, nil)
 		o.Apply()
 		if got := Repeat([]Outcome{o}, 5); got != row.want {
 			t.Errorf("%s is repeated %d times, want %d", row.rule, got, row.want)

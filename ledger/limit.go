@@ -1,0 +1,117 @@
+package ledger
+
+import (
+	"github.com/farebox/farebox/period"
+	"github.com/farebox/farebox/token"
+)
+
+// Limit is what every single requester may consume from a line item in a period (decisions.md D23). Its JSON is the one in
+// the books.
+type Limit struct {
+	Tokens      token.Amount     `json:"limit"`
+	Period      period.Frequency `json:"period"`
+	NextResetMS int64            `json:"nextReset"` // a time at which a period begins; all others follow from it
+	FromMS      int64            `json:"from"`      // what was consumed before does not count
+}
+
+// Around returns from when on consumption counts in the present period of a limit, and when the next one begins.
+func (l *Limit) Around(nowMS int64) (sinceMS, nextMS int64) {
+	sinceMS, nextMS = l.Period.Around(l.NextResetMS, nowMS)
+	return max(sinceMS, l.FromMS), nextMS
+}
+
+// Continues decides from when on consumption counts in a new limit, and reports whether that is as in the one before, nil if
+// there is none: the period that runs has to begin when that one's did.
+func (l *Limit) Continues(before *Limit, nowMS int64) bool {
+	l.FromMS = nowMS
+	if before == nil {
+		return false
+	}
+	now, _ := l.Period.Around(l.NextResetMS, nowMS)
+	was, _ := before.Period.Around(before.NextResetMS, nowMS)
+	if now == was {
+		l.FromMS = before.FromMS
+	}
+	return now == was
+}
+
+// Consumed is what a requester has consumed from a line item with a limit, in the period that began at SinceMS.
+type Consumed struct {
+	RequesterKey
+	Number  int64 // of the line item
+	Tokens  token.Amount
+	SinceMS int64
+}
+
+// in returns what was consumed in the period that began at a time; nil: nothing.
+func (c *Consumed) in(sinceMS int64) token.Amount {
+	if c == nil || c.SinceMS != sinceMS {
+		return token.Amount{}
+	}
+	return c.Tokens
+}
+
+// RequesterKey names a requester on an instance: by type and value.
+type RequesterKey struct {
+	InstanceID string
+	Type       string
+	Value      string
+}
+
+// Standing is what a requester has behind it on an instance: the charges that cover its use, and what it has consumed from
+// line items with a limit.
+type Standing struct {
+	RequesterKey
+	Covers   map[ItemKey]*Cover
+	Consumed map[int64]*Consumed // by the line item's number
+}
+
+// ItemKey names an item.
+type ItemKey struct{ Item, Version string }
+
+// NewStanding returns the standing of one who has nothing behind it.
+func NewStanding(key RequesterKey) *Standing {
+	return &Standing{RequesterKey: key, Covers: map[ItemKey]*Cover{}, Consumed: map[int64]*Consumed{}}
+}
+
+// Clone returns a copy of a standing to try things out on.
+func (s *Standing) Clone() *Standing {
+	c := NewStanding(s.RequesterKey)
+	for key, cover := range s.Covers {
+		copied := *cover
+		c.Covers[key] = &copied
+	}
+	for number, consumed := range s.Consumed {
+		copied := *consumed
+		c.Consumed[number] = &copied
+	}
+	return c
+}
+
+func (s *Standing) cover(key ItemKey) *Cover {
+	c := s.Covers[key]
+	if c == nil {
+		c = &Cover{CoverKey: CoverKey{s.RequesterKey, key}}
+		s.Covers[key] = c
+	}
+	return c
+}
+
+func (s *Standing) consumed(number int64) *Consumed {
+	c := s.Consumed[number]
+	if c == nil {
+		c = &Consumed{RequesterKey: s.RequesterKey, Number: number}
+		s.Consumed[number] = c
+	}
+	return c
+}
+
+// Who asks, as rules and limits see it, in one request. Its methods remember what they found, so it is for one goroutine.
+type Who struct {
+	Standing   *Standing
+	Dictionary Dictionary
+
+	matched map[*LineItem]*Action
+	held    map[string]bool // conditions by id
+	sets    map[string]map[string]bool
+}
