@@ -34,7 +34,7 @@ func (s *Session) Forecast(w *World) *Forecast {
 	request.AllOrNothing = true
 	ahead := &ahead{World: *w, request: &request, dueMS: s.UntilMS}
 	ahead.Book = w.Book.Clone()
-	ahead.copyCovers()
+	ahead.standing = w.Standing(&s.Requester).Clone()
 	f.Tokens = ahead.price()
 	for work := 0; work < forecastWork && f.Periods < PeriodsMost; work += len(request.Items) {
 		periods := ahead.charge(PeriodsMost - f.Periods)
@@ -49,20 +49,9 @@ func (s *Session) Forecast(w *World) *Forecast {
 // ahead is a session's future, as far as it was followed.
 type ahead struct {
 	World
-	request *Request
-	dueMS   int64
-}
-
-func (a *ahead) copyCovers() {
-	covers := Covers{}
-	for i := range a.request.Items {
-		key := CoverKey(a.Book.InstanceID, &a.request.Requester, &a.request.Items[i].Ask)
-		if c := a.Covers[key]; c != nil {
-			copied := *c
-			covers[key] = &copied
-		}
-	}
-	a.Covers = covers
+	standing *ledger.Standing
+	request  *Request
+	dueMS    int64
 }
 
 // price returns what the next charge costs, whether or not the tokens cover it; nil also of more than can be charged.
@@ -71,7 +60,10 @@ func (a *ahead) price() *token.Amount {
 	if !ok {
 		book := a.Book.Clone()
 		for _, l := range book.LineItems {
-			l.Overdraft = ledger.UnlimitedOverdraft
+			l.Overdraft, l.Limit = ledger.UnlimitedOverdraft, nil
+			for i := range l.Actions {
+				l.Actions[i].Allocation = nil
+			}
 		}
 		total, ok = a.total(book)
 	}
@@ -82,7 +74,7 @@ func (a *ahead) price() *token.Amount {
 }
 
 func (a *ahead) total(book *ledger.Book) (total token.Amount, ok bool) {
-	outcomes := Decide(book, a.at(a.dueMS), a.Covers, a.request)
+	outcomes := Decide(book, a.at(a.dueMS), a.standing, a.request)
 	if !granted(outcomes) {
 		return total, false
 	}
@@ -96,7 +88,7 @@ func (a *ahead) total(book *ledger.Book) (total token.Amount, ok bool) {
 // charge makes the next charge, and with it those after it that are the same, at most so many in all. It returns how many
 // that were: 0 if the next is denied.
 func (a *ahead) charge(most int64) int64 {
-	outcomes := Decide(a.Book, a.at(a.dueMS), a.Covers, a.request)
+	outcomes := Decide(a.Book, a.at(a.dueMS), a.standing, a.request)
 	if !granted(outcomes) {
 		return 0
 	}

@@ -2,7 +2,6 @@ package access
 
 import (
 	"fmt"
-	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/token"
 )
 
@@ -111,11 +111,8 @@ func TestForecastOfMoreThanCanBeCharged(t *testing.T) {
 func (st *stage) charged(most int64) (periods int64, first token.Amount) {
 	w := st.w
 	w.Book = w.Book.Clone()
-	w.Covers = maps.Clone(w.Covers)
-	for key, c := range w.Covers {
-		copied := *c
-		w.Covers[key] = &copied
-	}
+	standing := w.Standing(&st.s.Requester).Clone()
+	w.Standing = func(*Requester) *ledger.Standing { return standing }
 	s := *st.s
 	s.Items, s.HeartbeatDueMS = append([]InUse(nil), s.Items...), 0
 	for periods < most {

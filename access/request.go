@@ -4,6 +4,7 @@ package access
 import (
 	"fmt"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/farebox/farebox/ledger"
@@ -112,31 +113,23 @@ func object(v jsontext.Value) string {
 	return ""
 }
 
-// Covers are the charges that may cover what a batch asks for. One that is missing is made when it is asked for.
-type Covers map[ledger.CoverKey]*ledger.Cover
-
-func (c Covers) of(key ledger.CoverKey) *ledger.Cover {
-	cover := c[key]
-	if cover == nil {
-		cover = &ledger.Cover{CoverKey: key}
-		c[key] = cover
-	}
-	return cover
-}
-
-// CoverKey returns what a cover of an item's use by a requester would be known by.
-func CoverKey(instanceID string, r *Requester, ask *ledger.Ask) ledger.CoverKey {
-	return ledger.CoverKey{InstanceID: instanceID, RequesterType: r.Type, RequesterValue: r.Value, Item: ask.Item, Version: ask.Version}
+// Key names a requester on an instance.
+func (r *Requester) Key(instanceID string) ledger.RequesterKey {
+	return ledger.RequesterKey{InstanceID: instanceID, Type: r.Type, Value: r.Value}
 }
 
 // Decide grants or denies the items in their order, each seeing what the ones before have taken, and books the grants
-// on the book and the covers. It returns one outcome an item.
-func Decide(book *ledger.Book, prices *ledger.Prices, covers Covers, request *Request) []ledger.Outcome {
+// on the book and the requester's standing. It returns one outcome an item.
+func Decide(book *ledger.Book, prices *ledger.Prices, standing *ledger.Standing, request *Request) []ledger.Outcome {
+	who := &ledger.Who{Standing: standing}
+	if book.Ruled() {
+		who.Dictionary = dictionary(request.Requester.Dictionary)
+	}
 	outcomes := make([]ledger.Outcome, len(request.Items))
 	slices := make([]ledger.Slice, 0, len(request.Items)+1)
 	denied := false
 	for i := range request.Items {
-		outcome := decide(book, prices, covers, request, &request.Items[i].Ask, slices)
+		outcome := decide(book, prices, who, &request.Items[i].Ask, slices)
 		outcome.Apply()
 		slices = append(slices, outcome.Slices...) // in place, unless they outgrew the room
 		slices = slices[len(slices):]
@@ -149,12 +142,39 @@ func Decide(book *ledger.Book, prices *ledger.Prices, covers Covers, request *Re
 	return outcomes
 }
 
-func decide(book *ledger.Book, prices *ledger.Prices, covers Covers, request *Request, ask *ledger.Ask, buf []ledger.Slice) ledger.Outcome {
+func decide(book *ledger.Book, prices *ledger.Prices, who *ledger.Who, ask *ledger.Ask, buf []ledger.Slice) ledger.Outcome {
 	if !prices.Catalog.HasWindows() {
-		return ledger.Decide(book, prices, *ask, buf)
+		return ledger.Decide(book, prices, who, *ask, buf)
 	}
-	cover := covers.of(CoverKey(book.InstanceID, &request.Requester, ask))
-	return ledger.DecideCovered(book, prices, cover, *ask, buf)
+	return ledger.DecideCovered(book, prices, who, *ask, buf)
+}
+
+// dictionary reads a requester's dictionary for rules of access: what is neither text, number, truth nor a list of these is not
+// compared.
+func dictionary(object jsontext.Value) ledger.Dictionary {
+	var values map[string]jsontext.Value
+	if object == nil || json.Unmarshal(object, &values) != nil {
+		return nil
+	}
+	d := make(ledger.Dictionary, len(values))
+	for key, value := range values {
+		var list []jsontext.Value
+		if value.Kind() != '[' || json.Unmarshal(value, &list) != nil {
+			list = []jsontext.Value{value}
+		}
+		for _, element := range list {
+			switch element.Kind() {
+			case '"':
+				var text string
+				if json.Unmarshal(element, &text) == nil {
+					d[key] = append(d[key], text)
+				}
+			case '0', 't', 'f':
+				d[key] = append(d[key], element.String())
+			}
+		}
+	}
+	return d
 }
 
 func withdraw(request *Request, outcomes []ledger.Outcome) {

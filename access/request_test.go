@@ -38,6 +38,10 @@ func request(counts ...string) *Request {
 	return r
 }
 
+func standing() *ledger.Standing {
+	return ledger.NewStanding(ledger.RequesterKey{InstanceID: "A", Type: "USER", Value: "somebody"})
+}
+
 // text writes outcomes such as "101 3: a 1 b 2".
 func text(outcomes []ledger.Outcome) (lines []string) {
 	for _, o := range outcomes {
@@ -71,7 +75,7 @@ func TestDecideInOrder(t *testing.T) {
 	} {
 		t.Run(row.rule, func(t *testing.T) {
 			book, prices := world(2)
-			if diff := cmp.Diff(row.want, text(Decide(book, prices, nil, row.request))); diff != "" {
+			if diff := cmp.Diff(row.want, text(Decide(book, prices, standing(), row.request))); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 			if diff := cmp.Diff(row.used, used(book)); diff != "" {
@@ -96,7 +100,7 @@ func TestDecideAllOrNothing(t *testing.T) {
 		t.Run(row.rule, func(t *testing.T) {
 			book, prices := world(2)
 			row.request.AllOrNothing = true
-			outcomes := Decide(book, prices, nil, row.request)
+			outcomes := Decide(book, prices, standing(), row.request)
 			if diff := cmp.Diff(row.want, text(outcomes)); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -127,11 +131,11 @@ func TestOutcomesKeepTheirSlices(t *testing.T) {
 		}
 		var want []ledger.Outcome
 		for i := range r.Items {
-			o := ledger.Decide(apart, prices, r.Items[i].Ask, nil)
+			o := ledger.Decide(apart, prices, &ledger.Who{Standing: standing()}, r.Items[i].Ask, nil)
 			o.Apply()
 			want = append(want, o)
 		}
-		if diff := cmp.Diff(text(want), text(Decide(together, prices, nil, r))); diff != "" {
+		if diff := cmp.Diff(text(want), text(Decide(together, prices, standing(), r))); diff != "" {
 			t.Errorf("%d line items (-one by one +together)\n%s", lineItems, diff)
 		}
 		if diff := cmp.Diff(used(apart), used(together)); diff != "" {

@@ -6,6 +6,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/token"
 )
 
@@ -62,10 +63,11 @@ type Session struct {
 
 // InUse is an item that a session uses. Its JSON is the one in the books.
 type InUse struct {
-	Item     string         `json:"item"`
-	Version  string         `json:"version,omitzero"`
-	Count    token.Amount   `json:"count"`
-	MetaData jsontext.Value `json:"metaData,omitzero"`
+	Item      string         `json:"item"`
+	Version   string         `json:"version,omitzero"`
+	Count     token.Amount   `json:"count"`
+	MetaData  jsontext.Value `json:"metaData,omitzero"`
+	Variables rate.Variables `json:"variables,omitzero"`
 
 	SinceMS int64          `json:"since"`              // when this use began
 	FreeMS  int64          `json:"freeUntil,omitzero"` // if it ends before then it costs nothing
@@ -77,8 +79,9 @@ type InUse struct {
 type World struct {
 	Book   *ledger.Book
 	Prices ledger.Prices // NowMS is set by the moves
-	Covers Covers
 	Period time.Duration // session.charge.period
+	// Standing returns what a requester has behind it on the book's instance.
+	Standing func(*Requester) *ledger.Standing
 	// AwakeMS is when the service was last out of reach, to its end. A heartbeat's deadline that passed by then is given
 	// anew, so that an outage of ours ends no session (decisions.md D20).
 	AwakeMS int64
@@ -192,7 +195,7 @@ func (s *Session) charge(w *World, dueMS, awakeMS int64) *Move {
 // as no line item is: the sum could not be read back from the books.
 func (s *Session) decide(w *World, move *Move) bool {
 	move.Request.AllOrNothing = true
-	move.Outcomes = Decide(w.Book, w.at(move.AtMS), w.Covers, &move.Request)
+	move.Outcomes = Decide(w.Book, w.at(move.AtMS), w.Standing(&move.Request.Requester), &move.Request)
 	if !granted(move.Outcomes) {
 		return false
 	}
@@ -221,7 +224,7 @@ func (s *Session) request() Request {
 }
 
 func (u *InUse) asked() Item {
-	return Item{Ask: ledger.Ask{Item: u.Item, Version: u.Version, Count: u.Count}, MetaData: u.MetaData}
+	return Item{Ask: ledger.Ask{Item: u.Item, Version: u.Version, Count: u.Count, Variables: u.Variables}, MetaData: u.MetaData}
 }
 
 // begin starts a charged period.
@@ -270,7 +273,7 @@ func (s *Session) Ask(w *World, request *Request, rollbackOnDeny bool, nowMS int
 		}
 		return move
 	}
-	next, begun, refunds := s.replace(w.Book, request.Items, nowMS)
+	next, begun, refunds := s.replace(w, request, nowMS)
 	move.Refunds = refunds
 	apply(move.Refunds)
 	if !s.decide(w, move) {
@@ -296,16 +299,17 @@ func (s *Session) Ask(w *World, request *Request, rollbackOnDeny bool, nowMS int
 }
 
 // replace returns the items as they will be in use, which of them begin, and what the present ones get back. An item that goes
-// on keeps the beginning of its use, and in its free time what it has paid for so far.
-func (s *Session) replace(book *ledger.Book, asked []Item, nowMS int64) (next []InUse, begun []bool, refunds []Refund) {
+// on keeps the beginning of its use, and in its free time what it has paid for so far; by another requester it is another use.
+func (s *Session) replace(w *World, request *Request, nowMS int64) (next []InUse, begun []bool, refunds []Refund) {
+	asked, same := request.Items, request.Requester.Same(&s.Requester)
 	goesOn := make([]*InUse, len(s.Items)) // the new item that an old one becomes
 	next, begun = make([]InUse, len(asked)), make([]bool, len(asked))
 	for i := range asked {
 		a := &asked[i]
 		begun[i] = true
-		next[i] = InUse{Item: a.Item, Version: a.Version, Count: a.Count, MetaData: a.MetaData, SinceMS: nowMS}
+		next[i] = InUse{Item: a.Item, Version: a.Version, Count: a.Count, MetaData: a.MetaData, Variables: a.Variables, SinceMS: nowMS}
 		for j := range s.Items {
-			if old := &s.Items[j]; goesOn[j] == nil && old.Item == a.Item && old.Version == a.Version {
+			if old := &s.Items[j]; same && goesOn[j] == nil && old.Item == a.Item && old.Version == a.Version {
 				goesOn[j], begun[i] = &next[i], false
 				next[i].SinceMS, next[i].FreeMS = old.SinceMS, old.FreeMS
 				break
@@ -315,10 +319,10 @@ func (s *Session) replace(book *ledger.Book, asked []Item, nowMS int64) (next []
 	for j := len(s.Items) - 1; j >= 0; j-- {
 		old := &s.Items[j]
 		if goesOn[j] == nil {
-			refunds = append(refunds, s.drop(book, old, nowMS)...)
+			refunds = append(refunds, s.drop(w, old, nowMS)...)
 			continue
 		}
-		back := ledger.Refund(book, old.Paid, s.unused(old, nowMS))
+		back := s.refund(w, old.Paid, s.unused(old, nowMS), nowMS)
 		refunds = add(refunds, old, back)
 		goesOn[j].Kept = old.Kept
 		goesOn[j].keep(ledger.Rest(old.Paid, &back), nowMS)
@@ -334,18 +338,23 @@ func (s *Session) unused(item *InUse, nowMS int64) token.Amount {
 
 // drop returns what an item gets back when its use ends: all that it has paid if that is within its free time, else what
 // pays for the time from now on.
-func (s *Session) drop(book *ledger.Book, item *InUse, nowMS int64) []Refund {
+func (s *Session) drop(w *World, item *InUse, nowMS int64) []Refund {
 	if nowMS < item.FreeMS {
-		return s.whole(book, item, nowMS)
+		return s.whole(w, item, nowMS)
 	}
-	return add(nil, item, ledger.Refund(book, item.Paid, s.unused(item, nowMS)))
+	return add(nil, item, s.refund(w, item.Paid, s.unused(item, nowMS), nowMS))
+}
+
+func (s *Session) refund(w *World, paid []ledger.Share, tokens token.Amount, nowMS int64) ledger.Outcome {
+	w.Book.At(nowMS) // not only in the charge that follows: whether it comes too late must not depend on who came before
+	return ledger.Refund(w.Book, w.Standing(&s.Requester), paid, tokens)
 }
 
 // whole returns all that an item has paid for the period that runs, and in its free time also for those before.
-func (s *Session) whole(book *ledger.Book, item *InUse, nowMS int64) []Refund {
-	all := add(nil, item, ledger.Refund(book, item.Paid, ledger.Sum(item.Paid)))
+func (s *Session) whole(w *World, item *InUse, nowMS int64) []Refund {
+	all := add(nil, item, s.refund(w, item.Paid, ledger.Sum(item.Paid), nowMS))
 	if nowMS < item.FreeMS {
-		all = add(all, item, ledger.Refund(book, item.Kept, ledger.Sum(item.Kept)))
+		all = add(all, item, s.refund(w, item.Kept, ledger.Sum(item.Kept), nowMS))
 	}
 	return all
 }
@@ -380,7 +389,7 @@ func (s *Session) credit(refunds []Refund) {
 // stop ends the use of all items.
 func (s *Session) stop(w *World, nowMS int64) (refunds []Refund) {
 	for i := len(s.Items) - 1; i >= 0; i-- {
-		refunds = append(refunds, s.drop(w.Book, &s.Items[i], nowMS)...)
+		refunds = append(refunds, s.drop(w, &s.Items[i], nowMS)...)
 	}
 	return s.giveBack(refunds)
 }
@@ -409,7 +418,7 @@ func (s *Session) end(w *World, operation Operation, why Reason, nowMS int64) *M
 func (s *Session) missHeartbeat(w *World, dueMS int64) *Move {
 	move := &Move{Operation: MissedHeartbeat, AtMS: dueMS, Refunded: s.Requester, Request: Request{Requester: s.Requester}}
 	for i := len(s.Items) - 1; i >= 0; i-- {
-		move.Refunds = append(move.Refunds, s.whole(w.Book, &s.Items[i], dueMS)...)
+		move.Refunds = append(move.Refunds, s.whole(w, &s.Items[i], dueMS)...)
 	}
 	s.giveBack(move.Refunds)
 	s.State, s.Reason, s.EndedMS = Terminated, HeartbeatMissed, dueMS

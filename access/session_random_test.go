@@ -320,6 +320,7 @@ func TestSessionKeepsTheBooks(t *testing.T) {
 			if st.s.State == Terminated {
 				return
 			}
+			st.w.Book.At(max(now, st.s.now(now))) // what begins anew now is no trace of a request
 			before, net := st.snapshot(), st.s.Net
 			step := rapid.SampledFrom([]string{"ask", "ask", "ask", "ask!", "beat", "halt", "close", "change"}).Draw(t, "step")
 			if (step == "close" || step == "ask!") && !rarely(t) {
@@ -370,12 +371,29 @@ func (st *stage) snapshot() snapshot {
 	}
 	s := snapshot{text: string(text)}
 	for _, l := range st.w.Book.LineItems {
-		s.uses = append(s.uses, l.Used.String())
+		uses := l.Used.String()
+		for i := range l.Actions {
+			uses += " " + l.Actions[i].Used.String()
+			if most := l.Actions[i].Allocation; most != nil && most.Less(l.Actions[i].Used) {
+				st.t.Fatalf("%s of an allocation of %s is used", l.Actions[i].Used, most)
+			}
+		}
+		for _, standing := range st.standings {
+			if c := standing.Consumed[l.Number]; c != nil && c.SinceMS != 0 {
+				uses += fmt.Sprintf(" %s since %d", c.Tokens, c.SinceMS)
+				if l.Limit.Tokens.Less(c.Tokens) || c.Tokens.Sign() < 0 {
+					st.t.Fatalf("%s of a limit of %s is consumed", c.Tokens, l.Limit.Tokens)
+				}
+			}
+		}
+		s.uses = append(s.uses, uses)
 	}
 	for _, name := range []string{"x", "y", "w"} {
-		for key, c := range st.w.Covers {
-			if key.Item == name && !c.Count.IsZero() {
-				s.covers += fmt.Sprintf("%s %s until %d of %d;", name, c.Count, c.UntilMS, c.Number)
+		for _, standing := range st.standings {
+			for key, c := range standing.Covers {
+				if key.Item == name && !c.Count.IsZero() {
+					s.covers += fmt.Sprintf("%s %s until %d of %d;", name, c.Count, c.UntilMS, c.Number)
+				}
 			}
 		}
 	}
@@ -405,6 +423,13 @@ func anyLineItems(t *rapid.T) string {
 		if until := rapid.IntRange(1, 30).Draw(t, "until"); until < 15 {
 			words += fmt.Sprintf(" until %dh%dm", until+5, rapid.IntRange(0, 59).Draw(t, "minutes"))
 		}
+		if rapid.IntRange(0, 2).Draw(t, "limited") == 0 {
+			words += fmt.Sprintf(" limit %d/DAY", rapid.IntRange(0, 9).Draw(t, "limit"))
+		}
+		if rapid.IntRange(0, 2).Draw(t, "recurring") == 0 {
+			words += " recurs DAY"
+		}
+		words += rapid.SampledFrom([]string{"", "", "", " allow sales/7", " deny sales", " allow other allow all/20"}).Draw(t, "rules")
 		all = append(all, words)
 	}
 	return strings.Join(all, "; ")

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/token"
 )
@@ -29,6 +31,16 @@ type stage struct {
 	uses map[*ledger.LineItem]token.Amount // as the moves tell
 	net  token.Amount                      // of the session's moves
 	last *Move
+
+	standings map[ledger.RequesterKey]*ledger.Standing
+}
+
+func (st *stage) standing(r *Requester) *ledger.Standing {
+	key := r.Key("A")
+	if st.standings[key] == nil {
+		st.standings[key] = ledger.NewStanding(key)
+	}
+	return st.standings[key]
 }
 
 type tester interface {
@@ -36,12 +48,14 @@ type tester interface {
 	Fatalf(format string, args ...any)
 }
 
-// newStage reads line items such as "a 10; b 5 used 2 over 3 from 1h until 2h series s state INACTIVE" ("over all" is unlimited), which are
-// drawn in this order, and rate tables such as "s @1h: x 1, f 6 free 300, w 8 window 3h".
+// newStage reads line items such as "a 10; b 5 used 2 over 3 from 1h until 2h series s state INACTIVE" ("over all" is unlimited), also
+// "c 9 limit 3/DAY recurs WEEK allow sales/5 deny all", which are drawn in this order, and rate tables such as "s @1h: x 1, f 6 free 300, w 8 window 3h".
 func newStage(t tester, lineItems string, tables ...string) *stage {
 	t.Helper()
 	st := &stage{t: t, s: NewSession("s", "A", t0), uses: map[*ledger.LineItem]token.Amount{}}
-	st.w = World{Book: &ledger.Book{InstanceID: "A", AccountID: "account"}, Covers: Covers{}, Period: time.Hour}
+	st.w = World{Book: &ledger.Book{InstanceID: "A", AccountID: "account"}, Period: time.Hour}
+	st.standings = map[ledger.RequesterKey]*ledger.Standing{}
+	st.w.Standing = st.standing
 	for i, text := range strings.Split(lineItems, "; ") {
 		words := strings.Fields(text)
 		l := &ledger.LineItem{
@@ -54,6 +68,11 @@ func newStage(t tester, lineItems string, tables ...string) *stage {
 		st.w.Book.LineItems = append(st.w.Book.LineItems, l)
 		st.uses[l] = l.Used
 	}
+	st.w.Book.Conditions = map[string]*ledger.Condition{}
+	for _, of := range []string{"sales", "other"} {
+		st.w.Book.Conditions[of] = &ledger.Condition{ID: of, Type: ledger.Simple, Operator: ledger.In, Key: "department", Values: []string{of}}
+	}
+	st.w.Book.Sort()
 	if len(tables) == 0 {
 		tables = []string{": " + prices}
 	}
@@ -103,6 +122,22 @@ func (st *stage) set(l *ledger.LineItem, field, value string) {
 		l.Series = value
 	case "state":
 		l.State = ledger.State(value)
+	case "recurs":
+		l.Recurs = period.Frequency(value)
+	case "limit":
+		most, of, _ := strings.Cut(value, "/")
+		l.Limit = &ledger.Limit{Tokens: token.MustParse(most), Period: period.Frequency(of), NextResetMS: t0}
+	case "allow", "deny":
+		a := ledger.Action{ID: l.ActivationID + strconv.Itoa(len(l.Actions)), Allow: field == "allow"}
+		of, most, some := strings.Cut(value, "/")
+		if of != "all" {
+			a.ConditionID = of
+		}
+		if some {
+			allocation := token.MustParse(most)
+			a.Allocation = &allocation
+		}
+		l.Actions = append(l.Actions, a)
 	default:
 		st.t.Fatalf("no field %q", field)
 	}
@@ -143,7 +178,7 @@ func since(ms int64) string {
 
 // of reads items such as "x:2 y x@version:3".
 func of(words []string) *Request {
-	r := &Request{Requester: Requester{Type: "USER", Value: "somebody"}}
+	r := &Request{Requester: Requester{Type: "USER", Value: "somebody", Dictionary: jsontext.Value(`{"department":"sales"}`)}}
 	for _, word := range words {
 		name, count, counted := strings.Cut(word, ":")
 		if !counted {
@@ -303,7 +338,7 @@ func (st *stage) check() {
 		st.t.Fatalf("net is %s, charges less refunds are %s", s.Net, st.net)
 	}
 	for l, used := range st.uses {
-		if !l.Used.Equal(used) || used.Sign() < 0 {
+		if l.Recurs == "" && (!l.Used.Equal(used) || used.Sign() < 0) {
 			st.t.Fatalf("%s of %s is used, its slices add up to %s", l.Used, l.ActivationID, used)
 		}
 	}

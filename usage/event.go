@@ -54,7 +54,13 @@ type Event struct {
 	MetaData         jsontext.Value   `json:"metaData,omitzero"`
 	CoveredUntilMS   int64            `json:"coveredUntil,omitzero"` // this use, and more until then, is covered by one charge
 
-	LineItem int64 `json:"-"` // the store's name for the line item
+	LineItemKind ledger.Kind `json:"lineItemKind,omitzero"` // FREE of given tokens
+	Detail       string      `json:"detail,omitzero"`       // of a denial: more than its status says
+
+	LineItem int64   `json:"-"` // the store's name for the line item
+	ResetMS  int64   `json:"-"` // when the allowance began that paid, and that Used is of
+	Balance  Balance `json:"-"`
+	Ruled    *Ruled  `json:"-"`
 }
 
 // Events appends the events of a receipt, in the order in which tokens were moved.
@@ -77,7 +83,7 @@ func (r *Receipt) event(item *Item, kind Kind) Event {
 	e := Event{
 		CorrelationID: r.CorrelationID, Kind: kind, Status: item.Status, UsageTimeMS: r.TimeMS, WriteTimeMS: r.MadeMS(),
 		AccountID: r.AccountID, InstanceID: r.InstanceID, Requester: r.Requester,
-		Item: item.Item, ItemVersion: item.Version, Count: item.Count, MetaData: item.MetaData, CoveredUntilMS: item.CoveredUntilMS,
+		Item: item.Item, ItemVersion: item.Version, Count: item.Count, MetaData: item.MetaData, CoveredUntilMS: item.CoveredUntilMS, Detail: item.Detail,
 	}
 	if r.Session != nil {
 		e.SessionID = r.Session.ID
@@ -89,7 +95,8 @@ func (r *Receipt) event(item *Item, kind Kind) Event {
 func (e Event) of(s *Slice) Event {
 	e.ActivationID, e.LineItem = s.ActivationID, s.Number
 	e.Rate, e.Tokens, e.Overdraft, e.EntitledCount, e.Used = s.Rate, s.Tokens, s.Overdraft, s.Quantity, s.Used
-	e.RateTableSeries, e.RateTableVersion = s.Series, s.TableVersion
+	e.RateTableSeries, e.RateTableVersion, e.LineItemKind = s.Series, s.TableVersion, s.Kind
+	e.ResetMS, e.Balance, e.Ruled = s.ResetMS, s.Balance(), s.Ruled
 	return e
 }
 

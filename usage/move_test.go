@@ -40,8 +40,20 @@ func newStage() *stage {
 		{Name: "x", Rate: one}, {Name: "y", Rate: token.MustParse("0.3")}, {Name: "z"}, {Name: "f", Rate: one, FreeSeconds: 86400},
 		{Name: "dust", Rate: token.MustParse("0.000000000001"), FreeSeconds: 86400}, {Name: "w", Rate: token.FromInt(2), Window: 3 * time.Hour},
 	}}})
-	w := access.World{Book: book, Prices: ledger.Prices{Catalog: catalog}, Covers: access.Covers{}, Period: time.Hour}
+	w := access.World{Book: book, Prices: ledger.Prices{Catalog: catalog}, Period: time.Hour, Standing: newStandings()}
 	return &stage{s: access.NewSession("s", "A", 0), w: w}
+}
+
+// newStandings keeps standings on instance A.
+func newStandings() func(*access.Requester) *ledger.Standing {
+	all := map[ledger.RequesterKey]*ledger.Standing{}
+	return func(r *access.Requester) *ledger.Standing {
+		key := r.Key("A")
+		if all[key] == nil {
+			all[key] = ledger.NewStanding(key)
+		}
+		return all[key]
+	}
 }
 
 // ask asks for items such as "x:3 y"; for nothing, it is a halt.
@@ -308,7 +320,7 @@ func TestCoveredEventsAddUp(t *testing.T) {
 			prices := st.w.Prices
 			prices.NowMS = rapid.Int64Range(0, 400).Draw(t, "now") * minute
 			st.w.Book.LineItems[1].Overdraft, st.w.Book.LineItems[1].Quantity = ledger.NoOverdraft, 20
-			r := NewReceipt("id", prices.NowMS, st.w.Book, request, access.Decide(st.w.Book, &prices, st.w.Covers, request))
+			r := NewReceipt("id", prices.NowMS, st.w.Book, request, access.Decide(st.w.Book, &prices, st.w.Standing(&request.Requester), request))
 			events := r.Events(nil)
 			for i := range r.Items {
 				item := &r.Items[i]

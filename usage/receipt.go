@@ -7,6 +7,7 @@ import (
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/token"
 )
 
@@ -47,8 +48,11 @@ type Item struct {
 	Count    token.Amount   `json:"count"` // granted; of a denial, as asked
 	Tokens   token.Amount   `json:"tokens"`
 	Status   ledger.Status  `json:"status"`
+	Detail   string         `json:"detail,omitzero"` // of a denial: more than the status says
 	MetaData jsontext.Value `json:"metaData,omitzero"`
-	Slices   []Slice        `json:"slices,omitzero"`
+
+	Variables rate.Variables `json:"variables,omitzero"` // of the price's formula
+	Slices    []Slice        `json:"slices,omitzero"`
 
 	CoveredUntilMS int64        `json:"coveredUntil,omitzero"` // its charge, or one before, covers this requester's use until then
 	CoverCount     token.Amount `json:"coverCount,omitzero"`   // the count that is covered until then
@@ -64,20 +68,35 @@ type Slice struct {
 	Rate         token.Amount `json:"rate"`
 	Tokens       token.Amount `json:"tokens"`
 	Overdraft    token.Amount `json:"overdraft,omitzero"`
-	Quantity     int64        `json:"quantity"` // of the line item, then
-	Used         token.Amount `json:"used"`     // of the line item, after this slice
+	Quantity     int64        `json:"quantity"`           // of the line item, then
+	Used         token.Amount `json:"used"`               // of the line item, after this slice
+	ResetMS      int64        `json:"reset,omitzero"`     // when the allowance began that paid; of a recurring line item
+	UsedResetMS  int64        `json:"usedReset,omitzero"` // when the one began that Used is of, if that is a later one
+	Kind         ledger.Kind  `json:"kind,omitzero"`      // FREE, or nothing
+	Ruled        *Ruled       `json:"ruled,omitempty"`    // what it counts against besides
 }
+
+// Ruled is what a slice counts against besides its line item, and how that stood after it.
+type Ruled struct {
+	ActionID   string       `json:"action,omitzero"` // whose allocation
+	ActionUsed token.Amount `json:"actionUsed,omitzero"`
+	Limited    bool         `json:"limited,omitzero"` // the line item's consumption limit
+	SinceMS    int64        `json:"since,omitzero"`   // whose period began then
+	Consumed   token.Amount `json:"consumed,omitzero"`
+}
+
+// Balance returns how the line item stood after a slice.
+func (s *Slice) Balance() Balance { return Balance{s.Used, max(s.ResetMS, s.UsedResetMS)} }
 
 // NewReceipt records a decided request. The outcomes must be booked already, in the order of the items, and nothing else
 // since.
 func NewReceipt(id string, nowMS int64, book *ledger.Book, request *access.Request, outcomes []ledger.Outcome) *Receipt {
-	r, _ := newReceipt(id, nowMS, book, request, outcomes)
-	return r
+	return newReceipt(id, nowMS, book, request, outcomes)
 }
 
 // NewMoveReceipt records a session's move, booked already and nothing else since. The session is as the move left it.
 func NewMoveReceipt(id string, nowMS int64, book *ledger.Book, s *access.Session, move *access.Move) *Receipt {
-	r, later := newReceipt(id, move.AtMS, book, &move.Request, move.Outcomes)
+	r := newReceipt(id, move.AtMS, book, &move.Request, move.Outcomes)
 	if nowMS > move.AtMS {
 		r.WrittenMS = nowMS
 	}
@@ -88,9 +107,9 @@ func NewMoveReceipt(id string, nowMS int64, book *ledger.Book, s *access.Session
 			r.RefundedTo = to
 		}
 	}
-	for i := len(move.Refunds) - 1; i >= 0; i-- {
+	for i := range move.Refunds {
 		refund := &move.Refunds[i]
-		r.Refunds[i], later = newItem(&refund.Item, &refund.Outcome, later)
+		r.Refunds[i] = newItem(&refund.Item, &refund.Outcome)
 		r.Refunds[i].Count = refundedCount(&refund.Outcome)
 	}
 	return r
@@ -136,29 +155,21 @@ func (r *Receipt) OnceID() (OnceID, bool) {
 // MadeMS returns when a receipt was written down, which is later than its time if it was made late.
 func (r *Receipt) MadeMS() int64 { return max(r.TimeMS, r.WrittenMS) }
 
-func newReceipt(id string, nowMS int64, book *ledger.Book, request *access.Request, outcomes []ledger.Outcome) (*Receipt, []taken) {
+func newReceipt(id string, nowMS int64, book *ledger.Book, request *access.Request, outcomes []ledger.Outcome) *Receipt {
 	r := &Receipt{
 		CorrelationID: id, TimeMS: nowMS, AccountID: book.AccountID, InstanceID: book.InstanceID,
 		Requester: request.Requester, Items: make([]Item, len(outcomes)),
 	}
-	// The books hold the uses after all items; going backwards gives those after each slice.
-	var later []taken
-	for i := len(outcomes) - 1; i >= 0; i-- {
-		r.Items[i], later = newItem(&request.Items[i], &outcomes[i], later)
+	for i := range outcomes {
+		r.Items[i] = newItem(&request.Items[i], &outcomes[i])
 	}
-	return r, later
+	return r
 }
 
-// taken is what items after the one looked at took from a line item; less than 0 if it was given back.
-type taken struct {
-	lineItem *ledger.LineItem
-	tokens   token.Amount
-}
-
-func newItem(asked *access.Item, outcome *ledger.Outcome, later []taken) (Item, []taken) {
+func newItem(asked *access.Item, outcome *ledger.Outcome) Item {
 	item := Item{
-		Item: asked.Item, Version: asked.Version, Count: outcome.Count, Tokens: outcome.Tokens, Status: outcome.Status,
-		MetaData: asked.MetaData,
+		Item: asked.Item, Version: asked.Version, Count: outcome.Count, Tokens: outcome.Tokens, Status: outcome.Status, Detail: outcome.Detail,
+		MetaData: asked.MetaData, Variables: asked.Variables,
 	}
 	if c := outcome.Coverage; c != nil {
 		item.CoverCount, item.Covered = c.Count(), c.Covered()
@@ -169,27 +180,28 @@ func newItem(asked *access.Item, outcome *ledger.Outcome, later []taken) (Item, 
 	if len(outcome.Slices) > 0 {
 		item.Slices = make([]Slice, len(outcome.Slices))
 	}
-	for i := len(outcome.Slices) - 1; i >= 0; i-- {
-		s := &outcome.Slices[i]
-		used, took := s.LineItem.Used, s.Tokens
-		if outcome.Refund {
-			took = took.Neg()
-		}
-		found := false
-		for j := range later {
-			if later[j].lineItem == s.LineItem {
-				used = used.Sub(later[j].tokens)
-				later[j].tokens = later[j].tokens.Add(took)
-				found = true
-			}
-		}
-		if !found {
-			later = append(later, taken{s.LineItem, took})
-		}
-		item.Slices[i] = Slice{
-			ActivationID: s.LineItem.ActivationID, Number: s.LineItem.Number, Series: s.Series, TableVersion: s.Version,
-			Rate: s.Rate, Tokens: s.Tokens, Overdraft: s.Overdraft, Quantity: s.LineItem.Quantity, Used: used,
+	for i := range outcome.Slices {
+		item.Slices[i] = newSlice(&outcome.Slices[i])
+	}
+	return item
+}
+
+func newSlice(s *ledger.Slice) Slice {
+	slice := Slice{
+		ActivationID: s.LineItem.ActivationID, Number: s.LineItem.Number, Series: s.Series, TableVersion: s.Version,
+		Rate: s.Rate, Tokens: s.Tokens, Overdraft: s.Overdraft, Quantity: s.LineItem.Quantity, Used: s.Used, ResetMS: s.ResetMS,
+	}
+	if s.UsedResetMS != s.ResetMS {
+		slice.UsedResetMS = s.UsedResetMS
+	}
+	if s.LineItem.Kind == ledger.Free {
+		slice.Kind = ledger.Free
+	}
+	if r := s.Ruled; r != nil {
+		slice.Ruled = &Ruled{SinceMS: r.SinceMS, Consumed: r.ConsumedTokens, Limited: r.Consumed != nil}
+		if r.Action != nil {
+			slice.Ruled.ActionID, slice.Ruled.ActionUsed = r.Action.ID, r.ActionUsed
 		}
 	}
-	return item, later
+	return slice
 }

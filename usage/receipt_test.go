@@ -39,7 +39,7 @@ func decided(lineItems []*ledger.LineItem, allOrNothing bool, asks ...ledger.Ask
 		request.Items = append(request.Items, access.Item{Ask: ask, MetaData: jsontext.Value(`{"n":1}`)})
 	}
 	prices := &ledger.Prices{Catalog: rate.NewCatalog(tables), NowMS: 5}
-	return NewReceipt("id", 5, book, request, access.Decide(book, prices, nil, request))
+	return NewReceipt("id", 5, book, request, access.Decide(book, prices, newStandings()(&request.Requester), request))
 }
 
 func ask(item, count string) ledger.Ask { return ledger.Ask{Item: item, Count: token.MustParse(count)} }
@@ -170,9 +170,11 @@ func TestEventOfEachSlice(t *testing.T) {
 	first.ID, first.Kind, first.Status, first.ActivationID, first.LineItem, first.Item = "id.0", Charge, ledger.Granted, "a", 1, "1"
 	first.Count, first.Rate, first.Tokens = token.FromInt(2), token.FromInt(1), token.FromInt(2)
 	first.EntitledCount, first.Used, first.RateTableVersion = 10, token.FromInt(10), "v1"
+	first.Balance.Used = first.Used
 	second.ID, second.Kind, second.Status, second.ActivationID, second.LineItem, second.Item = "id.1", Charge, ledger.Granted, "b", 2, "1"
 	second.Count, second.Rate, second.Tokens, second.Overdraft = token.FromInt(3), token.FromInt(2), token.FromInt(6), token.FromInt(5)
 	second.EntitledCount, second.Used, second.RateTableVersion, second.RateTableSeries = 20, token.FromInt(25), "v2", "s"
+	second.Balance.Used = second.Used
 	denial.ID, denial.Kind, denial.Status, denial.Item, denial.Count = "id.2", Denial, ledger.NotFound, "missing", token.FromInt(2)
 	amounts := cmp.Comparer(func(x, y token.Amount) bool { return x.Equal(y) })
 	kept := Event{ID: "before"}
