@@ -60,8 +60,8 @@ type Want struct {
 	Once      []usage.OnceID
 	Sessions  []string // ids, may repeat; the books of their instances come with them
 	Due       *Due     // nil: none
-	Covers    []ledger.CoverKey
-	CoversOf  func(*access.Session) []ledger.CoverKey // what each session that is loaded needs besides; nil: nothing
+	// Requesters are those whose standing is needed; those of the sessions that are loaded come with them.
+	Requesters []ledger.RequesterKey
 }
 
 // Due claims sessions about which something is to be done by a time. Those that another server has claimed, and not let go
@@ -77,16 +77,17 @@ type Loaded struct {
 	Earlier  map[usage.OnceID]*usage.Receipt
 	Sessions map[string]*access.Session // by id, those that were claimed among them; none that does not exist
 	Due      []*access.Session          // claimed, the ones due first in front
-	Covers   access.Covers              // those that there are of the ones wanted; never nil
-	Settings *Settings
+	// Standings are those of the requesters, as far as anything that is loaded asks for them: a requester that has none here
+	// has nothing behind it. Never nil.
+	Standings map[ledger.RequesterKey]*ledger.Standing
+	Settings  *Settings
 }
 
 // Decided is what a batch has come to. Without anything in it nothing is written, and what decide did to the books is
-// forgotten.
+// forgotten. Balances, allocations, consumption and covers follow from the receipts (usage.EffectsOf).
 type Decided struct {
 	Receipts []*usage.Receipt
 	Sessions []*access.Session // new (with Number 0, which is then set) and changed, each once
-	Covers   []*ledger.Cover   // new and changed, each once
 }
 
 // Clock is how a database's time passes. It is decided when the database is first served, and for good.
@@ -121,6 +122,24 @@ type Instance struct {
 	ModifiedMS int64
 }
 
+// Pack is what a producer sells, as a template for line items. Body is JSON, the engine's.
+type Pack struct {
+	Name       string
+	CreatedMS  int64
+	ModifiedMS int64
+	Body       []byte
+}
+
+// Sale is one order of a pack. Body is JSON, the engine's: what was asked for.
+type Sale struct {
+	OrderNumber  string
+	InstanceID   string
+	Pack         string
+	ActivationID string
+	TimeMS       int64
+	Body         []byte
+}
+
 // Answer is what was answered to a request other than a charge that came with an idempotency key.
 type Answer struct {
 	TimeMS      int64
@@ -148,6 +167,18 @@ type Reader interface {
 	// EachSession calls fn with all sessions, ended ones too, and EachCover with all covers, in any order.
 	EachSession(fn func(*access.Session) error) error
 	EachCover(fn func(*ledger.Cover) error) error
+	// Conditions returns an instance's conditions in their order.
+	Conditions(instanceID string) ([]*ledger.Condition, error)
+	// Consumed returns what requesters consumed from a line item with a limit, in the order of their type and value, from after
+	// one on (nil: from the first).
+	Consumed(lineItem int64, after *ledger.RequesterKey, limit int) ([]ledger.Consumed, error)
+	// EachConsumed calls fn with all consumption, in any order.
+	EachConsumed(fn func(*ledger.Consumed) error) error
+	// Standing returns what a requester has behind it; never nil.
+	Standing(ledger.RequesterKey) (*ledger.Standing, error)
+	Pack(name string) (*Pack, error)
+	Packs() ([]Pack, error) // by name
+	Sale(orderNumber string) (*Sale, error)
 	// Clock returns nil of a database that was never served.
 	Clock() (*Clock, error)
 
@@ -163,7 +194,8 @@ type Tx interface {
 
 	InsertInstance(*Instance) error // sets Number
 
-	// PutLineItem writes a line item, new or not, but never the use of one that exists. It sets Number.
+	// PutLineItem writes a line item, new or not, with its actions and limit, but never the use of one that exists, nor that of
+	// allocations; that of actions which are gone is forgotten. It sets Number.
 	PutLineItem(*ledger.LineItem) error
 	// Charged reports whether a line item has usage events. Its use does not tell: it is 0 after a charge of 0 tokens.
 	Charged(activationID string) (bool, error)
@@ -177,6 +209,14 @@ type Tx interface {
 	DeleteKey(role auth.Role, id string) error
 	PutConfigValue(ConfigValue) error
 	PutClock(Clock) error
+
+	// PutConditions replaces an instance's conditions.
+	PutConditions(instanceID string, all []*ledger.Condition) error
+	// ForgetConsumed forgets what requesters consumed from a line item.
+	ForgetConsumed(lineItem int64) error
+	PutPack(Pack) error
+	DeletePack(name string) error
+	InsertSale(Sale) error
 
 	Answer(usage.OnceID) (*Answer, error)
 	PutAnswer(usage.OnceID, *Answer) error

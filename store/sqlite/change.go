@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/farebox/farebox/auth"
+	"github.com/farebox/farebox/formula"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/rate"
@@ -95,22 +96,37 @@ func (t *tx) InsertInstance(i *store.Instance) error {
 
 func (t *tx) PutLineItem(l *ledger.LineItem) error {
 	t.touched[l.InstanceID] = true
+	var actions, limit []byte // nil, which is NULL, of none
+	var err error
+	if len(l.Actions) > 0 {
+		if actions, err = json.Marshal(l.Actions); err != nil {
+			return err
+		}
+	}
+	if l.Limit != nil {
+		if limit, err = json.Marshal(l.Limit); err != nil {
+			return err
+		}
+	}
 	row := t.s.conn.QueryRowContext(t.ctx, `
 		INSERT INTO line_item (activation_id, instance_id, state, quantity, start_ms, end_ms, elastic, series, overdraft_type,
-			overdraft_limit, priority, kind, unit_price, currency, deleted)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			overdraft_limit, priority, kind, unit_price, currency, recurs, actions, consumption_limit, deleted)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (activation_id) DO UPDATE SET (state, quantity, start_ms, end_ms, elastic, series, overdraft_type,
-			overdraft_limit, priority, kind, unit_price, currency, deleted) = (excluded.state, excluded.quantity, excluded.start_ms,
-			excluded.end_ms, excluded.elastic, excluded.series, excluded.overdraft_type, excluded.overdraft_limit,
-			excluded.priority, excluded.kind, excluded.unit_price, excluded.currency, excluded.deleted)
+			overdraft_limit, priority, kind, unit_price, currency, recurs, actions, consumption_limit, deleted) = (excluded.state,
+			excluded.quantity, excluded.start_ms, excluded.end_ms, excluded.elastic, excluded.series, excluded.overdraft_type,
+			excluded.overdraft_limit, excluded.priority, excluded.kind, excluded.unit_price, excluded.currency, excluded.recurs,
+			excluded.actions, excluded.consumption_limit, excluded.deleted)
 		RETURNING number`,
 		l.ActivationID, l.InstanceID, l.State, l.Quantity, l.StartMS, l.EndMS, l.Elastic, l.Series, l.Overdraft,
-		l.OverdraftLimit, l.Priority, l.Kind, l.UnitPrice.String(), l.Currency, l.Deleted)
+		l.OverdraftLimit, l.Priority, l.Kind, l.UnitPrice.String(), l.Currency, l.Recurs, actions, limit, l.Deleted)
 	if err := row.Scan(&l.Number); err != nil {
 		return unavailable(err)
 	}
-	_, err := t.exec("INSERT INTO balance (line_item, used, charged) VALUES (?, ?, 0) ON CONFLICT DO NOTHING", l.Number, token.Amount{}.String())
-	return err
+	if _, err := t.exec("INSERT INTO balance (line_item, used, charged) VALUES (?, ?, 0) ON CONFLICT DO NOTHING", l.Number, token.Amount{}.String()); err != nil {
+		return err
+	}
+	return t.keepAllocations(l)
 }
 
 func (t *tx) Charged(activationID string) (charged bool, err error) {
@@ -128,24 +144,47 @@ func (t *tx) RemoveLineItem(activationID string) error {
 		return err
 	}
 	t.touched[l.InstanceID] = true
-	if _, err := t.exec("DELETE FROM balance WHERE line_item = ?", l.Number); err != nil {
-		return err
+	for _, query := range [...]string{
+		"DELETE FROM balance WHERE line_item = ?", "DELETE FROM allocation WHERE line_item = ?", forgetConsumed,
+		"DELETE FROM line_item WHERE number = ?",
+	} {
+		if _, err := t.exec(query, l.Number); err != nil {
+			return err
+		}
 	}
-	_, err = t.exec("DELETE FROM line_item WHERE number = ?", l.Number)
-	return err
+	return nil
 }
 
 // rateItem is an item as it stands in the table rate_table.
 type rateItem struct {
-	Name        string       `json:"name"`
-	Version     string       `json:"version,omitzero"`
-	Rate        token.Amount `json:"rate"`
-	FreeSeconds int64        `json:"freeSeconds,omitzero"`
-	Window      string       `json:"window,omitzero"` // a period such as P1D
+	Name        string        `json:"name"`
+	Version     string        `json:"version,omitzero"`
+	Rate        *token.Amount `json:"rate,omitempty"`
+	Formula     string        `json:"formula,omitzero"` // in place of the rate
+	FreeSeconds int64         `json:"freeSeconds,omitzero"`
+	Window      string        `json:"window,omitzero"` // a period such as P1D
+}
+
+func newRateItem(item *rate.Item) rateItem {
+	r := rateItem{Name: item.Name, Version: item.Version, FreeSeconds: item.FreeSeconds, Window: period.Format(item.Window)}
+	if item.Formula != nil {
+		r.Formula = item.Formula.String()
+	} else {
+		r.Rate = &item.Rate
+	}
+	return r
 }
 
 func (r rateItem) item() (item rate.Item, err error) {
-	item = rate.Item{Name: r.Name, Version: r.Version, Rate: r.Rate, FreeSeconds: r.FreeSeconds}
+	item = rate.Item{Name: r.Name, Version: r.Version, FreeSeconds: r.FreeSeconds}
+	if r.Rate != nil {
+		item.Rate = *r.Rate
+	}
+	if r.Formula != "" {
+		if item.Formula, err = formula.Parse(r.Formula); err != nil {
+			return item, err
+		}
+	}
 	if r.Window != "" {
 		item.Window, err = period.Parse(r.Window)
 	}
@@ -156,8 +195,8 @@ func (t *tx) InsertRateTable(table *rate.Table) error {
 	t.settings = true
 	t.tables = maps.Clone(t.tables) // if this is undone the next table has the same serial: none of it may be remembered
 	items := make([]rateItem, len(table.Items))
-	for i, item := range table.Items {
-		items[i] = rateItem{item.Name, item.Version, item.Rate, item.FreeSeconds, period.Format(item.Window)}
+	for i := range table.Items {
+		items[i] = newRateItem(&table.Items[i])
 	}
 	text, err := json.Marshal(items)
 	if err != nil {

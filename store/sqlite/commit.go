@@ -14,7 +14,6 @@ import (
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/token"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -24,8 +23,11 @@ type statements struct {
 	journal, once, balance               *sql.Stmt
 	instance, lineItems                  *sql.Stmt
 
-	session, due, cover                    *sql.Stmt
-	newSession, goOn, endSession, putCover *sql.Stmt
+	session, due                     *sql.Stmt
+	newSession, goOn, endSession     *sql.Stmt
+	conditions, allocations          *sql.Stmt
+	covers, consumed                 *sql.Stmt
+	putAllocation, consume, putCover *sql.Stmt
 }
 
 // texts are the statements as SQLite reads them, and where each belongs.
@@ -37,16 +39,22 @@ func (st *statements) texts() map[string]**sql.Stmt {
 		"PRAGMA data_version": &st.dataVersion,
 		"INSERT INTO journal (number, from_ms, time_ms, codec, receipts) VALUES (?, ?, ?, ?, ?)": &st.journal,
 		"INSERT INTO once (journal, time_ms, keys) VALUES (?, ?, ?)":                             &st.once,
-		"UPDATE balance SET used = ?, charged = 1 WHERE line_item = ?":                           &st.balance,
+		"UPDATE balance SET used = ?, reset_ms = ?, charged = 1 WHERE line_item = ?":             &st.balance,
 		"SELECT account_id FROM instance WHERE id = ?":                                           &st.instance,
 		selectLineItems + " WHERE instance_id = ?":                                               &st.lineItems,
 
-		selectSessions + "WHERE id = ?":                                                                                                      &st.session,
-		selectSessions + "WHERE due_ms <= ? ORDER BY due_ms, number LIMIT ?":                                                                 &st.due,
-		"INSERT INTO session (id, instance_id, live, due_ms, body) VALUES (?, ?, ?, ?, ?)":                                                   &st.newSession,
-		"UPDATE session SET due_ms = ?, body = ? WHERE number = ? AND id = ?":                                                                &st.goOn,
-		"UPDATE session SET due_ms = NULL, live = 0, body = ? WHERE number = ? AND id = ?":                                                   &st.endSession,
-		"SELECT count, until_ms, line_item FROM cover WHERE (instance_id, requester_type, requester_value, item, version) = (?, ?, ?, ?, ?)": &st.cover,
+		selectSessions + "WHERE id = ?":                                                    &st.session,
+		selectSessions + "WHERE due_ms <= ? ORDER BY due_ms, number LIMIT ?":               &st.due,
+		"INSERT INTO session (id, instance_id, live, due_ms, body) VALUES (?, ?, ?, ?, ?)": &st.newSession,
+		"UPDATE session SET due_ms = ?, body = ? WHERE number = ? AND id = ?":              &st.goOn,
+		"UPDATE session SET due_ms = NULL, live = 0, body = ? WHERE number = ? AND id = ?": &st.endSession,
+		selectConditions: &st.conditions,
+		selectAllocations + " WHERE instance_id = ?": &st.allocations,
+		selectCovers + whereRequester:                &st.covers,
+		selectConsumed + whereRequester:              &st.consumed,
+		"INSERT INTO allocation (line_item, action_id, used) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET used = excluded.used": &st.putAllocation,
+		`INSERT INTO consumed (instance_id, requester_type, requester_value, line_item, tokens, since_ms) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET (tokens, since_ms) = (excluded.tokens, excluded.since_ms) WHERE excluded.since_ms >= since_ms`: &st.consume,
 		`INSERT INTO cover (instance_id, requester_type, requester_value, item, version, count, until_ms, line_item)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET (count, until_ms, line_item) = (excluded.count, excluded.until_ms, excluded.line_item)`: &st.putCover,
@@ -63,12 +71,9 @@ func prepare(ctx context.Context, conn *sql.Conn) (st statements, err error) {
 }
 
 func (st *statements) close() {
-	for _, stmt := range []*sql.Stmt{
-		st.begin, st.commit, st.rollback, st.dataVersion, st.journal, st.once, st.balance, st.instance, st.lineItems,
-		st.session, st.due, st.cover, st.newSession, st.goOn, st.endSession, st.putCover,
-	} {
-		if stmt != nil {
-			_ = stmt.Close()
+	for _, stmt := range st.texts() {
+		if *stmt != nil {
+			_ = (*stmt).Close()
 		}
 	}
 }
@@ -100,7 +105,7 @@ func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.
 	}
 	decided := decide(loaded)
 	over = true
-	if len(decided.Receipts)+len(decided.Sessions)+len(decided.Covers) == 0 {
+	if len(decided.Receipts)+len(decided.Sessions) == 0 {
 		s.dropBooks(loaded) // nobody answers for what decide left in them
 		return s.undo(ctx, nil)
 	}
@@ -186,8 +191,8 @@ func (s *Store) disconnect() {
 
 func (s *Store) newLoaded(want store.Want) *store.Loaded {
 	return &store.Loaded{
-		Books: make(map[string]*ledger.Book, len(want.Instances)), Sessions: map[string]*access.Session{}, Covers: access.Covers{},
-		Settings: s.settings.Load(),
+		Books: make(map[string]*ledger.Book, len(want.Instances)), Sessions: map[string]*access.Session{},
+		Standings: map[ledger.RequesterKey]*ledger.Standing{}, Settings: s.settings.Load(),
 	}
 }
 
@@ -198,6 +203,9 @@ func (s *Store) load(ctx context.Context, want store.Want, loaded *store.Loaded)
 		}
 	}
 	if err := s.loadSessions(ctx, want, loaded); err != nil {
+		return err
+	}
+	if err := s.loadStandings(ctx, want, loaded); err != nil {
 		return err
 	}
 	rows := unpackedRows{}
@@ -247,6 +255,11 @@ func (s *Store) book(ctx context.Context, id string) (*ledger.Book, error) {
 	if book.LineItems, err = scanLineItems(rows); err != nil {
 		return nil, err
 	}
+	if anyActions(book.LineItems) {
+		if err := s.loadRules(ctx, book); err != nil {
+			return nil, err
+		}
+	}
 	book.Sort()
 	for other := range s.books {
 		if len(s.books) < booksKept {
@@ -271,13 +284,10 @@ func (s *Store) write(ctx context.Context, decided *store.Decided) error {
 			return err
 		}
 	}
-	if err := s.writeSessions(ctx, decided.Sessions); err != nil {
-		return err
-	}
-	return s.writeCovers(ctx, decided.Covers)
+	return s.writeSessions(ctx, decided.Sessions)
 }
 
-// writeReceipts writes the receipts, their idempotency keys and the balances that follow.
+// writeReceipts writes the receipts, their idempotency keys and all that follows from them.
 func (s *Store) writeReceipts(ctx context.Context, receipts []*usage.Receipt) error {
 	number, fromMS, nowMS := s.lastCommit+1, receipts[0].TimeMS, receipts[0].MadeMS()
 	for _, r := range receipts {
@@ -295,16 +305,7 @@ func (s *Store) writeReceipts(ctx context.Context, receipts []*usage.Receipt) er
 			return err
 		}
 	}
-	for lineItem, used := range balances(receipts) {
-		result, err := s.stmts.balance.ExecContext(ctx, used.String(), lineItem)
-		if err != nil {
-			return err
-		}
-		if err := oneRow(result, "balance of line item", lineItem); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.writeEffects(ctx, usage.EffectsOf(receipts))
 }
 
 // oneRow fails unless a statement has changed one row, so that nothing that was decided goes missing without a word.
@@ -314,24 +315,6 @@ func oneRow(result sql.Result, what string, number int64) error {
 		err = fmt.Errorf("%s number %d is there %d times", what, number, n)
 	}
 	return err
-}
-
-// balances returns the use of every line item after a batch.
-func balances(receipts []*usage.Receipt) map[int64]token.Amount {
-	last := make(map[int64]token.Amount, len(receipts))
-	add := func(items []usage.Item) {
-		for i := range items {
-			for j := range items[i].Slices {
-				slice := &items[i].Slices[j]
-				last[slice.Number] = slice.Used
-			}
-		}
-	}
-	for _, r := range receipts {
-		add(r.Refunds)
-		add(r.Items)
-	}
-	return last
 }
 
 // Codecs of journal rows.

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/token"
 	"github.com/farebox/farebox/usage"
@@ -39,6 +41,93 @@ func ofSchema1(t *testing.T) string {
 	}
 	raw(t, path, statements...)
 	return path
+}
+
+// ofSchema2 makes one as Farebox had them before there were rules, with a session and a cover besides.
+func ofSchema2(t *testing.T) string {
+	t.Helper()
+	path := ofSchema1(t)
+	tables, err := schema.ReadFile("schema/0002.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw(t, path, string(tables), "PRAGMA user_version = 2",
+		`INSERT INTO session VALUES (1, 's', 'A', 1, 5000, CAST('{"state":"ACTIVE","created":10,"requester":{"type":"USER","value":"u"},"idle":10,'||
+			'"items":[{"item":"item","count":1,"since":10,"paid":[{"lineItem":1,"rate":1,"tokens":1}]}],"until":5000}' AS BLOB))`,
+		"INSERT INTO cover VALUES ('A', 'USER', 'u', 'item', '', '2.5', 5000, 1)")
+	return path
+}
+
+func TestOpenKeepsWhatThereWasBeforeRules(t *testing.T) {
+	path := ofSchema2(t)
+	refused(t, path, Options{Read: true}, path, "older", "schema 2", "farebox serve")
+	s := open(t, path, Options{Serve: true})
+	sameTally(t, s, 3)
+	err := s.View(ctx, func(r store.Reader) error {
+		l, err1 := r.LineItem("a1")
+		session, err2 := r.Session("s")
+		err3 := r.EachCover(func(c *ledger.Cover) error {
+			if c.Type != "USER" || c.Value != "u" || c.Item != "item" || c.Count.String() != "2.5" || c.UntilMS != 5000 || c.Number != 1 {
+				t.Errorf("the cover became %+v", c)
+			}
+			return nil
+		})
+		if err := errors.Join(err1, err2, err3); err != nil {
+			return err
+		}
+		if l.Quantity != 1000 || l.Recurs != "" || len(l.Actions) > 0 || l.Limit != nil || l.ResetMS != 0 {
+			t.Errorf("the line item became %+v", l)
+		}
+		if session.UntilMS != 5000 || len(session.Items) != 1 || len(session.Items[0].Paid) != 1 {
+			t.Errorf("the session became %+v", session)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	// From now on it may have rules and a limit.
+	limit := &ledger.Limit{Tokens: token.FromInt(10), Period: period.Daily}
+	err = s.Change(ctx, func(tx store.Tx) error {
+		l, err := tx.LineItem("a1")
+		if err != nil {
+			return err
+		}
+		l.Limit, l.Actions = limit, []ledger.Action{{ID: "x", Allow: true, Allocation: &limit.Tokens}}
+		return tx.PutLineItem(l)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) store.Decided {
+		l := loaded.Books["A"].LineItems[0]
+		l.Used = l.Used.Add(token.FromInt(1))
+		return store.Decided{Receipts: []*usage.Receipt{{
+			CorrelationID: "new", TimeMS: 4000, InstanceID: "A", Items: []usage.Item{{Tokens: token.FromInt(1), Slices: []usage.Slice{{
+				Number: 1, Tokens: token.FromInt(1), Used: l.Used, ResetMS: 7,
+				Ruled: &usage.Ruled{ActionID: "x", ActionUsed: token.FromInt(2), Limited: true, Consumed: token.FromInt(3)},
+			}}}},
+		}}}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameTally(t, s, 4)
+	err = s.View(ctx, func(r store.Reader) error {
+		l, err := r.LineItem("a1")
+		if err != nil {
+			return err
+		}
+		all, err := r.Consumed(1, nil, 10)
+		if l.ResetMS != 7 || l.Actions[0].Used.String() != "2" || len(all) != 1 || all[0].Tokens.String() != "3" {
+			t.Errorf("after a charge there are %+v and %+v", l, all)
+		}
+		return err
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Error(err)
+	}
 }
 
 // shown returns the receipts that a store shows for a filter of time, among which those it selects must be.

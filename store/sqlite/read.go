@@ -77,7 +77,8 @@ func (r *reader) Instances(after int64, limit int) ([]store.Instance, error) {
 }
 
 const selectLineItems = `SELECT number, activation_id, instance_id, state, quantity, start_ms, end_ms, elastic, series, overdraft_type,
-	overdraft_limit, priority, kind, unit_price, currency, deleted, used FROM line_item JOIN balance ON line_item = number`
+	overdraft_limit, priority, kind, unit_price, currency, recurs, actions, consumption_limit, deleted, used, reset_ms
+	FROM line_item JOIN balance ON line_item = number`
 
 func scanLineItems(rows *sql.Rows) ([]*ledger.LineItem, error) {
 	defer rows.Close()
@@ -85,16 +86,27 @@ func scanLineItems(rows *sql.Rows) ([]*ledger.LineItem, error) {
 	for rows.Next() {
 		l := new(ledger.LineItem)
 		var price, used string
+		var actions, limit sql.RawBytes
 		if err := rows.Scan(&l.Number, &l.ActivationID, &l.InstanceID, &l.State, &l.Quantity, &l.StartMS, &l.EndMS, &l.Elastic, &l.Series,
-			&l.Overdraft, &l.OverdraftLimit, &l.Priority, &l.Kind, &price, &l.Currency, &l.Deleted, &used); err != nil {
+			&l.Overdraft, &l.OverdraftLimit, &l.Priority, &l.Kind, &price, &l.Currency, &l.Recurs, &actions, &limit, &l.Deleted, &used,
+			&l.ResetMS); err != nil {
 			return nil, err
 		}
-		if err := errors.Join(l.UnitPrice.UnmarshalText([]byte(price)), l.Used.UnmarshalText([]byte(used))); err != nil {
+		if err := errors.Join(l.UnitPrice.UnmarshalText([]byte(price)), l.Used.UnmarshalText([]byte(used)), scanJSON(actions, &l.Actions),
+			scanJSON(limit, &l.Limit)); err != nil {
 			return nil, err
 		}
 		all = append(all, l)
 	}
 	return all, rows.Err()
+}
+
+// scanJSON reads a column of JSON; NULL is nothing.
+func scanJSON(text []byte, into any) error {
+	if text == nil {
+		return nil
+	}
+	return json.Unmarshal(text, into)
 }
 
 func (r *reader) lineItems(where string, args ...any) (_ []*ledger.LineItem, err error) {
@@ -103,7 +115,14 @@ func (r *reader) lineItems(where string, args ...any) (_ []*ledger.LineItem, err
 	if err != nil {
 		return nil, err
 	}
-	return scanLineItems(rows)
+	all, err := scanLineItems(rows)
+	if err != nil || !anyActions(all) {
+		return all, err
+	}
+	if rows, err = r.q.QueryContext(r.ctx, selectAllocations+where, args...); err != nil {
+		return nil, err
+	}
+	return all, scanAllocations(rows, all)
 }
 
 func (r *reader) LineItem(activationID string) (*ledger.LineItem, error) {

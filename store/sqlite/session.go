@@ -9,19 +9,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/farebox/farebox/access"
-	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/store"
 )
 
-// What finds sessions and covers by index, beside the statements of the hot path.
+// What finds sessions by index, beside the statements of the hot path.
 const (
 	selectSessions = "SELECT number, id, instance_id, body FROM session "
 	whereLive      = "WHERE instance_id = ? AND live AND number < ? ORDER BY number DESC LIMIT ?"
 	selectNextDue  = "SELECT coalesce(min(due_ms), 0) FROM session WHERE due_ms IS NOT NULL"
-	forgetCovers   = "DELETE FROM cover WHERE until_ms < ?"
 )
 
-// loadSessions loads the sessions that a batch names and those that it claims, with their books and covers. This
+// loadSessions loads the sessions that a batch names and those that it claims, with their books. This
 // connection holds the only write lock, so a claim is nothing more than a look.
 func (s *Store) loadSessions(ctx context.Context, want store.Want, loaded *store.Loaded) error {
 	for _, id := range want.Sessions {
@@ -41,14 +39,8 @@ func (s *Store) loadSessions(ctx context.Context, want store.Want, loaded *store
 		if err := s.loadBook(ctx, session.InstanceID, loaded); err != nil {
 			return err
 		}
-		if want.CoversOf == nil {
-			continue
-		}
-		if err := s.loadCovers(ctx, want.CoversOf(session), loaded); err != nil {
-			return err
-		}
 	}
-	return s.loadCovers(ctx, want.Covers, loaded)
+	return nil
 }
 
 func (s *Store) querySessions(ctx context.Context, loaded *store.Loaded, order *[]*access.Session, query *sql.Stmt, args ...any) error {
@@ -85,29 +77,6 @@ func eachSession(rows *sql.Rows, fn func(*access.Session) error) error {
 		}
 	}
 	return rows.Err()
-}
-
-func (s *Store) loadCovers(ctx context.Context, keys []ledger.CoverKey, loaded *store.Loaded) error {
-	for _, key := range keys {
-		if loaded.Covers[key] != nil {
-			continue
-		}
-		c := &ledger.Cover{CoverKey: key}
-		var count string
-		err := s.stmts.cover.QueryRowContext(ctx, key.InstanceID, key.RequesterType, key.RequesterValue, key.Item, key.Version).
-			Scan(&count, &c.UntilMS, &c.Number)
-		if errors.Is(err, sql.ErrNoRows) {
-			continue
-		}
-		if err == nil {
-			err = c.Count.UnmarshalText([]byte(count))
-		}
-		if err != nil {
-			return err
-		}
-		loaded.Covers[key] = c
-	}
-	return nil
 }
 
 func (s *Store) writeSessions(ctx context.Context, sessions []*access.Session) error {
@@ -152,40 +121,12 @@ func (s *Store) updateSession(ctx context.Context, session *access.Session, body
 	return oneRow(result, "session", session.Number)
 }
 
-func (s *Store) writeCovers(ctx context.Context, covers []*ledger.Cover) error {
-	for _, c := range covers {
-		_, err := s.stmts.putCover.ExecContext(ctx, c.InstanceID, c.RequesterType, c.RequesterValue, c.Item, c.Version,
-			c.Count.String(), c.UntilMS, c.Number)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (r *reader) sessions(where string, args ...any) (all []*access.Session, err error) {
-	err = r.eachSession(func(s *access.Session) error {
+	err = each(r, eachSession, func(s *access.Session) error {
 		all = append(all, s)
 		return nil
-	}, where, args...)
+	}, selectSessions+where, args...)
 	return all, err
-}
-
-// eachSession returns an error of fn as it is.
-func (r *reader) eachSession(fn func(*access.Session) error, where string, args ...any) error {
-	rows, err := r.q.QueryContext(r.ctx, selectSessions+where, args...)
-	if err != nil {
-		return unavailable(err)
-	}
-	var stopped error
-	err = eachSession(rows, func(s *access.Session) error {
-		stopped = fn(s)
-		return stopped
-	})
-	if stopped != nil {
-		return stopped
-	}
-	return unavailable(err)
 }
 
 func (r *reader) Session(id string) (*access.Session, error) {
@@ -203,33 +144,13 @@ func (r *reader) LiveSessions(instanceID string, before int64, limit int) ([]*ac
 	return r.sessions(whereLive, instanceID, before, limit)
 }
 
-func (r *reader) EachSession(fn func(*access.Session) error) error { return r.eachSession(fn, "") }
+func (r *reader) EachSession(fn func(*access.Session) error) error {
+	return each(r, eachSession, fn, selectSessions)
+}
 
 func (r *reader) NextDue() (due int64, err error) {
 	err = r.q.QueryRowContext(r.ctx, selectNextDue).Scan(&due)
 	return due, unavailable(err)
-}
-
-func (r *reader) EachCover(fn func(*ledger.Cover) error) error {
-	rows, err := r.q.QueryContext(r.ctx, "SELECT instance_id, requester_type, requester_value, item, version, count, until_ms, line_item FROM cover")
-	if err != nil {
-		return unavailable(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		c := new(ledger.Cover)
-		var count string
-		if err := rows.Scan(&c.InstanceID, &c.RequesterType, &c.RequesterValue, &c.Item, &c.Version, &count, &c.UntilMS, &c.Number); err != nil {
-			return unavailable(err)
-		}
-		if err := c.Count.UnmarshalText([]byte(count)); err != nil {
-			return unavailable(err)
-		}
-		if err := fn(c); err != nil {
-			return err
-		}
-	}
-	return unavailable(rows.Err())
 }
 
 func (r *reader) Clock() (*store.Clock, error) {

@@ -10,6 +10,8 @@ import (
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/token"
+	"github.com/farebox/farebox/usage"
 )
 
 // plan returns how SQLite goes about a statement, a line a table.
@@ -40,12 +42,17 @@ func TestNothingIsSearchedForWithoutIndex(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "plans.db"), Options{Create: true})
 	byIndex := map[string]string{ // what needs an index of its own
 		selectSessions + whereLive: "session_live", selectNextDue: "session_due", forgetCovers: "cover_until",
+		forgetConsumed: "consumed_line_item", selectConsumed + whereLineItem: "consumed_line_item", selectConsumed + whereAfter: "consumed_line_item",
+		forgetAllocations + "(?, ?)": "", selectAllocations + " WHERE activation_id = ?": "",
 	}
 	var hot statements
 	for text, into := range hot.texts() {
 		byIndex[text] = ""
-		if into == &hot.due {
+		switch into {
+		case &hot.due:
 			byIndex[text] = "session_due"
+		case &hot.allocations, &hot.lineItems:
+			byIndex[text] = "line_item_instance"
 		}
 	}
 	for text, index := range byIndex {
@@ -124,15 +131,17 @@ func TestAcknowledgedSessionsSurviveCrash(t *testing.T) {
 		err := s.Commit(ctx, store.Want{Sessions: []string{fmt.Sprint(i)}}, func(loaded *store.Loaded) store.Decided {
 			session := loaded.Sessions[fmt.Sprint(i)]
 			session.Beat(int64(i + 10))
-			return store.Decided{Sessions: []*access.Session{session}, Covers: []*ledger.Cover{{
-				CoverKey: ledger.CoverKey{InstanceID: "A", Item: fmt.Sprint(i)}, Number: 1,
+			return store.Decided{Sessions: []*access.Session{session}, Receipts: []*usage.Receipt{{
+				InstanceID: "A", Items: []usage.Item{{Item: fmt.Sprint(i), CoveredUntilMS: 1, Slices: []usage.Slice{{
+					Number: 1, Used: token.FromInt(int64(i)), Ruled: &usage.Ruled{Limited: true, Consumed: token.FromInt(int64(i))},
+				}}}},
 			}}}
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		after := open(t, crash(t, path), Options{Serve: true})
-		sessions, covers := 0, 0
+		sessions, covers, consumed := 0, 0, ""
 		err = after.View(ctx, func(r store.Reader) error {
 			err := r.EachSession(func(session *access.Session) error {
 				if fmt.Sprint(session.HeartbeatMS-10) != session.ID {
@@ -144,10 +153,13 @@ func TestAcknowledgedSessionsSurviveCrash(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return r.EachCover(func(*ledger.Cover) error { covers++; return nil })
+			if err := r.EachCover(func(*ledger.Cover) error { covers++; return nil }); err != nil {
+				return err
+			}
+			return r.EachConsumed(func(c *ledger.Consumed) error { consumed += c.Tokens.String(); return nil })
 		})
-		if err != nil || sessions != i+1 || covers != i+1 {
-			t.Errorf("after the crash there are %d sessions and %d covers, %v; want %d", sessions, covers, err, i+1)
+		if err != nil || sessions != i+1 || covers != i+1 || consumed != fmt.Sprint(i) {
+			t.Errorf("after the crash there are %d sessions and %d covers, want %d, and %s is consumed, want %d; %v", sessions, covers, i+1, consumed, i, err)
 		}
 		if err := after.Close(); err != nil {
 			t.Error(err)

@@ -39,7 +39,7 @@ func backsUpWhole(b *books) {
 	b.copies()
 	b.must(b.Change(ctx, everything))
 	charged := b.commit(charge{instance: "A", lineItem: "a1", tokens: "1.5", key: "one"})
-	b.sessionsAndCovers()
+	b.lasting()
 	want := b.state()
 	file := filepath.Join(b.TempDir(), "copy")
 	b.must(b.Backup(ctx, file))

@@ -86,7 +86,7 @@ func (b *books) must(err error) {
 // same fails when got is not want.
 func (b *books) same(what string, got, want any) {
 	b.Helper()
-	if diff := cmp.Diff(want, got, amounts, catalogs); diff != "" {
+	if diff := cmp.Diff(want, got, amounts, catalogs, cmp.AllowUnexported(ledger.Book{})); diff != "" {
 		b.Errorf("%s is not as it should be (-want +got):\n%s", what, diff)
 	}
 }
@@ -158,6 +158,9 @@ type charge struct {
 	key                string // idempotency key; may be empty
 	timeMS             int64  // dawnMS unless told
 	writtenMS          int64  // if that was later
+	requester          string // the value of a USER; another each time unless told
+	resetMS            int64  // of a recurring line item
+	ruled              *usage.Ruled
 }
 
 // commit books charges in one batch and returns their receipts.
@@ -193,6 +196,9 @@ func (b *books) book(book *ledger.Book, c charge) *usage.Receipt {
 	if c.timeMS == 0 {
 		r.TimeMS = dawnMS
 	}
+	if c.requester != "" {
+		r.Requester.Value = c.requester
+	}
 	if c.key != "" {
 		r.Fingerprint = []byte("fingerprint of " + c.key)
 	}
@@ -203,8 +209,14 @@ func (b *books) book(book *ledger.Book, c charge) *usage.Receipt {
 			l.Used = l.Used.Add(tokens)
 			item.Slices = []usage.Slice{{
 				ActivationID: l.ActivationID, Number: l.Number, TableVersion: "1", Rate: token.FromInt(1), Tokens: tokens,
-				Quantity: l.Quantity, Used: l.Used,
+				Quantity: l.Quantity, Used: l.Used, ResetMS: c.resetMS, Ruled: c.ruled,
 			}}
+			l.ResetMS = max(l.ResetMS, c.resetMS)
+			for i := range l.Actions {
+				if a := &l.Actions[i]; c.ruled != nil && a.ID == c.ruled.ActionID {
+					a.Used = c.ruled.ActionUsed
+				}
+			}
 		}
 	}
 	r.Items = []usage.Item{item}

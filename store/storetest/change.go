@@ -34,6 +34,9 @@ func everything(tx store.Tx) error {
 		tx.PutConfigValue(store.ConfigValue{Name: "name", Value: "value", ModifiedMS: dawnMS, UpdatedBy: "key"}),
 		tx.PutAnswer(usage.NewOnceID("A", "once"), &store.Answer{TimeMS: dawnMS, Fingerprint: []byte("f"), Status: 200, Body: []byte("b")}),
 		tx.PutClock(store.Clock{Test: true, NowMS: dawnMS}),
+		tx.PutConditions("A", newConditions()),
+		tx.PutPack(newPack("pack")),
+		tx.InsertSale(newSale("order")),
 	)
 }
 
@@ -62,7 +65,16 @@ func traces(b *books) (found []string) {
 		}
 		c, err := r.Clock()
 		see(c != nil, "a clock")
-		return err
+		if err != nil {
+			return err
+		}
+		conditions, err1 := r.Conditions("A")
+		see(len(conditions) > 0, "a condition")
+		pack, err2 := r.Pack("pack")
+		see(pack != nil, "a pack")
+		sale, err3 := r.Sale("order")
+		see(sale != nil, "a sale")
+		return errors.Join(err1, err2, err3)
 	})
 	b.must(b.Change(ctx, func(tx store.Tx) error {
 		a, err := tx.Answer(id)
@@ -95,7 +107,7 @@ func leavesNothingBehind(b *books) {
 	}
 	b.must(b.Change(ctx, everything))
 	b.reopen()
-	if got := traces(b); len(got) != 12 {
+	if got := traces(b); len(got) != 15 {
 		b.Errorf("the same change, made for good, left only %q", got)
 	}
 }
@@ -118,12 +130,18 @@ func seesItsOwnWrites(b *books) {
 		s, err3 := tx.Settings()
 		a, err4 := tx.Answer(usage.NewOnceID("A", "once"))
 		c, err5 := tx.Clock()
-		if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+		conditions, err6 := tx.Conditions("A")
+		packs, err7 := tx.Packs()
+		sale, err8 := tx.Sale("order")
+		if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
 			return err
 		}
 		if i == nil || l == nil || a == nil || c == nil || price(s, "") != "2" || len(s.Keys) != 1 || len(s.Configuration) != 1 {
 			b.Errorf("a change does not see what it wrote: %v %v %+v %v %v", i, l, s, a, c)
 		}
+		b.same("the conditions in the change that puts them", conditions, newConditions())
+		b.same("the packs in the change that puts one", packs, []store.Pack{newPack("pack")})
+		b.same("the sale in the change that makes it", *sale, newSale("order"))
 		return nil
 	}))
 }
@@ -137,10 +155,13 @@ func showsNothingEarly(b *books) {
 			i, err1 := r.Instance("A")
 			s, err2 := r.Settings()
 			c, err3 := r.Clock()
-			if i != nil || c != nil || price(s, "") != "not priced" {
+			conditions, err4 := r.Conditions("A")
+			packs, err5 := r.Packs()
+			sale, err6 := r.Sale("order")
+			if i != nil || c != nil || price(s, "") != "not priced" || len(conditions) > 0 || len(packs) > 0 || sale != nil {
 				b.Error("a reader sees a change that is not committed")
 			}
-			return errors.Join(err1, err2, err3)
+			return errors.Join(err1, err2, err3, err4, err5, err6)
 		})
 		if s := b.Settings(); price(s, "") != "not priced" || len(s.Keys) > 0 {
 			b.Error("Settings has a change that is not committed")
@@ -169,7 +190,7 @@ func survivesPanicInChange(b *books) {
 	}
 	b.must(b.Change(ctx, everything))
 	b.reopen()
-	if got := traces(b); len(got) != 12 {
+	if got := traces(b); len(got) != 15 {
 		b.Errorf("the same change, made for good, left only %q", got)
 	}
 }

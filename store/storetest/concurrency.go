@@ -52,18 +52,20 @@ func runsEverythingAtOnce(b *books) {
 	payer := b.find("a1")
 	do := map[string]func(i int) error{
 		"Commit": func(i int) error {
-			_, err := b.tryCommit(charge{instance: "A", lineItem: "a1", tokens: "1", key: fmt.Sprint("c", i)})
+			_, err := b.tryCommit(charge{instance: "A", lineItem: "a1", tokens: "1", key: fmt.Sprint("c", i), requester: "user", ruled: &usage.Ruled{
+				ActionID: "first", ActionUsed: token.FromInt(int64(i)), Limited: true, SinceMS: dawnMS, Consumed: token.FromInt(int64(i)),
+			}})
 			return err
 		},
 		"Commit of sessions": func(i int) error {
-			want := store.Want{Sessions: []string{fmt.Sprint("s", i-1)}, Due: &store.Due{ByMS: dawnMS + dayMS, Most: 3}}
+			want := store.Want{Instances: []string{"A"}, Sessions: []string{fmt.Sprint("s", i-1)}, Requesters: []ledger.RequesterKey{user("user")}, Due: &store.Due{ByMS: dawnMS + dayMS, Most: 3}}
 			return b.Commit(ctx, want, func(loaded *store.Loaded) (d store.Decided) {
 				for _, s := range loaded.Due {
 					s.UntilMS += dayMS / 2
 					d.Sessions = append(d.Sessions, s)
 				}
 				d.Sessions = append(d.Sessions, dueAt("A", fmt.Sprint("s", i), dawnMS+int64(i)))
-				d.Covers = append(d.Covers, newCover(fmt.Sprint("item ", i%5), payer))
+				d.Receipts = append(d.Receipts, b.bookCover(loaded.Books["A"], newCover(fmt.Sprint("item ", i%5), payer)))
 				return d
 			})
 		},
@@ -71,7 +73,10 @@ func runsEverythingAtOnce(b *books) {
 			return b.Change(ctx, func(tx store.Tx) error {
 				l := newLineItem("A", "a1")
 				l.Quantity = int64(1000 + i)
-				return errors.Join(tx.PutLineItem(l), tx.InsertRateTable(table("s", fmt.Sprint(i), dawnMS+int64(i), "1")),
+				ruled(l)
+				pack, sale := newPack(fmt.Sprint("pack ", i%5)), newSale(fmt.Sprint("order ", i))
+				return errors.Join(tx.PutLineItem(l), tx.PutConditions("A", newConditions()), tx.ForgetConsumed(payer.Number), tx.PutPack(pack),
+					tx.InsertSale(sale), tx.DeletePack(pack.Name), tx.InsertRateTable(table("s", fmt.Sprint(i), dawnMS+int64(i), "1")),
 					tx.PutClock(store.Clock{Test: true, NowMS: dawnMS + int64(i)}))
 			})
 		},
@@ -96,7 +101,11 @@ func runsEverythingAtOnce(b *books) {
 				_, err6 := r.Clock()
 				err7 := r.EachSession(func(s *access.Session) error { _, err := r.Session(s.ID); return err })
 				err8 := r.EachCover(func(*ledger.Cover) error { return nil })
-				return errors.Join(err1, err2, err3, err4, err5, err6, err7, err8)
+				err9 := r.EachConsumed(func(*ledger.Consumed) error { return nil })
+				_, err10 := r.Conditions("A")
+				_, err11 := r.Consumed(payer.Number, nil, 10)
+				_, err12 := r.Packs()
+				return errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12)
 			})
 		},
 		"Settings": func(int) error { b.Settings().Rates.Prices("item", "", dawnMS); return nil },
@@ -121,7 +130,7 @@ func runsEverythingAtOnce(b *books) {
 	if sessions, covers := len(b.sessions()), len(b.covers()); sessions != 20 || covers != 5 {
 		b.Errorf("%d sessions and %d covers, want 20 and 5", sessions, covers)
 	}
-	b.onlyUsed("a1", "20", 20)
+	b.onlyUsed("a1", "20", 40)
 }
 
 func agreesAtAnyMoment(b *books) {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -18,6 +19,7 @@ var handleTests = []test{
 	{"never grant together what one would refuse", handlesShareOneLimit},
 	{"see what another has forgotten to write: nothing", handlesSeeNoFailures},
 	{"see each other's sessions, covers and clock", handlesSeeSessions},
+	{"see each other's rules, consumption, packs and sales", handlesSeeRules},
 }
 
 func handlesInTurn(b *books) {
@@ -126,6 +128,7 @@ func handlesSeeNoFailures(b *books) {
 func handlesSeeSessions(b *books) {
 	b.instance("A")
 	payer := b.lineItem("A", "a1", nil)
+	b.must(b.Change(ctx, func(tx store.Tx) error { return tx.InsertRateTable(windows()) }))
 	handles := []*books{b, b.other(), b.other()}
 	for i := range 9 {
 		who := handles[i%3]
@@ -148,11 +151,42 @@ func handlesSeeSessions(b *books) {
 			b.same(fmt.Sprintf("what handle %d claims", j), h.due(dawnMS+dayMS, 10), []string{id})
 			b.same(fmt.Sprintf("what is due next for handle %d", j), h.nextDue(), begun.Due())
 			b.same(fmt.Sprintf("the covers that handle %d sees", j), h.covers(), []*ledger.Cover{cover})
-			b.same(fmt.Sprintf("the covers that handle %d loads", j), h.covered(cover.CoverKey), access.Covers{cover.CoverKey: cover})
+			b.same(fmt.Sprintf("the covers that handle %d loads", j), h.covered(cover.RequesterKey), byKey(cover))
 			b.same(fmt.Sprintf("the clock of handle %d", j), h.clock(), clock)
 			if got := h.usedInBook("A", "a1"); got != fmt.Sprint(i+1) {
 				b.Errorf("handle %d sees %s used after %d charges of 1", j, got, i+1)
 			}
+		}
+	}
+}
+
+func handlesSeeRules(b *books) {
+	b.instance("A")
+	payer := b.lineItem("A", "a1", ruled)
+	handles := []*books{b, b.other(), b.other()}
+	for i := range 9 {
+		who, n := handles[i%3], fmt.Sprint(i+1)
+		conditions := newConditions()
+		conditions[0].Values = []string{n}
+		pack, sale := newPack("pack"), newSale("order "+n)
+		pack.Body = []byte(n)
+		b.must(who.Change(ctx, func(tx store.Tx) error {
+			return errors.Join(tx.PutConditions("A", conditions), tx.PutPack(pack), tx.InsertSale(sale))
+		}))
+		who.commit(charge{instance: "A", lineItem: "a1", tokens: "1", requester: "user", ruled: &usage.Ruled{
+			ActionID: "first", ActionUsed: amount(n), Limited: true, SinceMS: dawnMS, Consumed: amount(n),
+		}})
+		for j, h := range handles {
+			h.conditionsAre(fmt.Sprintf(" of handle %d", j), "A", conditions)
+			h.actionsUsed(fmt.Sprintf(" of handle %d", j), "a1", map[string]string{"first": n, "second": "0", "default": "0"})
+			h.consumedIs(fmt.Sprintf(" of handle %d", j), consumption{{RequesterKey: user("user"), Number: payer.Number}: {Tokens: amount(n), SinceMS: dawnMS}})
+			h.view(func(r store.Reader) error {
+				p, err1 := r.Pack("pack")
+				s, err2 := r.Sale(sale.OrderNumber)
+				b.same(fmt.Sprintf("the pack that handle %d sees", j), p, &pack)
+				b.same(fmt.Sprintf("the sale that handle %d sees", j), s, &sale)
+				return errors.Join(err1, err2)
+			})
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/token"
 	"github.com/farebox/farebox/usage"
@@ -13,6 +14,7 @@ var lineItemTests = []test{
 	{"comes back as it was put", lineItemComesBack},
 	{"is replaced by a put, all but its number and use", putReplaces},
 	{"never has its use changed by a put", putNeverChangesUse},
+	{"remembers when the allowance began that its use is of", remembersReset},
 	{"is still returned when it is deleted", returnsDeleted},
 	{"is charged once it has an event, be it of 0 tokens", knowsCharged},
 	{"is gone with every trace when it is removed", removesEveryTrace},
@@ -22,7 +24,12 @@ var lineItemTests = []test{
 func unusual(l *ledger.LineItem) {
 	l.State, l.Quantity, l.StartMS, l.EndMS, l.Elastic, l.Series = ledger.Obsolete, math.MaxInt64, 1, ledger.LatestMS, false, "sér\"ies"
 	l.Overdraft, l.OverdraftLimit, l.Priority, l.Kind = ledger.NumberOverdraft, math.MaxInt64, math.MinInt64, ledger.Free
-	l.UnitPrice, l.Currency = amount("0.000000000003"), "EUR"
+	l.UnitPrice, l.Currency, l.Recurs = amount("0.000000000003"), "EUR", period.Quarterly
+	none, most := token.Amount{}, token.Max
+	l.Actions = []ledger.Action{
+		{ID: "z", Name: "n\"ame", ConditionID: "c", Allow: true, Allocation: &most}, {ID: "a", Allocation: &none}, {ID: "%_名前 \u2028", Allow: true},
+	}
+	l.Limit = &ledger.Limit{Tokens: amount("9999999999999999999.999999999999"), Period: period.Weekly, NextResetMS: -1}
 }
 
 func lineItemComesBack(b *books) {
@@ -34,8 +41,14 @@ func lineItemComesBack(b *books) {
 		}
 		b.same("the line item", b.find(want.ActivationID), want)
 	}
-	book := b.loaded(store.Want{Instances: []string{"A"}}).Books["A"]
-	b.same("the book", book.LineItems, []*ledger.LineItem{odd, usual})
+	for _, when := range []string{"", " after reopening"} {
+		book := b.loaded(store.Want{Instances: []string{"A"}}).Books["A"]
+		b.same("the book"+when, book.LineItems, []*ledger.LineItem{odd, usual})
+		if !book.Ruled() {
+			b.Errorf("the book does not know of its rules%s", when)
+		}
+		b.reopen()
+	}
 }
 
 func putReplaces(b *books) {
@@ -64,6 +77,58 @@ func putNeverChangesUse(b *books) {
 	}
 	b.lineItem("A", "a1", func(l *ledger.LineItem) { l.Deleted = true; l.Used = token.Amount{} })
 	b.onlyUsed("a1", "3", 1)
+}
+
+func remembersReset(b *books) {
+	b.instance("A")
+	daily := func(l *ledger.LineItem) { l.Recurs, l.ResetMS = period.Daily, 5 }
+	b.lineItem("A", "a1", daily)
+	b.lineItem("A", "a2", nil)
+	o := b.other()
+	looks := func(when, used string, resetMS int64) {
+		b.Helper()
+		for who, h := range map[string]*books{"this handle": b, "another handle": o} {
+			book := h.loaded(store.Want{Instances: []string{"A"}}).Books["A"]
+			for name, l := range map[string]*ledger.LineItem{"a reader": h.find("a1"), "a batch": byID(book, "a1")} {
+				if l.Used.String() != used || l.ResetMS != resetMS {
+					b.Errorf("%s of %s sees %s used since %d %s, want %s since %d", name, who, l.Used, l.ResetMS, when, used, resetMS)
+				}
+			}
+			if l := byID(book, "a2"); l.ResetMS != 0 {
+				b.Errorf("what does not recur was reset at %d, as %s sees it", l.ResetMS, who)
+			}
+		}
+	}
+	looks("before it is charged", "0", 0)
+	b.commit(charge{instance: "A", lineItem: "a1", tokens: "3", resetMS: dawnMS}, charge{instance: "A", lineItem: "a2", tokens: "1"})
+	looks("in the first allowance", "3", dawnMS)
+	b.lineItem("A", "a1", daily)
+	looks("after a put", "3", dawnMS)
+	b.must(b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) store.Decided {
+		byID(loaded.Books["A"], "a1").Used = token.Amount{}
+		return store.Decided{Receipts: []*usage.Receipt{b.book(loaded.Books["A"], charge{lineItem: "a1", tokens: "2", resetMS: dawnMS + dayMS})}}
+	}))
+	looks("in the second allowance", "2", dawnMS+dayMS)
+	b.must(b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) store.Decided {
+		r := b.book(loaded.Books["A"], charge{lineItem: "a1", tokens: "0", resetMS: dawnMS})
+		s := &r.Items[0].Slices[0]
+		s.Tokens, s.UsedResetMS = amount("1"), dawnMS+dayMS
+		r.Refunds, r.Items = r.Items, nil
+		return store.Decided{Receipts: []*usage.Receipt{r}}
+	}))
+	looks("after a refund of the first allowance", "2", dawnMS+dayMS)
+	b.reopen()
+	looks("after reopening", "2", dawnMS+dayMS)
+}
+
+// byID returns a line item of a book.
+func byID(book *ledger.Book, activationID string) *ledger.LineItem {
+	for _, l := range book.LineItems {
+		if l.ActivationID == activationID {
+			return l
+		}
+	}
+	return nil
 }
 
 func returnsDeleted(b *books) {

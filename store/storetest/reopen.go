@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"errors"
+
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/rate"
@@ -21,6 +23,10 @@ type state struct {
 	Sessions  []*access.Session
 	NextDue   int64
 	Covers    []*ledger.Cover
+	Rules     map[string][]*ledger.Condition // by instance
+	Consumed  []*ledger.Consumed
+	Packs     []store.Pack
+	Sale      *store.Sale
 	Clock     *store.Clock
 	Receipts  []*usage.Receipt
 	Positions []usage.Position
@@ -41,11 +47,23 @@ func (b *books) state() (s state) {
 		if s.Clock, err = r.Clock(); err != nil {
 			return err
 		}
+		s.Rules = map[string][]*ledger.Condition{}
+		for _, i := range s.Instances {
+			if s.Rules[i.ID], err = r.Conditions(i.ID); err != nil {
+				return err
+			}
+		}
+		if s.Packs, err = r.Packs(); err != nil {
+			return err
+		}
+		if s.Sale, err = r.Sale("order"); err != nil {
+			return err
+		}
 		settings, err := r.Settings()
 		s.Settings = *settings
 		return err
 	})
-	s.Sessions, s.Covers = b.sessions(), b.covers()
+	s.Sessions, s.Covers, s.Consumed = b.sessions(), b.covers(), b.consumed()
 	s.Receipts, s.Positions = b.receipts()
 	return s
 }
@@ -57,8 +75,11 @@ func reopensWhole(b *books) {
 	b.must(b.Change(ctx, func(tx store.Tx) error { return tx.InsertRateTable(table("s", "1", dawnMS-1, "0.000000000007")) }))
 	charged := b.commit(charge{instance: "A", lineItem: "a1", tokens: "1.5", key: "one"}, charge{instance: "B", lineItem: "b1", tokens: "0.1"})
 	b.lineItem("A", "a1", func(l *ledger.LineItem) { l.Deleted = true })
-	b.sessionsAndCovers()
+	b.lasting()
 	want := b.state()
+	if len(want.Covers) != 1 || len(want.Consumed) != 1 || len(want.Packs) != 1 || len(want.Rules["A"]) == 0 || want.Sale == nil {
+		b.Errorf("there is not one of everything: %+v", want)
+	}
 	for range 3 {
 		b.reopen()
 		b.same("the state after reopening", b.state(), want)
@@ -72,14 +93,23 @@ func reopensWhole(b *books) {
 	}
 }
 
-// sessionsAndCovers begins two sessions of instance A, one of which has ended, and puts a cover by line item a1.
-func (b *books) sessionsAndCovers() {
+// lasting begins two sessions of instance A, one of which has ended, and gives a user a cover by line item a1, which has
+// rules and a limit from then on, and consumption. That makes two receipts of 0 tokens and three changes.
+func (b *books) lasting() {
 	b.Helper()
 	s := filled[access.Session]()
 	s.ID, s.InstanceID, s.State = "s", "A", access.Active
 	b.begin(s, dueAt("A", "ended", dawnMS))
 	b.move("ended", end)
-	b.cover(newCover("item", b.find("a1")))
+	l := b.find("a1")
+	ruled(l)
+	b.must(b.Change(ctx, func(tx store.Tx) error {
+		return errors.Join(tx.PutLineItem(l), tx.PutConditions("A", newConditions()), tx.InsertRateTable(windows()))
+	}))
+	b.cover(newCover("item", l))
+	b.commit(charge{instance: "A", lineItem: "a1", tokens: "0", requester: "user", ruled: &usage.Ruled{
+		ActionID: "first", ActionUsed: amount("0.5"), Limited: true, SinceMS: dawnMS, Consumed: amount("1.5"),
+	}})
 }
 
 func reopenedNumbersGoOn(b *books) {

@@ -442,13 +442,13 @@ func durableWithoutReceipt(b *books) {
 	b.onlyUsed("a1", "3", 3)
 }
 
-// worked puts a store to work: a charge, a session that goes on, one that has ended, and a cover.
+// worked puts a store to work: a charge, a session that goes on, one that has ended, a cover and consumption.
 func (b *books) worked() {
 	b.Helper()
 	b.instance("A")
 	b.lineItem("A", "a1", nil)
 	b.commit(charge{instance: "A", lineItem: "a1", tokens: "5", key: "good"})
-	b.sessionsAndCovers()
+	b.lasting()
 }
 
 // leaves decides a batch in which everything changes, has it end in some way, and holds a store to what it was before.
@@ -457,22 +457,29 @@ func (b *books) leaves(try func(want store.Want, decide func(*store.Loaded) stor
 	b.worked()
 	o := b.other()
 	before, beside := b.state(), dueAt("A", "new", dawnMS)
-	key, payer := coverKey("item"), b.find("a1")
+	payer := b.find("a1")
 	want := store.Want{
 		Instances: []string{"A"}, Sessions: []string{"s", "ended", "new"}, Due: &store.Due{ByMS: 1 << 60, Most: 9},
-		Covers: []ledger.CoverKey{key, coverKey("new")}, Once: []usage.OnceID{usage.NewOnceID("A", "bad")},
+		Requesters: []ledger.RequesterKey{user("user")}, Once: []usage.OnceID{usage.NewOnceID("A", "bad")},
 	}
 	loaded := b.loaded(want)
+	if s := loaded.Standings[user("user")]; s == nil || len(s.Covers) != 1 || len(s.Consumed) != 1 {
+		b.Fatalf("the standing is %+v", s)
+	}
 	for range 2 { // the first time may leave something for the second to find
 		try(want, func(loaded *store.Loaded) store.Decided {
-			r := b.book(loaded.Books["A"], charge{lineItem: "a1", tokens: "100", key: "bad"})
-			s, c := loaded.Sessions["s"], loaded.Covers[key]
+			r := b.book(loaded.Books["A"], charge{lineItem: "a1", tokens: "100", key: "bad", requester: "user", resetMS: dawnMS, ruled: &usage.Ruled{
+				ActionID: "first", ActionUsed: amount("100.5"), Limited: true, SinceMS: dawnMS, Consumed: amount("101.5"),
+			}})
+			s, c := loaded.Sessions["s"], loaded.Standings[user("user")].Covers[ledger.ItemKey{Item: "item", Version: "1"}]
+			consumed := loaded.Standings[user("user")].Consumed[payer.Number]
+			consumed.Tokens, consumed.SinceMS = amount("101.5"), dawnMS+1
+			loaded.Books["A"].Conditions["first"] = &ledger.Condition{}
 			s.UntilMS, s.Items[0].Count, s.Items[0].MetaData[2], s.Items = 7, amount("77"), 'x', s.Items[:1]
 			c.Count, c.UntilMS = amount("777"), 7777
-			fresh := newCover("new", payer)
-			loaded.Covers[fresh.CoverKey] = fresh
 			beside.Number = 0
-			return store.Decided{Receipts: []*usage.Receipt{r}, Sessions: []*access.Session{beside, s}, Covers: []*ledger.Cover{c, fresh}}
+			receipts := []*usage.Receipt{r, b.bookCover(loaded.Books["A"], c), b.bookCover(loaded.Books["A"], newCover("new", payer))}
+			return store.Decided{Receipts: receipts, Sessions: []*access.Session{beside, s}}
 		})
 	}
 	for who, h := range map[string]*books{"this handle": b, "another handle": o, "a later handle": b.other()} {
@@ -484,7 +491,7 @@ func (b *books) leaves(try func(want store.Want, decide func(*store.Loaded) stor
 	b.same("the state after reopening", b.state(), before)
 	b.begin(beside)
 	b.same("a session that is begun after all", b.session("new"), beside)
-	b.onlyUsed("a1", "5", 1)
+	b.onlyUsed("a1", "5", 3)
 }
 
 func leftByNothing(b *books) {
@@ -514,28 +521,15 @@ func leftByFailure(b *books) {
 
 func leftByPanic(b *books) {
 	b.leaves(func(want store.Want, decide func(*store.Loaded) store.Decided) {
-		for name, panics := range map[string]func(){
-			"decide": func() {
-				_ = b.Commit(ctx, want, func(loaded *store.Loaded) store.Decided {
-					decide(loaded)
-					panic("a fault of ours")
-				})
-			},
-			"CoversOf": func() {
-				want := want
-				want.CoversOf = func(*access.Session) []ledger.CoverKey { panic("a fault of ours") }
-				_ = b.Commit(ctx, want, decide)
-			},
-		} {
-			func() {
-				defer func() {
-					if recover() == nil {
-						b.Errorf("the panic of %s was swallowed", name)
-					}
-				}()
-				panics()
-			}()
-		}
+		defer func() {
+			if recover() == nil {
+				b.Error("the panic was swallowed")
+			}
+		}()
+		_ = b.Commit(ctx, want, func(loaded *store.Loaded) store.Decided {
+			decide(loaded)
+			panic("a fault of ours")
+		})
 	})
 }
 
@@ -582,7 +576,10 @@ func sessionsShowOneState(b *books) {
 		b.move("s", end)
 		b.begin(dueAt("A", "new", 1))
 		b.cover(newCover("new", b.find("a1")))
-		b.must(b.Change(ctx, func(tx store.Tx) error { return tx.PutClock(store.Clock{Test: true, NowMS: dawnMS}) }))
+		b.must(b.Change(ctx, func(tx store.Tx) error {
+			return errors.Join(tx.PutClock(store.Clock{Test: true, NowMS: dawnMS}), tx.ForgetConsumed(before.LineItems[0].Number),
+				tx.PutConditions("A", nil), tx.PutPack(newPack("new")), tx.InsertSale(newSale("order")))
+		}))
 		b.must(b.Forget(ctx, 1<<60))
 		s, err1 := r.Session("s")
 		none, err2 := r.Session("new")
@@ -599,7 +596,14 @@ func sessionsShowOneState(b *books) {
 		if sessions != 2 || covers != 1 {
 			b.Errorf("a view that began before shows %d sessions and %d covers", sessions, covers)
 		}
-		return errors.Join(err1, err2, err3, err4, err5, err6, err7)
+		consumed, err8 := r.Consumed(before.LineItems[0].Number, nil, 10)
+		conditions, err9 := r.Conditions("A")
+		packs, err10 := r.Packs()
+		sale, err11 := r.Sale("order")
+		if len(consumed) != 1 || len(conditions) != len(newConditions()) || len(packs) != 0 || sale != nil {
+			b.Errorf("a view that began before shows the consumption %+v, the conditions %+v, the packs %+v, the sale %+v", consumed, conditions, packs, sale)
+		}
+		return errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11)
 	})
 	b.same("what a later view shows to be live", sessionIDs(b.live("A", 0, 10)), []string{"new"})
 }
@@ -611,6 +615,9 @@ func sessionsReturnErrors(b *books) {
 	for name, each := range map[string]func(store.Reader) error{
 		"EachSession": func(r store.Reader) error { return r.EachSession(func(*access.Session) error { calls++; return want }) },
 		"EachCover":   func(r store.Reader) error { return r.EachCover(func(*ledger.Cover) error { calls++; return want }) },
+		"EachConsumed": func(r store.Reader) error {
+			return r.EachConsumed(func(*ledger.Consumed) error { calls++; return want })
+		},
 	} {
 		calls = 0
 		if err := b.View(ctx, each); err != want || calls != 1 {

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 
+	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/usage"
@@ -65,7 +66,18 @@ func returnsNilForNothing(b *books) {
 		if i != nil || d != nil || l != nil || len(all) != 0 {
 			b.Errorf("found %v %v %v %v where there is nothing", i, d, l, all)
 		}
-		return errors.Join(err1, err2, err3, err4)
+		conditions, err5 := r.Conditions("nobody")
+		consumed, err6 := r.Consumed(1, nil, 10)
+		pack, err7 := r.Pack("nothing")
+		packs, err8 := r.Packs()
+		sale, err9 := r.Sale("nothing")
+		nobody := ledger.RequesterKey{InstanceID: "A", Type: "USER", Value: "nobody"}
+		standing, err10 := r.Standing(nobody)
+		b.same("the standing of nobody", standing, ledger.NewStanding(nobody))
+		if len(conditions)+len(consumed)+len(packs) != 0 || pack != nil || sale != nil {
+			b.Errorf("found %v %v %v %v %v where there is nothing", conditions, consumed, packs, pack, sale)
+		}
+		return errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10)
 	})
 	b.must(b.Change(ctx, func(tx store.Tx) error {
 		a, err1 := tx.Answer(usage.NewOnceID("A", "key"))

@@ -1,0 +1,236 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/token"
+	"github.com/farebox/farebox/usage"
+)
+
+const (
+	selectCovers      = "SELECT instance_id, requester_type, requester_value, item, version, count, until_ms, line_item FROM cover "
+	selectConsumed    = "SELECT instance_id, requester_type, requester_value, line_item, tokens, since_ms FROM consumed "
+	whereRequester    = "WHERE (instance_id, requester_type, requester_value) = (?, ?, ?)"
+	whereLineItem     = "WHERE line_item = ? ORDER BY requester_type, requester_value LIMIT ?"
+	whereAfter        = "WHERE line_item = ? AND (requester_type, requester_value) > (?, ?) ORDER BY requester_type, requester_value LIMIT ?"
+	selectAllocations = "SELECT line_item, action_id, allocation.used FROM line_item JOIN allocation ON line_item = number"
+
+	forgetCovers      = "DELETE FROM cover WHERE until_ms < ?"
+	forgetConsumed    = "DELETE FROM consumed WHERE line_item = ?"
+	forgetAllocations = "DELETE FROM allocation WHERE line_item = ? AND action_id NOT IN "
+)
+
+// loadStandings loads what the requesters of a batch and of its sessions have behind them. Without rate tables that have
+// windows, and books that have limits, that is nothing, and asks the database nothing.
+func (s *Store) loadStandings(ctx context.Context, want store.Want, loaded *store.Loaded) error {
+	windows := loaded.Settings.Rates.HasWindows()
+	for _, key := range want.Requesters {
+		if err := s.loadStanding(ctx, key, windows, loaded); err != nil {
+			return err
+		}
+	}
+	for _, session := range loaded.Sessions {
+		if session.Requester.Type == "" && session.Requester.Value == "" {
+			continue // nothing was granted to it yet
+		}
+		if err := s.loadStanding(ctx, session.Requester.Key(session.InstanceID), windows, loaded); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) loadStanding(ctx context.Context, key ledger.RequesterKey, windows bool, loaded *store.Loaded) error {
+	book := loaded.Books[key.InstanceID]
+	ruled := book != nil && book.Ruled()
+	if !windows && !ruled || loaded.Standings[key] != nil {
+		return nil
+	}
+	standing := ledger.NewStanding(key)
+	loaded.Standings[key] = standing
+	if windows {
+		rows, err := s.stmts.covers.QueryContext(ctx, key.InstanceID, key.Type, key.Value)
+		if err != nil {
+			return err
+		}
+		err = eachCover(rows, func(c *ledger.Cover) error {
+			standing.Covers[c.ItemKey] = c
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if !ruled {
+		return nil
+	}
+	rows, err := s.stmts.consumed.QueryContext(ctx, key.InstanceID, key.Type, key.Value)
+	if err != nil {
+		return err
+	}
+	return eachConsumed(rows, func(c *ledger.Consumed) error {
+		standing.Consumed[c.Number] = c
+		return nil
+	})
+}
+
+func eachCover(rows *sql.Rows, fn func(*ledger.Cover) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		c := new(ledger.Cover)
+		var count string
+		if err := rows.Scan(&c.InstanceID, &c.Type, &c.Value, &c.Item, &c.Version, &count, &c.UntilMS, &c.Number); err != nil {
+			return err
+		}
+		if err := c.Count.UnmarshalText([]byte(count)); err != nil {
+			return err
+		}
+		if err := fn(c); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func eachConsumed(rows *sql.Rows, fn func(*ledger.Consumed) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		c := new(ledger.Consumed)
+		var tokens string
+		if err := rows.Scan(&c.InstanceID, &c.Type, &c.Value, &c.Number, &tokens, &c.SinceMS); err != nil {
+			return err
+		}
+		if err := c.Tokens.UnmarshalText([]byte(tokens)); err != nil {
+			return err
+		}
+		if err := fn(c); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// each calls fn with what a query finds, and returns an error of fn as it is.
+func each[T any](r *reader, scan func(*sql.Rows, func(T) error) error, fn func(T) error, query string, args ...any) error {
+	rows, err := r.q.QueryContext(r.ctx, query, args...)
+	if err != nil {
+		return unavailable(err)
+	}
+	var stopped error
+	err = scan(rows, func(one T) error {
+		stopped = fn(one)
+		return stopped
+	})
+	if stopped != nil {
+		return stopped
+	}
+	return unavailable(err)
+}
+
+func (r *reader) EachCover(fn func(*ledger.Cover) error) error {
+	return each(r, eachCover, fn, selectCovers)
+}
+
+func (r *reader) EachConsumed(fn func(*ledger.Consumed) error) error {
+	return each(r, eachConsumed, fn, selectConsumed)
+}
+
+func (r *reader) Consumed(lineItem int64, after *ledger.RequesterKey, limit int) (all []ledger.Consumed, err error) {
+	query, args := selectConsumed+whereLineItem, []any{lineItem, limit}
+	if after != nil {
+		query, args = selectConsumed+whereAfter, []any{lineItem, after.Type, after.Value, limit}
+	}
+	err = each(r, eachConsumed, func(c *ledger.Consumed) error {
+		all = append(all, *c)
+		return nil
+	}, query, args...)
+	return all, err
+}
+
+func (t *tx) ForgetConsumed(lineItem int64) error {
+	_, err := t.exec(forgetConsumed, lineItem)
+	return err
+}
+
+// writeEffects writes how all that follows from a batch's receipts stands after it.
+func (s *Store) writeEffects(ctx context.Context, effects *usage.Effects) error {
+	for number, b := range effects.Balances {
+		result, err := s.stmts.balance.ExecContext(ctx, b.Used.String(), b.ResetMS, number)
+		if err != nil {
+			return err
+		}
+		if err := oneRow(result, "balance of line item", number); err != nil {
+			return err
+		}
+	}
+	for key, used := range effects.Actions {
+		if _, err := s.stmts.putAllocation.ExecContext(ctx, key.Number, key.ActionID, used.String()); err != nil {
+			return err
+		}
+	}
+	for key, c := range effects.Consumed {
+		if _, err := s.stmts.consume.ExecContext(ctx, key.InstanceID, key.Type, key.Value, key.Number, c.Tokens.String(), c.SinceMS); err != nil {
+			return err
+		}
+	}
+	for _, c := range effects.Covers {
+		_, err := s.stmts.putCover.ExecContext(ctx, c.InstanceID, c.Type, c.Value, c.Item, c.Version, c.Count.String(), c.UntilMS, c.Number)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func anyActions(all []*ledger.LineItem) bool {
+	for _, l := range all {
+		if len(l.Actions) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// scanAllocations gives actions the use of their allocations.
+func scanAllocations(rows *sql.Rows, all []*ledger.LineItem) error {
+	defer rows.Close()
+	type key struct {
+		number int64
+		id     string
+	}
+	actions := map[key]*ledger.Action{}
+	for _, l := range all {
+		for i := range l.Actions {
+			actions[key{l.Number, l.Actions[i].ID}] = &l.Actions[i]
+		}
+	}
+	for rows.Next() {
+		var of key
+		var text string
+		var used token.Amount
+		if err := rows.Scan(&of.number, &of.id, &text); err != nil {
+			return err
+		}
+		if err := used.UnmarshalText([]byte(text)); err != nil {
+			return err
+		}
+		if a := actions[of]; a != nil {
+			a.Used = used
+		}
+	}
+	return rows.Err()
+}
+
+// keepAllocations forgets the use of all allocations but those of the actions that a line item has.
+func (t *tx) keepAllocations(l *ledger.LineItem) error {
+	args := []any{l.Number}
+	for i := range l.Actions {
+		args = append(args, l.Actions[i].ID)
+	}
+	_, err := t.exec(forgetAllocations+"("+strings.TrimSuffix(strings.Repeat("?, ", len(l.Actions)), ", ")+")", args...)
+	return err
+}
