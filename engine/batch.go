@@ -25,10 +25,9 @@ type Once struct {
 
 // request is one request on its way through a batch: what it needs, how it is decided, and what became of it.
 type request struct {
-	instanceID string // whose book it needs; empty: its session's
-	sessionID  string // the session it needs; empty: none
-	items      []access.Item
-	requester  *access.Requester // of the items; nil: there are none
+	instanceID string            // whose book it needs; empty: its session's
+	sessionID  string            // the session it needs; empty: none
+	requester  *access.Requester // whose standing it needs; nil: nobody's
 	once       *Once
 	onceID     usage.OnceID // of once
 	size       int          // in bytes, about
@@ -161,10 +160,6 @@ func (e *Engine) commit(batch []*request, due *catchUp) {
 
 func (e *Engine) want(batch []*request, due *catchUp) store.Want {
 	w := store.Want{Instances: make([]string, 0, len(batch))}
-	windows := e.store.Settings().Rates.HasWindows()
-	if windows {
-		w.CoversOf = coversOf
-	}
 	for _, r := range batch {
 		if r.instanceID != "" {
 			w.Instances = append(w.Instances, r.instanceID)
@@ -175,10 +170,8 @@ func (e *Engine) want(batch []*request, due *catchUp) store.Want {
 		if r.once != nil {
 			w.Once = append(w.Once, r.onceID)
 		}
-		if windows && r.requester != nil {
-			for i := range r.items {
-				w.Covers = append(w.Covers, access.CoverKey(r.instanceID, r.requester, &r.items[i].Ask))
-			}
+		if r.requester != nil && r.instanceID != "" {
+			w.Requesters = append(w.Requesters, r.requester.Key(r.instanceID))
 		}
 	}
 	switch {
@@ -190,15 +183,6 @@ func (e *Engine) want(batch []*request, due *catchUp) store.Want {
 	return w
 }
 
-// coversOf returns the covers that an automatic charge of a session looks for.
-func coversOf(s *access.Session) []ledger.CoverKey {
-	keys := make([]ledger.CoverKey, len(s.Items))
-	for i := range s.Items {
-		keys[i] = access.CoverKey(s.InstanceID, &s.Requester, &ledger.Ask{Item: s.Items[i].Item, Version: s.Items[i].Version})
-	}
-	return keys
-}
-
 // decision is a batch in the making. It may be made again, on freshly loaded books.
 type decision struct {
 	*store.Loaded
@@ -207,17 +191,17 @@ type decision struct {
 	nowMS   int64
 	world   access.World
 	inBatch map[usage.OnceID]*usage.Receipt
-	seen    map[any]bool // sessions and covers that are in Decided
-	made    int          // steps of due sessions
+	seen    map[*access.Session]bool // those that are in Decided
+	made    int                      // steps of due sessions
 }
 
 func (e *Engine) newDecision(loaded *store.Loaded) *decision {
 	d := &decision{
-		Loaded: loaded, engine: e, nowMS: e.Now(), inBatch: map[usage.OnceID]*usage.Receipt{}, seen: map[any]bool{},
+		Loaded: loaded, engine: e, nowMS: e.Now(), inBatch: map[usage.OnceID]*usage.Receipt{}, seen: map[*access.Session]bool{},
 	}
 	d.world = access.World{
-		Prices: ledger.Prices{Catalog: loaded.Settings.Rates, NowMS: d.nowMS, Tolerant: configured(loaded.Settings, TimezoneTolerant) == "true"},
-		Covers: loaded.Covers, AwakeMS: e.awakeMS.Load(),
+		Prices:  ledger.Prices{Catalog: loaded.Settings.Rates, NowMS: d.nowMS, Tolerant: configured(loaded.Settings, TimezoneTolerant) == "true"},
+		AwakeMS: e.awakeMS.Load(),
 	}
 	d.world.Period, _ = period.Parse(configured(loaded.Settings, SessionChargePeriod)) // was checked when it was set
 	return d
@@ -277,18 +261,27 @@ func (d *decision) answer(r *request) outcome {
 	return o
 }
 
-// record adds a receipt and the covers that it changed.
-func (d *decision) record(r *usage.Receipt, outcomes []ledger.Outcome) *usage.Receipt {
+// record adds a receipt.
+func (d *decision) record(r *usage.Receipt) *usage.Receipt {
 	d.Receipts = append(d.Receipts, r)
-	for i := range outcomes {
-		if c := outcomes[i].Coverage; c != nil {
-			if changed := c.Changed(); changed != nil && !d.seen[changed] {
-				d.seen[changed] = true
-				d.Decided.Covers = append(d.Decided.Covers, changed)
-			}
-		}
-	}
 	return r
+}
+
+// standing returns what a requester has behind it on an instance, by now.
+func (d *decision) standing(key ledger.RequesterKey) *ledger.Standing {
+	s := d.Standings[key]
+	if s == nil {
+		s = ledger.NewStanding(key)
+		d.Standings[key] = s
+	}
+	return s
+}
+
+// on has the world's moves made on an instance's book.
+func (d *decision) on(instanceID string) *access.World {
+	d.world.Book = d.Books[instanceID]
+	d.world.Standing = func(r *access.Requester) *ledger.Standing { return d.standing(r.Key(instanceID)) }
+	return &d.world
 }
 
 func replay(earlier *usage.Receipt, once *Once) outcome {

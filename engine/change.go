@@ -98,7 +98,9 @@ func (c *Change) PutLineItem(next ledger.LineItem) (*ledger.LineItem, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kept, c.tx.PutLineItem(&kept)
+	err = c.tx.PutLineItem(&kept)
+	kept.At(c.nowMS)
+	return &kept, err
 }
 
 // DeleteLineItem ends a line item. One that was charged stays in the books for its events, even when it has no use; one
@@ -121,7 +123,10 @@ func (c *Change) DeleteLineItem(instanceID, activationID string) error {
 	if !charged {
 		return c.tx.RemoveLineItem(activationID)
 	}
-	l.Deleted = true
+	l.Deleted, l.Actions, l.Limit = true, nil, nil
+	if err := c.tx.ForgetConsumed(l.Number); err != nil {
+		return err
+	}
 	return c.tx.PutLineItem(l)
 }
 

@@ -21,16 +21,15 @@ type Charge struct {
 // fails with a problem: NotFound (no such instance), KeyReused, or Unavailable, and then nothing was charged.
 func (e *Engine) Charge(c *Charge) (receipt *usage.Receipt, replayed bool, err error) {
 	o := e.do(&request{
-		instanceID: c.InstanceID, requester: &c.Request.Requester, items: c.Request.Items, once: c.Once, size: c.Size,
+		instanceID: c.InstanceID, requester: &c.Request.Requester, once: c.Once, size: c.Size,
 		decide: func(d *decision) outcome {
 			book := d.Books[c.InstanceID]
 			if book == nil {
 				return outcome{err: noInstance(c.InstanceID)}
 			}
 			d.world.Prices.NowMS = d.nowMS
-			outcomes := access.Decide(book, &d.world.Prices, d.Loaded.Covers, c.Request)
-			receipt := usage.NewReceipt(e.newID(), d.nowMS, book, c.Request, outcomes)
-			return outcome{receipt: d.record(receipt, outcomes)}
+			outcomes := access.Decide(book, &d.world.Prices, d.standing(c.Request.Requester.Key(c.InstanceID)), c.Request)
+			return outcome{receipt: d.record(usage.NewReceipt(e.newID(), d.nowMS, book, c.Request, outcomes))}
 		},
 	})
 	return o.receipt, o.replayed, o.err

@@ -12,7 +12,6 @@ import (
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/token"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -136,25 +135,22 @@ func (d *decision) step(s *access.Session) {
 	if book == nil {
 		panic(fmt.Sprintf("session %s is of an instance that does not exist", s.ID))
 	}
-	d.world.Book = book
 	was := *s
 	was.Items = slices.Clone(s.Items)
-	used := make([]token.Amount, len(book.LineItems))
-	for i, l := range book.LineItems {
-		used[i] = l.Used
-	}
+	before := book.Clone()
+	key := s.Requester.Key(s.InstanceID)
+	standing := d.standing(key).Clone()
 	defer func() {
 		if fault := recover(); fault != nil {
 			slog.Error("fault in a session; it is tried again later", "session", s.ID, "fault", fault, "stack", string(debug.Stack()))
 			*s = was
 			s.RetryMS = d.nowMS + faultRetry.Milliseconds()
-			for i, l := range book.LineItems {
-				l.Used = used[i]
-			}
+			book.Restore(before)
+			*d.Standings[key] = *standing
 		}
 	}()
 	d.touch(s)
-	if move := s.Catch(&d.world); move != nil {
-		d.record(usage.NewMoveReceipt(d.engine.newID(), d.nowMS, book, s, move), move.Outcomes)
+	if move := s.Catch(d.on(s.InstanceID)); move != nil {
+		d.record(usage.NewMoveReceipt(d.engine.newID(), d.nowMS, book, s, move))
 	}
 }

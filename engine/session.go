@@ -28,7 +28,7 @@ func (e *Engine) CreateSession(instanceID string, once *Once) (receipt *usage.Re
 		d.touch(s)
 		d.Loaded.Sessions[s.ID] = s
 		move := &access.Move{Operation: access.Create, AtMS: d.nowMS}
-		return outcome{receipt: d.record(usage.NewMoveReceipt(e.newID(), d.nowMS, book, s, move), nil)}
+		return outcome{receipt: d.record(usage.NewMoveReceipt(e.newID(), d.nowMS, book, s, move))}
 	}})
 	return o.receipt, o.replayed, o.err
 }
@@ -47,7 +47,7 @@ type SessionRequest struct {
 // problem: NotFound, Ended, KeyReused or Unavailable, and then nothing was done.
 func (e *Engine) Ask(r *SessionRequest) (receipt *usage.Receipt, replayed bool, err error) {
 	instanceID := r.Session.InstanceID
-	if instanceID == "" && e.Settings().Rates.HasWindows() { // what may cover the items is known by their instance
+	if instanceID == "" { // what the requester has behind it is known by the instance
 		s, err := e.Session(context.Background(), r.Session)
 		if err != nil {
 			return nil, false, err
@@ -56,7 +56,7 @@ func (e *Engine) Ask(r *SessionRequest) (receipt *usage.Receipt, replayed bool, 
 	}
 	o := e.do(&request{
 		instanceID: instanceID, sessionID: r.Session.ID, once: r.Once, size: r.Size,
-		requester: &r.Request.Requester, items: r.Request.Items,
+		requester: &r.Request.Requester,
 		decide: func(d *decision) outcome {
 			s, err := d.session(r.Session)
 			if err != nil {
@@ -120,7 +120,7 @@ func (d *decision) session(ref SessionRef) (*access.Session, error) {
 			return nil, ended(s)
 		}
 		if due > d.nowMS {
-			d.world.Book = d.Books[s.InstanceID]
+			d.on(s.InstanceID)
 			return s, nil
 		}
 		d.step(s)
@@ -130,14 +130,14 @@ func (d *decision) session(ref SessionRef) (*access.Session, error) {
 
 // move makes a move of a session, books it and records it.
 func (d *decision) move(s *access.Session, forecast bool, make func() *access.Move) *usage.Receipt {
-	d.world.Book = d.Books[s.InstanceID]
+	d.on(s.InstanceID)
 	move := make()
 	d.touch(s)
 	receipt := usage.NewMoveReceipt(d.engine.newID(), d.nowMS, d.world.Book, s, move)
 	if forecast {
 		receipt.Session.Forecast = s.Forecast(&d.world)
 	}
-	return d.record(receipt, move.Outcomes)
+	return d.record(receipt)
 }
 
 // NoSession is the problem of a session that there is not, or not where the caller looks for it.

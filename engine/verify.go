@@ -55,7 +55,7 @@ func (p *Proof) compare(r store.Reader) error {
 	for _, l := range lineItems {
 		byNumber[l.Number] = l
 	}
-	rebuilt := make(map[int64]token.Amount, len(lineItems))
+	rebuilt := newRebuilt(len(lineItems))
 	sessions, covers := map[string]*rebuiltSession{}, map[ledger.CoverKey]rebuiltCover{}
 	var events []usage.Event
 	_, err = r.Receipts(usage.Position{}, nil, 0, func(_ usage.Position, receipt *usage.Receipt) (bool, error) {
@@ -77,18 +77,51 @@ func (p *Proof) compare(r store.Reader) error {
 	if err := p.compareCovers(r, covers); err != nil {
 		return err
 	}
+	if err := p.compareConsumed(r, rebuilt); err != nil {
+		return err
+	}
 	for _, l := range lineItems {
 		p.LineItems++
 		p.Used = p.Used.Add(l.Used)
-		if !rebuilt[l.Number].Equal(l.Used) {
-			p.differ("line item %s of instance %s: used is %s, its events add up to %s", l.ActivationID, l.InstanceID, l.Used, rebuilt[l.Number])
-		}
+		p.compareLineItem(l, rebuilt)
 	}
 	return nil
 }
 
+// rebuilt is how balances stand by the events alone.
+type rebuilt struct {
+	balances map[int64]usage.Balance
+	actions  map[usage.ActionKey]token.Amount
+	consumed map[usage.ConsumedKey]usage.Consumption
+}
+
+func newRebuilt(lineItems int) *rebuilt {
+	return &rebuilt{make(map[int64]usage.Balance, lineItems), map[usage.ActionKey]token.Amount{}, map[usage.ConsumedKey]usage.Consumption{}}
+}
+
+func (p *Proof) compareLineItem(l *ledger.LineItem, rebuilt *rebuilt) {
+	b := rebuilt.balances[l.Number]
+	if !b.Used.Equal(l.Used) || b.ResetMS != l.ResetMS {
+		p.differ("line item %s of instance %s: used is %s%s, its events add up to %s%s",
+			l.ActivationID, l.InstanceID, l.Used, since(l.ResetMS), b.Used, since(b.ResetMS))
+	}
+	for i := range l.Actions {
+		a := &l.Actions[i]
+		if used := rebuilt.actions[usage.ActionKey{Number: l.Number, ActionID: a.ID}]; a.Allocation != nil && !a.Used.Equal(used) {
+			p.differ("line item %s, action %s: used is %s, its events add up to %s", l.ActivationID, a.ID, a.Used, used)
+		}
+	}
+}
+
+func since(ms int64) string {
+	if ms == 0 {
+		return ""
+	}
+	return " since " + instant(ms)
+}
+
 // replay adds an event to what was rebuilt so far.
-func (p *Proof) replay(e *usage.Event, lineItems map[int64]*ledger.LineItem, rebuilt map[int64]token.Amount) {
+func (p *Proof) replay(e *usage.Event, lineItems map[int64]*ledger.LineItem, rebuilt *rebuilt) {
 	p.Events++
 	if e.Kind == usage.Denial {
 		return
@@ -98,9 +131,41 @@ func (p *Proof) replay(e *usage.Event, lineItems map[int64]*ledger.LineItem, reb
 		p.differ("event %s charges line item %s of instance %s, which is not in the books", e.ID, e.ActivationID, e.InstanceID)
 		return
 	}
-	used := rebuilt[e.LineItem].Add(e.Tokens)
-	rebuilt[e.LineItem] = used
-	if !used.Equal(e.Used) {
-		p.differ("event %s: line item %s was at %s after it, the events up to it add up to %s", e.ID, e.ActivationID, e.Used, used)
+	b := rebuilt.balances[e.LineItem]
+	if e.Balance.ResetMS > b.ResetMS { // a new allowance has begun
+		b = usage.Balance{ResetMS: e.Balance.ResetMS}
+	}
+	if e.ResetMS == b.ResetMS {
+		b.Used = b.Used.Add(e.Tokens)
+	}
+	rebuilt.balances[e.LineItem] = b
+	if !b.Used.Equal(e.Used) {
+		p.differ("event %s: line item %s was at %s after it, the events up to it add up to %s", e.ID, e.ActivationID, e.Used, b.Used)
+	}
+	if e.Ruled != nil {
+		p.replayRules(e, rebuilt)
+	}
+}
+
+func (p *Proof) replayRules(e *usage.Event, rebuilt *rebuilt) {
+	if e.Ruled.ActionID != "" {
+		key := usage.ActionKey{Number: e.LineItem, ActionID: e.Ruled.ActionID}
+		used := rebuilt.actions[key].Add(e.Tokens)
+		rebuilt.actions[key] = used
+		if !used.Equal(e.Ruled.ActionUsed) {
+			p.differ("event %s: action %s was at %s after it, the events up to it add up to %s", e.ID, key.ActionID, e.Ruled.ActionUsed, used)
+		}
+	}
+	if e.Ruled.Limited {
+		key := usage.ConsumedKey{RequesterKey: e.Requester.Key(e.InstanceID), Number: e.LineItem}
+		c := rebuilt.consumed[key]
+		switch {
+		case e.Ruled.SinceMS < c.SinceMS:
+			return // made late, for a period that is over
+		case e.Ruled.SinceMS > c.SinceMS:
+			c = usage.Consumption{SinceMS: e.Ruled.SinceMS}
+		}
+		c.Tokens = c.Tokens.Add(e.Tokens)
+		rebuilt.consumed[key] = c
 	}
 }

@@ -78,7 +78,7 @@ type rebuiltCover struct {
 func replayCovers(r *usage.Receipt, covers map[ledger.CoverKey]rebuiltCover) {
 	for i := range r.Items {
 		if item := &r.Items[i]; item.CoveredUntilMS != 0 {
-			key := access.CoverKey(r.InstanceID, &r.Requester, &ledger.Ask{Item: item.Item, Version: item.Version})
+			key := ledger.CoverKey{RequesterKey: r.Requester.Key(r.InstanceID), ItemKey: ledger.ItemKey{Item: item.Item, Version: item.Version}}
 			covers[key] = rebuiltCover{item.CoverCount, item.CoveredUntilMS}
 		}
 	}
@@ -90,7 +90,19 @@ func (p *Proof) compareCovers(r store.Reader, covers map[ledger.CoverKey]rebuilt
 		rebuilt := covers[c.CoverKey]
 		if rebuilt.untilMS != c.UntilMS || !rebuilt.count.Equal(c.Count) {
 			p.differ("a cover of %s by %s on instance %s: count %s until %d, its receipts say %s until %d",
-				c.Item, c.RequesterValue, c.InstanceID, c.Count, c.UntilMS, rebuilt.count, rebuilt.untilMS)
+				c.Item, c.Value, c.InstanceID, c.Count, c.UntilMS, rebuilt.count, rebuilt.untilMS)
+		}
+		return nil
+	})
+}
+
+// compareConsumed compares what requesters consumed from line items with a limit. What was forgotten with a limit that was
+// removed is not there to be compared.
+func (p *Proof) compareConsumed(r store.Reader, rebuilt *rebuilt) error {
+	return r.EachConsumed(func(c *ledger.Consumed) error {
+		events := rebuilt.consumed[usage.ConsumedKey{RequesterKey: c.RequesterKey, Number: c.Number}]
+		if events.SinceMS == c.SinceMS && events.Tokens.Less(c.Tokens) {
+			p.differ("requester %s on instance %s consumed %s from a line item with a limit, its events add up to %s", c.Value, c.InstanceID, c.Tokens, events.Tokens)
 		}
 		return nil
 	})
