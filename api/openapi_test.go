@@ -174,17 +174,28 @@ var wireTypes = map[string]reflect.Type{
 	"LineItemV11": reflect.TypeFor[LineItem[AttributesV11]](), "AttributesV11": reflect.TypeFor[AttributesV11](),
 	"RateTableV10": reflect.TypeFor[RateTable[RateItemV10]](), "RateItemV10": reflect.TypeFor[RateItemV10](),
 	"RateTableV11": reflect.TypeFor[RateTable[RateItemV11]](), "RateItemV11": reflect.TypeFor[RateItemV11](),
-	"AccessRequest": reflect.TypeFor[AccessRequest](), "Requester": reflect.TypeFor[Requester](),
-	"RequestedItem": reflect.TypeFor[RequestedItem](), "AccessAnswer": reflect.TypeFor[AccessAnswer](),
+	"AccessRequestV10": reflect.TypeFor[AccessRequest[RequestedItemV10]](), "RequestedItemV10": reflect.TypeFor[RequestedItemV10](),
+	"AccessRequestV11": reflect.TypeFor[AccessRequest[RequestedItemV11]](), "RequestedItemV11": reflect.TypeFor[RequestedItemV11](),
+	"SessionRequestV10": reflect.TypeFor[SessionRequest[RequestedItemV10]](), "SessionRequestV11": reflect.TypeFor[SessionRequest[RequestedItemV11]](),
+	"Requester":    reflect.TypeFor[Requester](),
+	"AccessAnswer": reflect.TypeFor[AccessAnswer](),
 	"AnsweredItem": reflect.TypeFor[AnsweredItem](), "ChargedLineItem": reflect.TypeFor[ChargedLineItem](),
 	"Status": reflect.TypeFor[Status](), "NewKey": reflect.TypeFor[NewKey](), "Key": reflect.TypeFor[Key](), "Keys": reflect.TypeFor[Keys](),
 	"NewConfigValueV10": reflect.TypeFor[NewConfigValue](), "NewConfigValueV11": reflect.TypeFor[NewConfigValue](),
 	"ConfigValue": reflect.TypeFor[ConfigValue](),
 	"Events":      reflect.TypeFor[Events](), "Event": reflect.TypeFor[usage.Event](),
-	"NewSession": reflect.TypeFor[NewSession](), "SessionID": reflect.TypeFor[SessionID](), "SessionRequest": reflect.TypeFor[SessionRequest](),
+	"NewSession": reflect.TypeFor[NewSession](), "SessionID": reflect.TypeFor[SessionID](),
 	"ListedSession": reflect.TypeFor[ListedSession](), "SessionWithItems": reflect.TypeFor[SessionWithItems](),
 	"ItemInUse": reflect.TypeFor[ItemInUse](), "Session": reflect.TypeFor[Session](), "Sessions": reflect.TypeFor[Sessions](),
 	"SessionAhead": reflect.TypeFor[SessionAhead](), "NextCharge": reflect.TypeFor[NextCharge](), "SessionAnswer": reflect.TypeFor[SessionAnswer](),
+	"Action": reflect.TypeFor[Action](), "LineItemActions": reflect.TypeFor[LineItemActions](), "AllActions": reflect.TypeFor[AllActions](),
+	"Condition": reflect.TypeFor[Condition](), "Conditions": reflect.TypeFor[Conditions](),
+	"NewConsumptionLimit": reflect.TypeFor[NewConsumptionLimit](), "ConsumptionLimit": reflect.TypeFor[ConsumptionLimit](),
+	"ConsumptionLimitState": reflect.TypeFor[ConsumptionLimitState](), "Consumption": reflect.TypeFor[Consumption](),
+	"Pack": reflect.TypeFor[Pack](), "Packs": reflect.TypeFor[Packs](), "NewSale": reflect.TypeFor[NewSale](), "Sale": reflect.TypeFor[Sale](),
+	"Quote": reflect.TypeFor[Quote](), "QuotedItem": reflect.TypeFor[QuotedItem](), "QuotedLineItem": reflect.TypeFor[QuotedLineItem](),
+	"SimulationRequest": reflect.TypeFor[SimulationRequest](), "Simulation": reflect.TypeFor[Simulation](),
+	"SimulatedItem": reflect.TypeFor[SimulatedItem](), "UnpricedItem": reflect.TypeFor[UnpricedItem](),
 	"TestClock": reflect.TypeFor[TestClock](), "ClockAdvance": reflect.TypeFor[ClockAdvance](),
 }
 
@@ -295,6 +306,8 @@ func jsonType(t reflect.Type) string {
 		return "boolean"
 	case reflect.Int, reflect.Int64:
 		return "integer"
+	case reflect.Map:
+		return "object"
 	}
 	for name, known := range wireTypes {
 		if known == t {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/token"
 	"github.com/farebox/farebox/usage"
 )
@@ -93,10 +95,80 @@ type AttributesV11 struct {
 	RateTableSeries string        `json:"rateTableSeries"`
 	OverdraftType   string        `json:"overdraftType,omitzero"`
 	OverdraftLimit  *int64        `json:"overdraftLimit,omitempty"`
+	ResetFrequency  string        `json:"resetFrequency,omitzero"`
 	Priority        int64         `json:"priority,omitzero"`
 	Kind            string        `json:"kind,omitzero"`
 	UnitPrice       *token.Amount `json:"unitPrice,omitempty"`
 	Currency        string        `json:"currency,omitzero"`
+}
+
+// Condition holds for requesters, by their dictionary. A nested one may be the ID of another alone (decisions.md D21).
+type Condition struct {
+	ID         string      `json:"id,omitzero"`
+	Name       string      `json:"name,omitzero"`
+	Type       string      `json:"type,omitzero"`
+	Operator   string      `json:"operator,omitzero"`
+	Key        string      `json:"key,omitzero"`
+	Values     []string    `json:"values,omitzero"`
+	Conditions []Condition `json:"conditions,omitzero"`
+}
+
+// Conditions is a list of conditions in a request; a bare array does as well.
+type Conditions struct {
+	Conditions []Condition `json:"conditions"`
+}
+
+// Action says what a line item gives to the requesters for whom its condition holds. In a request Used is ignored.
+type Action struct {
+	ID          string        `json:"id,omitzero"`
+	Name        string        `json:"name,omitzero"`
+	ConditionID string        `json:"conditionId,omitzero"`
+	Action      string        `json:"action"`
+	Allocation  *token.Amount `json:"allocation,omitempty"`
+	Used        *token.Amount `json:"used,omitempty"`
+}
+
+// LineItemActions are the actions of one line item.
+type LineItemActions struct {
+	LineItemID string   `json:"lineItemId"`
+	Actions    []Action `json:"actions"`
+}
+
+// AllActions is a page of line items with their actions; Next is 0 on the last.
+type AllActions struct {
+	LineItems []LineItemActions `json:"lineItems"`
+	Next      int64             `json:"next"`
+}
+
+// NewConsumptionLimit limits what every single requester may consume from a line item in a period.
+type NewConsumptionLimit struct {
+	Limit     *token.Amount `json:"limit"`
+	Period    string        `json:"period"`
+	NextReset *int64        `json:"nextReset"`
+}
+
+// ConsumptionLimit is a limit with the time of its next reset.
+type ConsumptionLimit struct {
+	Limit     token.Amount `json:"limit"`
+	Period    string       `json:"period"`
+	NextReset int64        `json:"nextReset"`
+}
+
+// ConsumptionLimitState is a limit with a page of what was consumed; Next is the cursor of the next page, and absent on the
+// last.
+type ConsumptionLimitState struct {
+	Limit     token.Amount  `json:"limit"`
+	Period    string        `json:"period"`
+	NextReset int64         `json:"nextReset"`
+	Consumed  []Consumption `json:"consumed"`
+	Next      string        `json:"next,omitzero"`
+}
+
+// Consumption is what one requester has consumed in the period that runs.
+type Consumption struct {
+	Requester Requester    `json:"requester"`
+	Consumed  token.Amount `json:"consumed"`
+	Since     int64        `json:"since"`
 }
 
 // RateTable is one version of a series as v1.0 and v1.1 have it; they differ in items.
@@ -115,21 +187,23 @@ type RateItemV10 struct {
 	Rate    *token.Amount `json:"rate"`
 }
 
-// RateItemV11 is an offering and its price in tokens in v1.1. The last two are Farebox's own; Window is a period such as P1D.
+// RateItemV11 is an offering and its price in tokens in v1.1: a rate or a formula. The last two are Farebox's own; Window is a
+// period such as P1D.
 type RateItemV11 struct {
 	Name        string        `json:"name"`
 	Version     string        `json:"version"`
-	Rate        *token.Amount `json:"rate"`
+	Rate        *token.Amount `json:"rate,omitempty"`
+	Formula     string        `json:"formula,omitzero"`
 	FreeSeconds int64         `json:"freeSeconds,omitzero"`
 	Window      string        `json:"window,omitzero"`
 }
 
 // AccessRequest asks to use items. AllowPartial and AllOrNothing are Farebox's own (decisions.md D5).
-type AccessRequest struct {
-	Requester      *Requester      `json:"requester"`
-	RequestedItems []RequestedItem `json:"requestedItems"`
-	AllowPartial   bool            `json:"allowPartial"`
-	AllOrNothing   bool            `json:"allOrNothing"`
+type AccessRequest[Item any] struct {
+	Requester      *Requester `json:"requester"`
+	RequestedItems []Item     `json:"requestedItems"`
+	AllowPartial   bool       `json:"allowPartial"`
+	AllOrNothing   bool       `json:"allOrNothing"`
 }
 
 // Requester is who asks.
@@ -139,12 +213,22 @@ type Requester struct {
 	Dictionary jsontext.Value `json:"dictionary,omitzero"`
 }
 
-// RequestedItem is one item of an access request.
-type RequestedItem struct {
+// RequestedItemV10 is one item of an access request in v1.0.
+type RequestedItemV10 struct {
 	Item     string         `json:"item"`
 	Version  string         `json:"version"`
 	Count    *token.Amount  `json:"count"`
 	MetaData jsontext.Value `json:"metaData,omitzero"`
+}
+
+// RequestedItemV11 is one item of an access request in v1.1 and in the Farebox API. Variables are what the formula of its price
+// is calculated from.
+type RequestedItemV11 struct {
+	Item      string                  `json:"item"`
+	Version   string                  `json:"version"`
+	Count     *token.Amount           `json:"count"`
+	MetaData  jsontext.Value          `json:"metaData,omitzero"`
+	Variables map[string]token.Amount `json:"variables,omitzero"`
 }
 
 // AccessAnswer says what became of an access request.
@@ -230,10 +314,10 @@ type SessionID struct {
 }
 
 // SessionRequest is an access request of a session: the complete set of items to use from now on. No items is a halt.
-type SessionRequest struct {
-	Requester      *Requester       `json:"requester"`
-	RollbackOnDeny *bool            `json:"rollbackOnDeny"`
-	RequestedItems *[]RequestedItem `json:"requestedItems"`
+type SessionRequest[Item any] struct {
+	Requester      *Requester `json:"requester"`
+	RollbackOnDeny *bool      `json:"rollbackOnDeny"`
+	RequestedItems *[]Item    `json:"requestedItems"`
 }
 
 // ListedSession is a live session in a list of the reference API. Times are milliseconds since 1970, and left out of what
@@ -324,4 +408,126 @@ type TestClock struct {
 type ClockAdvance struct {
 	Advance *string `json:"advance,omitempty"`
 	Now     *int64  `json:"now,omitempty"`
+}
+
+// Pack is what a vendor sells, as a template for line items. In a request Created and Modified are ignored.
+type Pack struct {
+	Name             string           `json:"name"`
+	Quantity         int64            `json:"quantity"`
+	Period           string           `json:"period,omitzero"`
+	Series           string           `json:"series,omitzero"`
+	Kind             ledger.Kind      `json:"kind,omitzero"`
+	UnitPrice        token.Amount     `json:"unitPrice,omitzero"`
+	Currency         string           `json:"currency,omitzero"`
+	Priority         int64            `json:"priority,omitzero"`
+	ResetFrequency   period.Frequency `json:"resetFrequency,omitzero"`
+	OverdraftType    string           `json:"overdraftType,omitzero"`
+	OverdraftLimit   int64            `json:"overdraftLimit,omitzero"`
+	OverdraftPercent token.Amount     `json:"overdraftPercent,omitzero"`
+	Created          int64            `json:"created,omitzero"`
+	Modified         int64            `json:"modified,omitzero"`
+}
+
+// Packs are all packs.
+type Packs struct {
+	Packs []Pack `json:"packs"`
+}
+
+// NewSale sells packs to an instance. Quantity is how many packs, one unless told.
+type NewSale struct {
+	OrderNumber      string        `json:"orderNumber"`
+	InstanceID       string        `json:"instanceId"`
+	Quantity         *int64        `json:"quantity,omitempty"`
+	Start            *int64        `json:"start,omitempty"`
+	End              *int64        `json:"end,omitempty"`
+	OverdraftPercent *token.Amount `json:"overdraftPercent,omitempty"`
+	ActivationID     string        `json:"activationId,omitzero"`
+}
+
+// Sale is what an order made, as it is now.
+type Sale struct {
+	OrderNumber string                  `json:"orderNumber"`
+	Pack        string                  `json:"pack"`
+	InstanceID  string                  `json:"instanceId"`
+	Sold        int64                   `json:"sold"`
+	LineItem    LineItem[AttributesV11] `json:"lineItem"`
+}
+
+// Quote is what an access request would come to now.
+type Quote struct {
+	Time           int64        `json:"time"`
+	Tokens         token.Amount `json:"tokens"`
+	RequestedItems []QuotedItem `json:"requestedItems"`
+}
+
+// QuotedItem is what would become of one item. Price is that of one, and absent if nothing prices it.
+type QuotedItem struct {
+	Item         string           `json:"item"`
+	Version      string           `json:"version"`
+	Count        token.Amount     `json:"count"`
+	Price        *token.Amount    `json:"price,omitempty"`
+	Tokens       token.Amount     `json:"tokens"`
+	LineItems    []QuotedLineItem `json:"lineItems"`
+	Status       Status           `json:"status"`
+	CoveredUntil int64            `json:"coveredUntil,omitzero"`
+}
+
+// QuotedLineItem is what a line item would pay, and how it would stand then. The last two are absent when nothing was used
+// lately.
+type QuotedLineItem struct {
+	ActivationID  string        `json:"activationId"`
+	Rate          token.Amount  `json:"rate"`
+	Tokens        token.Amount  `json:"tokens"`
+	Overdraft     token.Amount  `json:"overdraft"`
+	Balance       token.Amount  `json:"balance"`
+	OverdraftUsed token.Amount  `json:"overdraftUsed"`
+	TokensPerDay  *token.Amount `json:"tokensPerDay,omitempty"`
+	LastsUntil    int64         `json:"lastsUntil,omitzero"`
+}
+
+// SimulationRequest asks what recorded usage would have cost by a draft of a rate table.
+type SimulationRequest struct {
+	Table jsontext.Value `json:"table"` // a rate table of v1.1
+	From  *int64         `json:"from,omitempty"`
+	To    *int64         `json:"to,omitempty"`
+}
+
+// Simulation says what recorded usage would have cost.
+type Simulation struct {
+	From          int64           `json:"from"`
+	To            int64           `json:"to"`
+	Requests      int64           `json:"requests"`
+	Charges       int64           `json:"charges"`
+	OldTokens     token.Amount    `json:"oldTokens"`
+	NewTokens     token.Amount    `json:"newTokens"`
+	Difference    token.Amount    `json:"difference"`
+	Refused       int64           `json:"refused"`
+	RefusedTokens token.Amount    `json:"refusedTokens"`
+	Items         []SimulatedItem `json:"items"`
+	NotPriced     []UnpricedItem  `json:"notPriced"`
+}
+
+// SimulatedItem is an item as one account used it.
+type SimulatedItem struct {
+	AccountID      string       `json:"accountId"`
+	Item           string       `json:"item"`
+	Version        string       `json:"version"`
+	Charges        int64        `json:"charges"`
+	Count          token.Amount `json:"count"`
+	OldTokens      token.Amount `json:"oldTokens"`
+	NewTokens      token.Amount `json:"newTokens"`
+	Difference     token.Amount `json:"difference"`
+	Refused        int64        `json:"refused"`
+	RefusedTokens  token.Amount `json:"refusedTokens"`
+	RefusedStatus  *Status      `json:"refusedStatus,omitempty"`
+	Denied         int64        `json:"denied"`
+	DeniedUnpriced int64        `json:"deniedUnpriced"`
+}
+
+// UnpricedItem is an item that was used and that a draft does not price.
+type UnpricedItem struct {
+	Item      string       `json:"item"`
+	Version   string       `json:"version"`
+	Charges   int64        `json:"charges"`
+	OldTokens token.Amount `json:"oldTokens"`
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -11,11 +12,13 @@ import (
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/rate"
+	"github.com/farebox/farebox/token"
 	"github.com/farebox/farebox/usage"
 )
 
 func requestAccess(c *call) (*reply, error) {
-	request, err := decodeAccessRequest(c.body)
+	request, err := decodeAccessRequest(c.family, c.body)
 	if err != nil {
 		return nil, err
 	}
@@ -32,12 +35,23 @@ func requestAccess(c *call) (*reply, error) {
 	return rep, err
 }
 
-func decodeAccessRequest(body []byte) (*access.Request, error) {
-	var in api.AccessRequest
+func decodeAccessRequest(f family, body []byte) (*access.Request, error) {
+	if f == v10 {
+		return decodeOneOff(body, latestItem)
+	}
+	return decodeOneOff(body, func(in *api.RequestedItemV11) *api.RequestedItemV11 { return in })
+}
+
+func latestItem(in *api.RequestedItemV10) *api.RequestedItemV11 {
+	return &api.RequestedItemV11{Item: in.Item, Version: in.Version, Count: in.Count, MetaData: in.MetaData}
+}
+
+func decodeOneOff[I any](body []byte, latest func(*I) *api.RequestedItemV11) (*access.Request, error) {
+	var in api.AccessRequest[I]
 	if err := decode(body, &in); err != nil {
 		return nil, err
 	}
-	request, err := wireRequest(in.Requester, in.RequestedItems)
+	request, err := wireRequest(in.Requester, in.RequestedItems, latest)
 	if err != nil {
 		return nil, err
 	}
@@ -48,23 +62,42 @@ func decodeAccessRequest(body []byte) (*access.Request, error) {
 	return request, request.Validate()
 }
 
-// wireRequest reads what requests of both kinds have in common.
-func wireRequest(requester *api.Requester, items []api.RequestedItem) (*access.Request, error) {
+// wireRequest reads what requests of both kinds have in common. latest turns an item into one of v1.1.
+func wireRequest[I any](requester *api.Requester, items []I, latest func(*I) *api.RequestedItemV11) (*access.Request, error) {
 	if requester == nil {
 		return nil, problem.Field("requester", "is required: who asks, with type and value")
 	}
 	request := &access.Request{Requester: access.Requester(*requester), Items: make([]access.Item, len(items))}
 	request.Requester.Dictionary = present(requester.Dictionary)
 	for i := range items {
-		item := &items[i]
+		item := latest(&items[i])
 		if item.Count == nil {
 			return nil, problem.Field(fmt.Sprintf("requestedItems[%d].count", i), "is required")
 		}
+		variables, err := wireVariables(item.Variables)
+		if err != nil {
+			err.Field = fmt.Sprintf("requestedItems[%d].%s", i, err.Field)
+			return nil, err
+		}
 		request.Items[i] = access.Item{
-			Ask: ledger.Ask{Item: item.Item, Version: item.Version, Count: *item.Count}, MetaData: present(item.MetaData),
+			Ask:      ledger.Ask{Item: item.Item, Version: item.Version, Count: *item.Count, Variables: variables},
+			MetaData: present(item.MetaData),
 		}
 	}
 	return request, nil
+}
+
+func wireVariables(values map[string]token.Amount) (rate.Variables, *problem.Error) {
+	variables, err := rate.NewVariables(values)
+	p, ok := errors.AsType[*problem.Error](err)
+	switch {
+	case !ok:
+		return variables, nil
+	case p.Field != "":
+		p.Field = "." + p.Field
+	}
+	p.Field = "variables" + p.Field
+	return nil, p
 }
 
 // present returns nil for JSON's null, which stands for a field that is left out, as it does in fields of other types.
@@ -85,7 +118,7 @@ func wireAccessAnswer(f family, r *usage.Receipt) *api.AccessAnswer {
 		item := &r.Items[i]
 		answered := api.AnsweredItem{
 			Item: item.Item, Version: item.Version, Count: item.Count, TotalTokensCharged: item.Tokens,
-			LineItems: make([]api.ChargedLineItem, len(item.Slices)), Status: wireStatus(f, item.Status),
+			LineItems: make([]api.ChargedLineItem, len(item.Slices)), Status: wireStatus(f, item.Status, item.Detail),
 		}
 		if f != v10 {
 			answered.CoveredUntil = item.CoveredUntilMS
@@ -99,11 +132,16 @@ func wireAccessAnswer(f family, r *usage.Receipt) *api.AccessAnswer {
 	return out
 }
 
-// wireStatus puts a 1 in front of the codes of v1.1 and of the Farebox API (decisions.md D28).
-func wireStatus(f family, s ledger.Status) api.Status {
+// wireStatus puts a 1 in front of the codes of v1.1 and of the Farebox API (decisions.md D28). The detail, which may be empty, says
+// more than the status.
+func wireStatus(f family, s ledger.Status, detail string) api.Status {
 	code := string(s)
 	if f != v10 {
 		code = "1" + code
 	}
-	return api.Status{Code: code, Description: s.Description()}
+	description := s.Description()
+	if detail != "" {
+		description += ": " + detail
+	}
+	return api.Status{Code: code, Description: description}
 }

@@ -131,13 +131,13 @@ func bareServer(b *testing.B) string {
 		if err != nil {
 			panic(err)
 		}
-		var in api.AccessRequest
+		var in api.AccessRequest[api.RequestedItemV11]
 		if err := json.Unmarshal(body, &in, json.RejectUnknownMembers(true)); err != nil {
 			panic(err)
 		}
 		out, err := json.Marshal(api.AccessAnswer{CorrelationID: "0197d2c4-0000-7000-8000-000000000000", Requester: *in.Requester,
 			RequestedItems: []api.AnsweredItem{{Item: in.RequestedItems[0].Item, Count: *in.RequestedItems[0].Count,
-				LineItems: []api.ChargedLineItem{{ActivationID: "A-1"}}, Status: wireStatus(v11, ledger.Granted)}}})
+				LineItems: []api.ChargedLineItem{{ActivationID: "A-1"}}, Status: wireStatus(v11, ledger.Granted, "")}}})
 		if err != nil {
 			panic(err)
 		}

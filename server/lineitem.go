@@ -7,6 +7,7 @@ import (
 	"github.com/farebox/farebox/api"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
 )
@@ -19,7 +20,7 @@ func wireLineItem(f family, l *ledger.LineItem) any {
 	}
 	a := api.AttributesV11{
 		Elastic: &l.Elastic, RateTableSeries: l.Series, OverdraftType: string(l.Overdraft), OverdraftLimit: overdraftLimit(l),
-		Priority: l.Priority, Kind: string(l.Kind), Currency: l.Currency,
+		ResetFrequency: string(l.Recurs), Priority: l.Priority, Kind: string(l.Kind), Currency: l.Currency,
 	}
 	if l.Currency != "" {
 		a.UnitPrice = &l.UnitPrice
@@ -50,6 +51,7 @@ func listLineItems(c *call) (*reply, error) {
 		all, err := r.LineItems(c.PathValue("instanceId"))
 		for _, l := range all {
 			if !l.Deleted {
+				l.At(c.server.engine.Now())
 				out = append(out, wireLineItem(c.family, l))
 			}
 		}
@@ -62,22 +64,23 @@ func listLineItems(c *call) (*reply, error) {
 }
 
 func getLineItem(c *call) (*reply, error) {
-	instance, err := c.instance()
-	if err != nil {
-		return nil, err
-	}
-	var l *ledger.LineItem
-	err = c.view(func(r store.Reader) error {
-		l, err = r.LineItem(c.PathValue("lineItemId"))
-		return err
-	})
-	if err == nil && (l == nil || l.Deleted || l.InstanceID != instance.ID) {
-		err = engine.NoLineItem(c.PathValue("lineItemId"))
-	}
+	l, err := c.lineItem()
 	if err != nil {
 		return nil, err
 	}
 	return jsonReply(http.StatusOK, wireLineItem(c.family, l))
+}
+
+// lineItem reads the line item of the path, with its use as of now.
+func (c *call) lineItem() (l *ledger.LineItem, err error) {
+	err = c.view(func(r store.Reader) error {
+		l, err = engine.LineItem(r, c.PathValue("instanceId"), c.PathValue("lineItemId"))
+		return err
+	})
+	if err == nil {
+		l.At(c.server.engine.Now())
+	}
+	return l, err
 }
 
 func deleteLineItem(c *call) (*reply, error) {
@@ -122,7 +125,7 @@ func decodeLineItem(f family, body []byte) (ledger.LineItem, []*problem.Error) {
 	l, a, problems := decodeBase[api.AttributesV11](body)
 	if a != nil {
 		problems = append(problems, setAttributes(&l, a.Elastic, a.RateTableSeries, a.OverdraftType, a.OverdraftLimit)...)
-		l.Priority, l.Currency = a.Priority, a.Currency
+		l.Recurs, l.Priority, l.Currency = period.Frequency(a.ResetFrequency), a.Priority, a.Currency
 		if a.Kind != "" {
 			l.Kind = ledger.Kind(a.Kind)
 		}

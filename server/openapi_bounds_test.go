@@ -60,6 +60,13 @@ func (b *breaker) with(what string, old, bad any, set func(any)) {
 
 func (b *breaker) value(s *base.Schema, v any, where string, set func(any)) {
 	bad := func(what string, value any) { b.with(where+" "+what, v, value, set) }
+	if len(s.Type) == 0 { // it is one of several
+		for _, one := range s.OneOf {
+			if _, isArray := v.([]any); isArray == slices.Contains(one.Schema().Type, "array") {
+				s = one.Schema()
+			}
+		}
+	}
 	if slices.Contains(s.Type, "string") {
 		bad("of another type", 12)
 	} else {

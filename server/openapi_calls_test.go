@@ -21,9 +21,13 @@ import (
 
 	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/engine"
+	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
+	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/store/sqlite"
+	"github.com/farebox/farebox/token"
 )
 
 // shop is a server with books and a clock of its own, at a time when the document's examples are in effect. Whatever it is
@@ -37,6 +41,7 @@ type shop struct {
 
 	instance, other         string // ids of two instances
 	session                 string // the id of a session of instance
+	condition, action       string // ids of a condition of instance, and of the action of its line item
 	admin, client, stranger string // tokens; the client's is for instance, the stranger's for other
 	key                     string // the id of the one administration key
 
@@ -168,14 +173,51 @@ func (p place) id() string {
 	return strings.Replace(strings.TrimSuffix(p.OperationId, "V10"), "Farebox", "", 1)
 }
 
-// open makes a session for a place that is about one.
+// open makes what a place may be about: a session, and on the line item of the examples a limit and an action that refers to
+// no condition.
 func (s *shop) open(t *testing.T) {
 	t.Helper()
+	err := s.engine.View(t.Context(), func(r store.Reader) error {
+		_, err := engine.LineItem(r, s.instance, exampleLineItem)
+		return err
+	})
+	if problem.KindOf(err) == problem.NotFound {
+		s.change(t, func(tx *engine.Change) error {
+			_, err := tx.PutLineItem(ledger.LineItem{
+				ActivationID: exampleLineItem, InstanceID: s.instance, State: ledger.Deployed, Quantity: 100_000, StartMS: 1767225600000,
+				EndMS: 1798761600000, Elastic: true, Series: "2026", Kind: ledger.Paid,
+			})
+			return err
+		})
+	}
+	s.change(t, s.openRules)
 	receipt, _, err := s.engine.CreateSession(s.instance, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.session = receipt.Session.ID
+}
+
+// change runs a change that must succeed.
+func (s *shop) change(t *testing.T, fn func(*engine.Change) error) {
+	t.Helper()
+	if _, _, err := s.engine.Change(t.Context(), "", nil, func(tx *engine.Change) (*store.Answer, error) { return nil, fn(tx) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *shop) openRules(tx *engine.Change) error {
+	actions, err := tx.PutActions(s.instance, exampleLineItem, []ledger.Action{{Allow: true}})
+	if err != nil {
+		return err
+	}
+	conditions, err := tx.AddConditions(s.instance, []*ledger.Condition{{Type: ledger.Simple, Key: "team", Operator: ledger.In, Values: []string{"a"}}})
+	if err != nil {
+		return err
+	}
+	s.action, s.condition = actions[0].ID, conditions[0].ID
+	_, err = tx.PutLimit(s.instance, exampleLineItem, ledger.Limit{Tokens: token.FromInt(1_000), Period: period.Monthly})
+	return err
 }
 
 // TestEveryDocumentedAnswer makes every operation answer with every status that the document has for it, at every path, with
@@ -238,10 +280,13 @@ func (s *shop) goThrough(t *testing.T, all []place) {
 		s.open(t)
 		s.refusals(t, p)
 		s.conflict(t, p)
-		if p.method == http.MethodGet {
+		switch {
+		case p.method == http.MethodGet:
 			s.read(t, p)
-		} else {
-			s.change(t, p)
+		case asksOnly(p.path):
+			s.post(t, p)
+		default:
+			s.write(t, p)
 		}
 	}
 	broken := New(nil, nil)
@@ -274,9 +319,24 @@ func (s *shop) read(t *testing.T, p place) {
 	}
 }
 
-// change sends every example of a body, sends it again, and sends something else with the same key.
-func (s *shop) change(t *testing.T, p place) {
-	path := s.fill(p, true)
+// asksOnly reports whether what is posted to a path changes nothing.
+func asksOnly(path string) bool {
+	return strings.HasSuffix(path, "/quote") || strings.HasSuffix(path, "/simulate")
+}
+
+// post sends every example of a body that changes nothing.
+func (s *shop) post(t *testing.T, p place) {
+	for _, body := range s.bodies(p) {
+		s.call(t, http.StatusOK, p, s.fill(p, true), s.admin, body)
+		if len(p.Security) > 1 {
+			s.call(t, http.StatusOK, p, s.fill(p, true), s.client, body)
+		}
+	}
+}
+
+// write sends every example of a body, sends it again, and sends something else with the same key.
+func (s *shop) write(t *testing.T, p place) {
+	var path string
 	ask := func(body, key string) answer {
 		headers := []string{"Idempotency-Key", key}
 		if p.namesInstance() {
@@ -284,8 +344,10 @@ func (s *shop) change(t *testing.T, p place) {
 		}
 		return s.ask(t, p.method, path, s.admin, body, headers...)
 	}
-	for i, body := range s.bodies(p) {
-		key := fmt.Sprint(p.OperationId, i)
+	for i := range s.bodies(p) {
+		s.open(t)
+		body, key := s.bodies(p)[i], fmt.Sprint(p.OperationId, i)
+		path = s.fill(p, true)
 		first := ask(body, key)
 		if first.status/100 != 2 || first.header.Get("Idempotent-Replayed") != "" {
 			t.Errorf("%s %s: an example was answered %d, %v\n%s\n%s", p.method, path, first.status, first.header, body, first.body)
@@ -301,7 +363,8 @@ func (s *shop) change(t *testing.T, p place) {
 		}
 		s.call(t, http.StatusUnprocessableEntity, p, other, s.admin, body, "Idempotency-Key", key)
 		if len(p.Security) > 1 {
-			s.call(t, first.status, p, path, s.client, body)
+			s.open(t) // what was deleted is there again
+			s.call(t, first.status, p, s.fill(p, true), s.client, s.bodies(p)[i])
 		}
 	}
 }
@@ -349,6 +412,15 @@ func (s *shop) conflict(t *testing.T, p place) {
 		theirs := strings.Replace(s.body(p), "ACME-2026-0001", "THEIRS", 1)
 		s.must(t, http.StatusOK, p.method, strings.Replace(path, s.instance, s.other, 1), s.admin, theirs)
 		s.must(t, http.StatusConflict, p.method, path, s.admin, theirs)
+	case "createPack": // it is there already
+		theirs := strings.Replace(s.body(p), "team-1000", "theirs", 1)
+		s.must(t, http.StatusCreated, p.method, path, s.admin, theirs)
+		s.must(t, http.StatusConflict, p.method, path, s.admin, theirs)
+	case "sellPack": // the order is there already: the same is answered, another refused
+		theirs := strings.Replace(s.body(p), "PO-", "THEIRS-", 1)
+		s.must(t, http.StatusCreated, p.method, path, s.admin, theirs)
+		s.must(t, http.StatusOK, p.method, path, s.admin, theirs)
+		s.must(t, http.StatusConflict, p.method, path, s.admin, strings.Replace(theirs, "{", `{"quantity": 7, `, 1))
 	case "askInSession", "sendHeartbeat": // it has ended
 		status := http.StatusConflict
 		if !p.can(status) {
@@ -361,6 +433,13 @@ func (s *shop) conflict(t *testing.T, p place) {
 			t.Errorf("%s does not name the state: %s", p.OperationId, got.body)
 		}
 		s.open(t)
+	case "deleteCondition", "deleteConditions": // an action refers to it
+		s.change(t, func(tx *engine.Change) error {
+			_, err := tx.PutActions(s.instance, exampleLineItem, []ledger.Action{{ConditionID: s.condition}})
+			return err
+		})
+		s.must(t, http.StatusConflict, p.method, path, s.client, "")
+		s.open(t)
 	default:
 		if p.can(http.StatusConflict) {
 			t.Errorf("nothing here makes %s conflict", p.OperationId)
@@ -372,13 +451,7 @@ func (s *shop) conflict(t *testing.T, p place) {
 func (s *shop) fill(p place, all bool) string {
 	path, query := p.path, url.Values{}
 	for _, parameter := range slices.Concat(p.item.Parameters, p.Parameters) {
-		values := exampleOf(parameter)
-		switch parameter.Name {
-		case "instanceId":
-			values = []string{s.instance}
-		case "sessionId":
-			values = []string{s.session}
-		}
+		values := s.exampleOf(parameter)
 		switch required := parameter.Required != nil && *parameter.Required; {
 		case parameter.In == "path":
 			path = strings.Replace(path, "{"+parameter.Name+"}", url.PathEscape(values[0]), 1)
@@ -396,14 +469,7 @@ func (s *shop) fill(p place, all bool) string {
 func (s *shop) nowhere(t *testing.T, p place) {
 	path, body := s.fill(p, true), s.body(p)
 	for _, parameter := range p.item.Parameters {
-		value := exampleOf(parameter)[0]
-		switch parameter.Name {
-		case "instanceId":
-			value = s.instance
-		case "sessionId":
-			value = s.session
-		}
-		s.call(t, http.StatusNotFound, p, strings.Replace(path, value, "nobody", 1), s.admin, body)
+		s.call(t, http.StatusNotFound, p, strings.Replace(path, s.exampleOf(parameter)[0], "nobody", 1), s.admin, body)
 	}
 	switch p.id() {
 	case "deleteRateTable":
@@ -427,7 +493,10 @@ func (s *shop) nowhere(t *testing.T, p place) {
 
 // exampleOf returns the values of a parameter's first example. It stands in the schema: the page at /docs/ would fill one that
 // stands beside it into every call that is tried.
-func exampleOf(p *v3.Parameter) (values []string) {
+func (s *shop) exampleOf(p *v3.Parameter) (values []string) {
+	if id := map[string]string{"instanceId": s.instance, "sessionId": s.session, "conditionId": s.condition}[p.Name]; id != "" {
+		return []string{id}
+	}
 	node := p.Schema.Schema().Examples[0]
 	for _, element := range node.Content {
 		values = append(values, element.Value)
@@ -441,8 +510,13 @@ func exampleOf(p *v3.Parameter) (values []string) {
 // body returns the first example of a body, or nothing.
 func (s *shop) body(p place) string { return s.bodies(p)[0] }
 
-// exampleInstance is the instance of the document's examples.
-const exampleInstance = "0199a3e2-7c41-7d0a-9b6e-5f2c8a1d3e47"
+// What the document's examples name.
+const (
+	exampleInstance  = "0199a3e2-7c41-7d0a-9b6e-5f2c8a1d3e47"
+	exampleLineItem  = "ACME-2026-0001"
+	exampleCondition = "0199c0de-3b1a-7e55-a1c2-9d8e7f6a5b4c"
+	exampleAction    = "0199c0df-11aa-7c3d-8e4f-0a1b2c3d4e5f"
+)
 
 // bodies returns the examples of an operation's body as JSON; one empty body if it takes none.
 func (s *shop) bodies(p place) (all []string) {
@@ -458,7 +532,8 @@ func (s *shop) bodies(p place) (all []string) {
 		if err != nil {
 			panic(err)
 		}
-		all = append(all, strings.ReplaceAll(string(body), exampleInstance, s.instance))
+		ours := strings.NewReplacer(exampleInstance, s.instance, exampleCondition, s.condition, exampleAction, s.action)
+		all = append(all, ours.Replace(string(body)))
 	}
 	return all
 }
@@ -470,8 +545,8 @@ func TestRefusalsOfLineItems(t *testing.T) {
 	path := "/dynamicmonetization/api/v1.0/instances/" + s.instance + "/line-items"
 	for _, c := range []struct{ name, body, errors string }{
 		{"by its schema", strings.Replace(good, "{}", `{"overdraftLimit": "x"}`, 1), `["$.attributes.overdraftLimit: string found, integer expected"]`},
-		{"by an attribute that is not known", strings.Replace(good, "{}", `{"resetFrequency": "x"}`, 1),
-			`["$.attributes: property 'resetFrequency' is not defined in the schema and the schema does not allow additional properties"]`},
+		{"by an attribute that is not known", strings.Replace(good, "{}", `{"colour": "x"}`, 1),
+			`["$.attributes: property 'colour' is not defined in the schema and the schema does not allow additional properties"]`},
 		{"by several bounds", strings.Replace(good, `1, "start": 0`, `0, "start": -1`, 1),
 			`["$.quantity: must be at least 1","$.start: must be milliseconds since 1970, from 0 to 253402300799999"]`},
 		{"by its state", strings.Replace(good, "DEPLOYED", "INACTIVE", 1), `["$.state: a new line item must be DEPLOYED; INACTIVE can be set later"]`},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/farebox/farebox/api"
 	"github.com/farebox/farebox/engine"
+	"github.com/farebox/farebox/formula"
 	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/rate"
@@ -22,21 +23,28 @@ func listRateTables(c *call) (*reply, error) {
 
 func wireRateTable(f family, t *rate.Table) any {
 	if f == v10 {
-		return wireItems(t, func(item *rate.Item) api.RateItemV10 {
-			return api.RateItemV10{Name: item.Name, Version: item.Version, Rate: &item.Rate}
+		return wireItems(t, func(item *rate.Item) (_ api.RateItemV10, shown bool) {
+			// An item with a formula is left out: v1.0 has no formulas, and any rate would be a wrong price.
+			return api.RateItemV10{Name: item.Name, Version: item.Version, Rate: &item.Rate}, item.Formula == nil
 		})
 	}
-	return wireItems(t, func(item *rate.Item) api.RateItemV11 {
-		return api.RateItemV11{
-			Name: item.Name, Version: item.Version, Rate: &item.Rate, FreeSeconds: item.FreeSeconds, Window: period.Format(item.Window),
+	return wireItems(t, func(item *rate.Item) (_ api.RateItemV11, shown bool) {
+		wire := api.RateItemV11{Name: item.Name, Version: item.Version, FreeSeconds: item.FreeSeconds, Window: period.Format(item.Window)}
+		if item.Formula != nil {
+			wire.Formula = item.Formula.String()
+		} else {
+			wire.Rate = &item.Rate
 		}
+		return wire, true
 	})
 }
 
-func wireItems[I any](t *rate.Table, wireItem func(*rate.Item) I) api.RateTable[I] {
-	items := make([]I, len(t.Items))
+func wireItems[I any](t *rate.Table, wireItem func(*rate.Item) (_ I, shown bool)) api.RateTable[I] {
+	items := make([]I, 0, len(t.Items))
 	for i := range t.Items {
-		items[i] = wireItem(&t.Items[i])
+		if item, shown := wireItem(&t.Items[i]); shown {
+			items = append(items, item)
+		}
 	}
 	return api.RateTable[I]{Created: t.CreatedMS, EffectiveFrom: &t.EffectiveFromMS, Series: t.Series, Version: t.Version, Items: items}
 }
@@ -61,14 +69,14 @@ func addRateTable(c *call) (*reply, error) {
 // decodeRateTable reads a rate table in the items of its API version.
 func decodeRateTable(f family, body []byte) (*rate.Table, error) {
 	if f == v10 {
-		return decodeItems(body, func(in api.RateItemV10) api.RateItemV11 {
+		return decodeItems(f, body, func(in api.RateItemV10) api.RateItemV11 {
 			return api.RateItemV11{Name: in.Name, Version: in.Version, Rate: in.Rate}
 		})
 	}
-	return decodeItems(body, func(in api.RateItemV11) api.RateItemV11 { return in })
+	return decodeItems(f, body, func(in api.RateItemV11) api.RateItemV11 { return in })
 }
 
-func decodeItems[I any](body []byte, latest func(I) api.RateItemV11) (*rate.Table, error) {
+func decodeItems[I any](f family, body []byte, latest func(I) api.RateItemV11) (*rate.Table, error) {
 	var in api.RateTable[I]
 	if err := decode(body, &in); err != nil {
 		return nil, err
@@ -79,19 +87,35 @@ func decodeItems[I any](body []byte, latest func(I) api.RateItemV11) (*rate.Tabl
 	t := &rate.Table{Series: in.Series, Version: in.Version, EffectiveFromMS: *in.EffectiveFrom, Items: make([]rate.Item, len(in.Items))}
 	for i := range in.Items {
 		item := latest(in.Items[i])
-		if item.Rate == nil {
+		if f == v10 && item.Rate == nil {
 			return nil, problem.Field(fmt.Sprintf("items[%d].rate", i), "is required")
 		}
-		t.Items[i] = rate.Item{Name: item.Name, Version: item.Version, Rate: *item.Rate, FreeSeconds: item.FreeSeconds}
-		if item.Window == "" {
-			continue
-		}
-		var err error
-		if t.Items[i].Window, err = period.Parse(item.Window); err != nil {
-			return nil, problem.Field(fmt.Sprintf("items[%d].window", i), "%v", err)
+		var err *problem.Error
+		if t.Items[i], err = decodeItem(&item); err != nil {
+			err.Field = fmt.Sprintf("items[%d].%s", i, err.Field)
+			return nil, err
 		}
 	}
 	return t, nil
+}
+
+func decodeItem(in *api.RateItemV11) (rate.Item, *problem.Error) {
+	item := rate.Item{Name: in.Name, Version: in.Version, FreeSeconds: in.FreeSeconds}
+	var err error
+	if why := rate.OnePrice(in.Rate != nil, in.Formula != ""); why != nil {
+		return item, why
+	}
+	if in.Rate != nil {
+		item.Rate = *in.Rate
+	} else if item.Formula, err = formula.Parse(in.Formula); err != nil {
+		return item, problem.Field("formula", "%v", err)
+	}
+	if in.Window != "" {
+		if item.Window, err = period.Parse(in.Window); err != nil {
+			return item, problem.Field("window", "%v", err)
+		}
+	}
+	return item, nil
 }
 
 func deleteRateTable(c *call) (*reply, error) {

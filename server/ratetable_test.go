@@ -46,3 +46,39 @@ func TestTermsOfItems(t *testing.T) {
 		}
 	}
 }
+
+// TestFormulasOfItems shows that v1.1 takes and shows formulas, and that v1.0 neither takes nor shows items that have one.
+func TestFormulasOfItems(t *testing.T) {
+	s := openShop(t)
+	v10 := strings.Replace(rateTables, "v1.1", "v1.0", 1)
+	s.must(t, 201, "POST", rateTables, s.admin, rateTableOf("1", `{"name": "a", "formula": "price *\n quantity", "window": "P1D"}, {"name": "b", "rate": 2, "formula": ""},
+		{"name": "c", "rate": null, "formula": "MIN(a, 5)"}, {"name": "d", "rate": 0, "formula": null}`))
+	s.must(t, 201, "POST", rateTables, s.admin, rateTableOf("only", `{"name": "a", "formula": "5"}`))
+	for path, all := range map[string][]string{
+		rateTables: {`"items":[{"name":"a","version":"","formula":"price *\n quantity","window":"P1D"},{"name":"b","version":"","rate":2},` +
+			`{"name":"c","version":"","formula":"MIN(a, 5)"},{"name":"d","version":"","rate":0}]`},
+		v10: {`"items":[{"name":"b","version":"","rate":2},{"name":"d","version":"","rate":0}]`, `"version":"only","items":[]`},
+	} {
+		got := s.must(t, 200, "GET", path, s.admin, "")
+		for _, want := range all {
+			if !strings.Contains(got.body, want) {
+				t.Errorf("%s shows %s\nwant %s", path, got.body, want)
+			}
+		}
+	}
+	for _, c := range []struct{ path, item, message string }{
+		{rateTables, `"formula": "price * * 2"`, `items[1].formula: \"*\" found where a number, a name or \"(\" must be (character 9: price * >>>* 2)`},
+		{rateTables, `"formula": "` + strings.Repeat("(", 10_000) + `"`, `items[1].formula: must have at most 4096 bytes, and has 10000`},
+		{rateTables, `"formula": 5`, `items[1].formula: number found, string expected`},
+		{rateTables, `"rate": 0, "formula": "a"`, `items[1].formula: contradicts rate: an item has one or the other; leave one of them out`},
+		{rateTables, `"formula": ""`, `items[1].rate: is required, or a formula in its place; write 0 for what is free`},
+		{rateTables, `"version": ""`, `items[1].rate: is required, or a formula in its place; write 0 for what is free`},
+		{v10, `"version": ""`, `items[1].rate: is required`},
+		{v10, `"rate": 1, "formula": "a"`, `items[1]: property 'formula' is not defined in the schema and the schema does not allow additional properties`},
+	} {
+		got := s.must(t, 400, "POST", c.path, s.admin, rateTableOf("2", `{"name": "a", "rate": 1}, {"name": "b", `+c.item+`}`))
+		if want := `{"message":"` + c.message + `"}`; got.body != want {
+			t.Errorf("%s: %s\nwant %s", c.item, got.body, want)
+		}
+	}
+}

@@ -53,8 +53,19 @@ func routes() []route {
 		{"PUT", "/farebox/v1/sessions/{sessionId}", farebox, ofInstances, bodyMost, ofSession(askInSession)},
 		{"GET", "/farebox/v1/sessions/{sessionId}/heartbeat", farebox, ofInstances, 0, ofSession(heartbeat)},
 		{"DELETE", "/farebox/v1/sessions/{sessionId}", farebox, ofInstances, 0, ofSession(closeSession)},
+		{"GET", "/farebox/v1/packs", farebox, adminOnly, 0, listPacks},
+		{"POST", "/farebox/v1/packs", farebox, adminOnly, bodyMost, createPack},
+		{"GET", "/farebox/v1/packs/{name}", farebox, adminOnly, 0, getPack},
+		{"PUT", "/farebox/v1/packs/{name}", farebox, adminOnly, bodyMost, replacePack},
+		{"DELETE", "/farebox/v1/packs/{name}", farebox, adminOnly, 0, deletePack},
+		{"POST", "/farebox/v1/packs/{name}/sales", farebox, adminOnly, bodyMost, sellPack},
+		{"POST", "/farebox/v1/instances/{instanceId}/quote", farebox, ofInstance, bodyMost, quoteAccess},
+		{"POST", "/farebox/v1/rate-tables/simulate", farebox, adminOnly, rateTableMost, simulateRates},
 		{"GET", "/farebox/v1/test-clock", farebox, adminOnly, 0, readTestClock},
 		{"POST", "/farebox/v1/test-clock", farebox, adminOnly, bodyMost, advanceTestClock},
+		{"GET", limitPath, v11, ofInstance, 0, getLimit}, // v1.0 has no consumption limits
+		{"PUT", limitPath, v11, ofInstance, bodyMost, putLimit},
+		{"DELETE", limitPath, v11, ofInstance, 0, deleteLimit},
 	}
 	for _, r := range reference() {
 		for _, prefix := range r.prefixes {
@@ -82,6 +93,7 @@ func reference() []referenceRoute {
 	provisioning := []string{"/provisioning/api"}
 	elastic := []string{"/elastic/api"}
 	sessions := []string{"/api", "/floating/api"}
+	rules := []string{"/api"}
 	return []referenceRoute{
 		{"PUT", keys, "/administration-keys", adminOnly, bodyMost, saveAdminKeys},
 		{"DELETE", keys, "/administration-keys/{keyId}", adminOnly, 0, deleteAdminKey},
@@ -100,6 +112,16 @@ func reference() []referenceRoute {
 		{"DELETE", provisioning, "/rate-tables", adminOnly, 0, deleteRateTable},
 		{"GET", provisioning, "/configuration", adminOnly, 0, listConfiguration},
 		{"PATCH", provisioning, "/configuration", adminOnly, bodyMost, setConfiguration},
+		{"GET", rules, "/instances/{instanceId}/line-items/actions", ofInstance, 0, listActions},
+		{"GET", rules, "/instances/{instanceId}/line-items/{lineItemId}/actions", ofInstance, 0, getActions},
+		{"POST", rules, "/instances/{instanceId}/line-items/{lineItemId}/actions", ofInstance, bodyMost, addActions},
+		{"PUT", rules, "/instances/{instanceId}/line-items/{lineItemId}/actions", ofInstance, bodyMost, putActions},
+		{"DELETE", rules, "/instances/{instanceId}/line-items/{lineItemId}/actions", ofInstance, 0, deleteActions},
+		{"GET", rules, "/instances/{instanceId}/conditions", ofInstance, 0, listConditions},
+		{"POST", rules, "/instances/{instanceId}/conditions", ofInstance, bodyMost, addConditions},
+		{"PATCH", rules, "/instances/{instanceId}/conditions", ofInstance, bodyMost, patchConditions},
+		{"DELETE", rules, "/instances/{instanceId}/conditions", ofInstance, 0, deleteConditions},
+		{"DELETE", rules, "/instances/{instanceId}/conditions/{conditionId}", ofInstance, 0, deleteCondition},
 		{"POST", elastic, "/instances/{instanceId}/access-request", ofInstance, bodyMost, requestAccess},
 		{"POST", sessions, "/sessions", ofInstances, bodyMost, createSession},
 		{"GET", sessions, "/sessions", ofInstances, 0, listSessions},

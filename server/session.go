@@ -182,7 +182,7 @@ func pageSessions(c *call) (*reply, error) {
 }
 
 func askInSession(c *call, ref engine.SessionRef) (*reply, error) {
-	request, rollback, err := decodeSessionRequest(c.body)
+	request, rollback, err := decodeSessionRequest(c.family, c.body)
 	if err != nil {
 		return nil, err
 	}
@@ -217,8 +217,15 @@ func wireAhead(s *usage.Session) api.SessionAhead {
 	return out
 }
 
-func decodeSessionRequest(body []byte) (request *access.Request, rollback bool, err error) {
-	var in api.SessionRequest
+func decodeSessionRequest(f family, body []byte) (request *access.Request, rollback bool, err error) {
+	if f == v10 {
+		return decodeInSession(body, latestItem)
+	}
+	return decodeInSession(body, func(in *api.RequestedItemV11) *api.RequestedItemV11 { return in })
+}
+
+func decodeInSession[I any](body []byte, latest func(*I) *api.RequestedItemV11) (request *access.Request, rollback bool, err error) {
+	var in api.SessionRequest[I]
 	if err := decode(body, &in); err != nil {
 		return nil, false, err
 	}
@@ -228,7 +235,7 @@ func decodeSessionRequest(body []byte) (request *access.Request, rollback bool, 
 	case in.RequestedItems == nil:
 		return nil, false, problem.Field("requestedItems", "is required: all items to use from now on; an empty list is a halt")
 	}
-	request, err = wireRequest(in.Requester, *in.RequestedItems)
+	request, err = wireRequest(in.Requester, *in.RequestedItems, latest)
 	if err != nil {
 		return nil, false, err
 	}

@@ -59,11 +59,11 @@ func sessionsOf(version string) string {
 
 // use writes a session's request for one of each item.
 func use(rollback bool, items ...string) string {
-	requested, single := []api.RequestedItem{}, token.FromInt(1)
+	requested, single := []api.RequestedItemV10{}, token.FromInt(1)
 	for _, item := range items {
-		requested = append(requested, api.RequestedItem{Item: item, Count: &single})
+		requested = append(requested, api.RequestedItemV10{Item: item, Count: &single})
 	}
-	body, err := json.Marshal(api.SessionRequest{Requester: &api.Requester{Type: "user", Value: "ann"}, RollbackOnDeny: &rollback, RequestedItems: &requested})
+	body, err := json.Marshal(api.SessionRequest[api.RequestedItemV10]{Requester: &api.Requester{Type: "user", Value: "ann"}, RollbackOnDeny: &rollback, RequestedItems: &requested})
 	if err != nil {
 		panic(err)
 	}
