@@ -144,8 +144,9 @@ func (s *demoSession) use(uses demoAsk) (granted bool, err error) {
 		return false, err
 	}
 	items, rollback := s.seat.who.items(uses, s.random), true
+	request := api.SessionRequest[api.RequestedItemV11]{Requester: s.seat.who.requester(), RollbackOnDeny: &rollback, RequestedItems: &items}
 	var answer api.SessionAnswer
-	err = s.call(http.MethodPut, "", api.SessionRequest{Requester: s.seat.who.requester(), RollbackOnDeny: &rollback, RequestedItems: &items}, &answer)
+	err = s.call(http.MethodPut, "", request, &answer)
 	if isRefused(err) {
 		return false, nil
 	}

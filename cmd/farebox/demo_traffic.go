@@ -158,7 +158,9 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (t *demoTraffic) send(c *demoCustomer, request *api.AccessRequest, key string) {
+type demoRequest = api.AccessRequest[api.RequestedItemV11]
+
+func (t *demoTraffic) send(c *demoCustomer, request *demoRequest, key string) {
 	path := "/dynamicmonetization/elastic/api/v1.1/instances/" + url.PathEscape(c.instanceID) + "/access-request"
 	replayed, err := c.client.call("POST", path, key, request, nil)
 	switch {
@@ -169,19 +171,19 @@ func (t *demoTraffic) send(c *demoCustomer, request *api.AccessRequest, key stri
 	}
 }
 
-func (r *demoRequester) request(random *rand.Rand) *api.AccessRequest {
-	return &api.AccessRequest{Requester: r.requester(), RequestedItems: r.items(r.asks[random.IntN(len(r.asks))], random)}
+func (r *demoRequester) request(random *rand.Rand) *demoRequest {
+	return &demoRequest{Requester: r.requester(), RequestedItems: r.items(r.asks[random.IntN(len(r.asks))], random)}
 }
 
 func (r *demoRequester) requester() *api.Requester {
 	return &api.Requester{Type: r.kind, Value: r.name, Dictionary: object("department", r.department)}
 }
 
-func (r *demoRequester) items(ask demoAsk, random *rand.Rand) []api.RequestedItem {
-	items := make([]api.RequestedItem, len(ask))
+func (r *demoRequester) items(ask demoAsk, random *rand.Rand) []api.RequestedItemV11 {
+	items := make([]api.RequestedItemV11, len(ask))
 	for i := range ask {
 		count := ask[i].count(random)
-		items[i] = api.RequestedItem{Item: ask[i].item, Version: ask[i].version, Count: &count, MetaData: object("project", r.project)}
+		items[i] = api.RequestedItemV11{Item: ask[i].item, Version: ask[i].version, Count: &count, MetaData: object("project", r.project)}
 	}
 	return items
 }

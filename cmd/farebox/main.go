@@ -23,7 +23,8 @@ type cli struct {
 	Demo   demoCmd   `cmd:"" help:"Watch tokens being charged, on a throw-away database with customers, prices and live traffic."`
 	Token  tokenCmd  `cmd:"" help:"Print a token (JWT) for calling the server, and nothing else."`
 	Keys   keysCmd   `cmd:"" help:"Create, list and delete the keys that tokens are signed with."`
-	Rates  ratesCmd  `cmd:"" help:"Apply, import, list and show rate tables."`
+	Rates  ratesCmd  `cmd:"" help:"Apply, import, simulate, list and show rate tables."`
+	Packs  packsCmd  `cmd:"" help:"Apply and list packs: what is sold, as templates for line items."`
 	Usage  usageCmd  `cmd:"" help:"Print what was used, by whom, where and how."`
 	Verify verifyCmd `cmd:"" help:"Rebuild every balance from the usage events and compare."`
 	Backup backupCmd `cmd:"" help:"Write a consistent copy of the database, also while it is served."`

@@ -20,14 +20,16 @@ import (
 )
 
 type ratesCmd struct {
-	Apply  ratesApplyCmd  `cmd:"" help:"Post a rate table from a YAML, JSON or CSV file, after showing what it changes."`
-	Import ratesImportCmd `cmd:"" help:"Post a rate table from a price list of another kind."`
-	List   ratesListCmd   `cmd:"" help:"List the rate tables."`
-	Show   ratesShowCmd   `cmd:"" help:"Print the items of a rate table."`
+	Apply    ratesApplyCmd    `cmd:"" help:"Post a rate table from a YAML, JSON or CSV file, after showing what it changes."`
+	Import   ratesImportCmd   `cmd:"" help:"Post a rate table from a price list of another kind."`
+	Simulate ratesSimulateCmd `cmd:"" help:"Replay recorded usage against a draft of a rate table."`
+	List     ratesListCmd     `cmd:"" help:"List the rate tables."`
+	Show     ratesShowCmd     `cmd:"" help:"Print the items of a rate table."`
 }
 
 type ratesImportCmd struct {
 	Litellm ratesLitellmCmd `cmd:"" name:"litellm" help:"From a price list of language models in the LiteLLM schema."`
+	Steps   ratesStepsCmd   `cmd:"" help:"From a CSV file of price steps, such as 1 to 8 jobs, 9 to 16 jobs."`
 }
 
 // posting is what both ways of posting a table share.
@@ -49,6 +51,9 @@ type ratesApplyCmd struct {
 func (*ratesApplyCmd) Help() string {
 	return `A YAML or JSON file has series, version, effectiveFrom and items, each with name, version and rate. A CSV file has
 the columns name, version and rate. Flags win over the file. A running server prices by the new table at once.
+
+In place of a rate an item or a row may have a formula, as in a spreadsheet: price * quantity. Requests of v1.1 give the
+values of its variables.
 
 An item or a row may also have terms: freeSeconds, such as 300 (use in a session shorter than this costs nothing), or
 window, such as P1D (one charge covers a requester's use of the item for so long). See examples/rates.
@@ -100,6 +105,46 @@ func (cmd *ratesLitellmCmd) Run() error {
 	}
 	for _, line := range leftOut {
 		fmt.Printf("note: %s\n", line)
+	}
+	return cmd.post(&rate.Table{Items: items}, false, cmd.File)
+}
+
+type ratesStepsCmd struct {
+	File     string `arg:"" type:"existingfile" help:"A CSV file with the columns name, version (may be left out), up-to or from, and tokens."`
+	Variable string `default:"quantity" help:"The name of the variable that requests give the value in."`
+	Beyond   string `enum:"error,last" default:"error" help:"What is past the last up-to: error denies the request, last charges what the last step costs."`
+	posting  `embed:""`
+}
+
+// Help adds to --help.
+func (*ratesStepsCmd) Help() string {
+	return `Each row is a step; the steps of an item are listed in rising order:
+
+  name,up-to,tokens
+  solve,8,21
+  solve,16,40
+
+Up to 8 costs 21 tokens, more than 8 and up to 16 costs 40. With the column from in place of up-to, a step begins with its value,
+and the last one has no end. What is below the first step costs what that does. Each item gets a formula, which is compared with
+the steps on both sides of every bound before it is posted. Its value is what a count of one costs: applications ask for
+
+  {"item": "solve", "count": 1, "variables": {"jobs": 12}}
+
+  farebox rates import steps jobs.csv --variable jobs --series solver --dry-run`
+}
+
+// Run is the verb.
+func (cmd *ratesStepsCmd) Run() error {
+	if err := rate.CheckVariable(cmd.Variable); err != nil {
+		return usageError("--" + err.Error())
+	}
+	content, err := os.ReadFile(cmd.File)
+	if err != nil {
+		return err
+	}
+	items, err := rate.ImportSteps(content, cmd.Variable, cmd.Beyond == "last")
+	if err != nil {
+		return fmt.Errorf("%s: %w", cmd.File, err)
 	}
 	return cmd.post(&rate.Table{Items: items}, false, cmd.File)
 }
@@ -245,19 +290,31 @@ func (cmd *ratesShowCmd) Run() error {
 	})
 }
 
-// printItems has a column of terms only where there are some: most tables have none.
+// printItems has columns of terms and formulas only where there are some: most tables have none. Formulas may be long, and so
+// come last.
 func printItems(to io.Writer, items []rate.Item) error {
 	terms := slices.ContainsFunc(items, func(item rate.Item) bool { return item.Terms() != "" })
+	formulas := slices.ContainsFunc(items, func(item rate.Item) bool { return item.Formula != nil })
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	header := "NAME\tVERSION\tRATE"
 	if terms {
 		header += "\tTERMS"
 	}
+	if formulas {
+		header += "\tFORMULA"
+	}
 	fmt.Fprintln(w, header)
 	for _, item := range items {
-		line := fmt.Sprintf("%s\t%s\t%s", item.Name, item.Version, item.Rate)
+		price := item.Rate.String()
+		if item.Formula != nil {
+			price = ""
+		}
+		line := fmt.Sprintf("%s\t%s\t%s", item.Name, item.Version, price)
 		if terms {
 			line += "\t" + item.Terms()
+		}
+		if formulas {
+			line += "\t" + item.FormulaText()
 		}
 		fmt.Fprintln(w, line)
 	}
