@@ -319,13 +319,13 @@ func (s *Session) elapse(at int64) {
 }
 
 // replace ends the use of what is not asked for, and returns what is in use then, with the refunds. An item that goes on keeps its
-// beginning, and gets back what is unused as every other.
-func (a *Sessions) replace(s *Session, asks []Ask, at int64) (next []use, refunds []group) {
+// beginning, and gets back what is unused as every other; by another requester it is another use.
+func (a *Sessions) replace(s *Session, requester string, asks []Ask, at int64) (next []use, refunds []group) {
 	goesOn := make([]int, len(s.uses)) // as which of the next, 1 more
 	for i, ask := range asks {
 		next = append(next, use{Ask: ask, since: at})
 		for j, u := range s.uses {
-			if goesOn[j] == 0 && u.Item == ask.Item && u.Version == ask.Version {
+			if requester == s.requester && goesOn[j] == 0 && u.Item == ask.Item && u.Version == ask.Version {
 				goesOn[j] = i + 1
 				next[i].since, next[i].free, next[i].kept = u.since, u.free, u.kept
 				break

@@ -197,7 +197,7 @@ func (a *Sessions) halt(s *Session, now int64, c Call, r Reply) {
 func (a *Sessions) use(s *Session, now int64, c Call, r Reply) {
 	was, used := *s, maps.Clone(a.used)
 	s.elapse(s.latest)
-	next, refunds := a.replace(s, c.Items, s.latest)
+	next, refunds := a.replace(s, c.Requester, c.Items, s.latest)
 	all, yes := a.decide(s.Instance, c.Requester, c.Items, true, s.latest)
 	if !yes {
 		*s, a.used, refunds = was, used, nil
@@ -207,7 +207,7 @@ func (a *Sessions) use(s *Session, now int64, c Call, r Reply) {
 		}
 	} else {
 		for i := range next {
-			if u := &next[i]; all[i].terms.Free > 0 && isNew(s, u, next[:i]) {
+			if u := &next[i]; all[i].terms.Free > 0 && isNew(s, c.Requester, u, next[:i]) {
 				u.free = s.latest + all[i].terms.Free
 			}
 			next[i].paid = all[i].refundable()
@@ -220,7 +220,10 @@ func (a *Sessions) use(s *Session, now int64, c Call, r Reply) {
 }
 
 // isNew says whether a use begins with this request.
-func isNew(s *Session, u *use, before []use) bool {
+func isNew(s *Session, requester string, u *use, before []use) bool {
+	if requester != s.requester {
+		return true
+	}
 	same := func(v use) bool { return v.Item == u.Item && v.Version == u.Version }
 	had, has := 0, 0
 	for _, v := range s.uses {

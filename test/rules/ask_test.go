@@ -13,7 +13,7 @@ import (
 )
 
 // ask: ask [v1.1] [in=INSTANCE] [at=TIME] [allowPartial] [allOrNothing] [type=] [requester=] [dictionary=JSON] [key=] [as=TOKEN]
-// [ITEM[@VERSION] COUNT [meta=JSON]], with more items on lines of their own.
+// [ITEM[@VERSION] COUNT [meta=JSON] [vars=JSON]], with more items on lines of their own.
 func (w *world) ask(a args, more []string) string {
 	if at, found := a.named["at"]; found {
 		w.setNow(w.time(at))
@@ -64,17 +64,20 @@ func (w *world) requester(a args) string {
 	return fmt.Sprintf(`{"type":%q,"value":%q%s}`, a.or("type", "user"), a.or("requester", "alice"), dictionary)
 }
 
-// item: ITEM[@VERSION] COUNT [meta=JSON]
+// item: ITEM[@VERSION] COUNT [meta=JSON] [vars=JSON]
 func (w *world) item(a args) string {
 	if len(a.alone) != 2 {
 		w.Fatalf("%q is not ITEM COUNT", a.alone)
 	}
 	name, version, _ := strings.Cut(a.alone[0], "@")
-	meta := ""
+	more := ""
 	if value, found := a.named["meta"]; found {
-		meta = `,"metaData":` + value
+		more = `,"metaData":` + value
 	}
-	return fmt.Sprintf(`{"item":%q,"version":%q,"count":%s%s}`, name, version, a.alone[1], meta)
+	if value, found := a.named["vars"]; found {
+		more += `,"variables":` + value
+	}
+	return fmt.Sprintf(`{"item":%q,"version":%q,"count":%s%s}`, name, version, a.alone[1], more)
 }
 
 // describe puts an answer into words, one line an item, after what was given back. Only the events know the overdraft and what was

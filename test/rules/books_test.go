@@ -37,8 +37,8 @@ func (w *world) createInstance(a args) string {
 	return outcome(answer)
 }
 
-// rateTable: rate-table VERSION [series=NAME] [from=TIME]: ITEM[@VERSION] RATE [free=SECONDS] [window=DURATION], ... It speaks v1.1 if
-// an item has such terms.
+// rateTable: rate-table VERSION [series=NAME] [from=TIME]: ITEM[@VERSION] RATE or =FORMULA [free=SECONDS] [window=DURATION], ... It
+// speaks v1.1 if an item has a formula or such terms.
 func (w *world) rateTable(line string) string {
 	head, list, _ := strings.Cut(line, ": ")
 	a := parseArgs(head)
@@ -50,7 +50,10 @@ func (w *world) rateTable(line string) string {
 			w.Fatalf("%q is not ITEM RATE", item)
 		}
 		name, version, _ := strings.Cut(of.alone[0], "@")
-		terms := ""
+		terms, price := "", `"rate":`+of.alone[1]
+		if formula, is := strings.CutPrefix(of.alone[1], "="); is {
+			api, price = "v1.1", fmt.Sprintf(`"formula":%q`, formula)
+		}
 		if free, found := of.named["free"]; found {
 			terms += `,"freeSeconds":` + free
 		}
@@ -60,7 +63,7 @@ func (w *world) rateTable(line string) string {
 		if terms != "" {
 			api = "v1.1"
 		}
-		items = append(items, fmt.Sprintf(`{"name":%q,"version":%q,"rate":%s%s}`, name, version, of.alone[1], terms))
+		items = append(items, fmt.Sprintf(`{"name":%q,"version":%q,%s%s}`, name, version, price, terms))
 	}
 	return outcome(w.do(request{
 		method: http.MethodPost, path: "/provisioning/api/" + api + "/rate-tables",
@@ -76,7 +79,7 @@ func (w *world) deleteRateTable(a args) string {
 }
 
 // lineItem: line-item ID [v1.0] [in=INSTANCE] [quantity=] [start=] [end=] [state=] [series=] [overdraft=N|unlimited]
-// [elastic=] [priority=] [kind=] [unitPrice=] [currency=]. It speaks v1.1 unless told otherwise.
+// [elastic=] [priority=] [kind=] [unitPrice=] [currency=] [resets=FREQUENCY]. It speaks v1.1 unless told otherwise.
 func (w *world) lineItem(a args) string {
 	version := a.version("v1.1")
 	attributes := []string{fmt.Sprintf(`"rateTableSeries":%q`, a.or("series", ""))}
@@ -91,6 +94,10 @@ func (w *world) lineItem(a args) string {
 		if value, found := a.named[name]; found {
 			attributes = append(attributes, fmt.Sprintf(`%q:%s`, name, value))
 		}
+	}
+	if resets, found := a.named["resets"]; found {
+		attributes = append(attributes, fmt.Sprintf(`"resetFrequency":%q`, resets))
+		w.recurring[a.alone[0]] = true
 	}
 	for _, name := range []string{"kind", "currency"} {
 		if value, found := a.named[name]; found {

@@ -113,6 +113,9 @@ func (w *world) expand(text string) string {
 		if s, found := w.sessions[name]; found {
 			return s.id
 		}
+		if id, found := w.rules[name]; found {
+			return id
+		}
 		return w.instance(name)
 	})
 	text = byteNotation.ReplaceAllStringFunc(text, func(s string) string {
@@ -156,6 +159,9 @@ func (w *world) readable(text string) string {
 	}
 	for name, s := range w.sessions {
 		text = strings.ReplaceAll(text, s.id, "{"+name+"}")
+	}
+	for name, id := range w.rules {
+		text = strings.ReplaceAll(text, id, "{"+name+"}")
 	}
 	text = strings.ReplaceAll(text, nowhere, "{nowhere}")
 	if strings.Contains(text, "BEGIN PUBLIC KEY") {

@@ -144,6 +144,16 @@ func (w *world) command(line string) string {
 		return w.showSession(a)
 	case "sessions":
 		return w.listSessions(a)
+	case "condition":
+		return w.condition(a)
+	case "actions":
+		return w.putActions(line)
+	case "rules":
+		return w.showRules(a)
+	case "limit":
+		return w.putLimit(a)
+	case "consumed":
+		return w.showConsumed(a)
 	}
 	w.Fatalf("there is no command %q; README.md lists them", a.command)
 	return ""
