@@ -23,8 +23,12 @@ func TestTour(t *testing.T) {
 	follow(t, text, 8)
 }
 
-func TestSessionsGuide(t *testing.T) {
-	follow(t, "```sh\nmake build\nexport PATH=$PWD/bin:$PATH\n```\n"+read(t, "docs/sessions.md"), 8)
+func TestGuides(t *testing.T) {
+	for guide, least := range map[string]int{"docs/sessions.md": 8, "docs/BUSINESS-MODELS.md": 8} {
+		t.Run(guide, func(t *testing.T) {
+			follow(t, "```sh\nmake build\nexport PATH=$PWD/bin:$PATH\n```\n"+read(t, guide), least)
+		})
+	}
 }
 
 func read(t *testing.T, file string) string {
