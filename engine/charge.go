@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/farebox/farebox/access"
+	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/usage"
 )
@@ -28,7 +29,11 @@ func (e *Engine) Charge(c *Charge) (receipt *usage.Receipt, replayed bool, err e
 				return outcome{err: noInstance(c.InstanceID)}
 			}
 			d.world.Prices.NowMS = d.nowMS
-			outcomes := access.Decide(book, &d.world.Prices, d.standing(c.Request.Requester.Key(c.InstanceID)), c.Request)
+			var standing *ledger.Standing // nobody asks for it otherwise
+			if book.Ruled() || d.world.Prices.Catalog.HasWindows() {
+				standing = d.standing(c.Request.Requester.Key(c.InstanceID))
+			}
+			outcomes := access.Decide(book, &d.world.Prices, standing, c.Request)
 			return outcome{receipt: d.record(usage.NewReceipt(e.newID(), d.nowMS, book, c.Request, outcomes))}
 		},
 	})
