@@ -257,7 +257,7 @@ func (d *draw) from(l *LineItem, table *rate.Table, item *rate.Item, overdraft b
 	var against claim
 	if d.book.ruled {
 		var gives bool
-		if left, against, gives = d.allowed(l, left); !gives {
+		if left, against, gives = d.allowed(l, left, price); !gives {
 			return false
 		}
 	}
@@ -281,8 +281,9 @@ type claim struct {
 }
 
 // allowed returns how much of what a line item has left it gives to this requester, and what that counts against; false if it
-// gives nothing to it, not even for nothing.
-func (d *draw) allowed(l *LineItem, left token.Amount) (_ token.Amount, against claim, gives bool) {
+// gives nothing to it, not even for nothing. A bound is a reason for a denial only where it keeps back what was needed.
+func (d *draw) allowed(l *LineItem, left, price token.Amount) (_ token.Amount, against claim, gives bool) {
+	needed := d.needed(price)
 	bound := func(most token.Amount) bool {
 		most = most.Sub(d.drawn(l))
 		if most.Sign() < 0 {
@@ -292,7 +293,7 @@ func (d *draw) allowed(l *LineItem, left token.Amount) (_ token.Amount, against 
 			return false
 		}
 		left = most
-		return true
+		return most.Less(needed)
 	}
 	if len(l.Actions) > 0 {
 		a := d.who.action(d.book, l)
@@ -345,9 +346,14 @@ func (d *draw) free(price token.Amount) bool {
 	if d.begun && price.Equal(d.rate) {
 		return false // or it would be covered
 	}
+	return d.needed(price).IsZero()
+}
+
+// needed returns what is uncovered, at a rate.
+func (d *draw) needed(price token.Amount) token.Amount {
 	at := *d
 	at.reprice(price)
-	return at.uncovered.IsZero()
+	return at.uncovered
 }
 
 // reprice expresses what is uncovered at another line item's rate (decisions.md D2).
