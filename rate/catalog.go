@@ -2,6 +2,7 @@ package rate
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -51,9 +52,9 @@ func (c *Catalog) Prices(name, version string, nowMS int64) bool {
 	return false
 }
 
-// EachPrice calls fn with every item of a name and version in the effective tables of all series, in no order.
+// EachPrice calls fn with every item of a name and version in the effective tables of all series, by series.
 func (c *Catalog) EachPrice(name, version string, nowMS int64, fn func(*Item)) {
-	for series := range c.bySeries {
+	for _, series := range slices.Sorted(maps.Keys(c.bySeries)) {
 		if item := c.Effective(series, nowMS).Item(name, version); item != nil {
 			fn(item)
 		}
