@@ -139,6 +139,11 @@ func (e *everything) check(t *rapid.T) {
 // expect says what becomes of a count of x at one price of 1, in other words: all line items together give what each of them may.
 func (e *everything) expect(who *Who, count token.Amount) (Status, token.Amount) {
 	var there token.Amount
+	type giver struct {
+		has               []token.Amount // balance and overdraft
+		allocation, limit token.Amount
+	}
+	var givers []giver
 	usable, ruled, limited := false, false, false
 	for _, l := range e.LineItems {
 		if l.StartMS > e.NowMS || e.NowMS >= l.EndMS {
@@ -172,12 +177,18 @@ func (e *everything) expect(who *Who, count token.Amount) (Status, token.Amount)
 				limit = limit.Sub(c.Tokens)
 			}
 		}
-		for _, most := range []token.Amount{balance, over} { // what it gives of both
-			gives := token.Min(token.Min(most, allocation), limit)
-			ruled = ruled || allocation.Less(most)
-			limited = limited || limit.Less(token.Min(most, allocation))
-			allocation, limit = allocation.Sub(gives), limit.Sub(gives)
-			there = there.Add(gives)
+		givers = append(givers, giver{[]token.Amount{balance, over}, allocation, limit})
+	}
+	for round := range 2 { // of all balances, then of all overdrafts
+		for i := range givers {
+			g := &givers[i]
+			needed, most := count.Sub(there), g.has[round]
+			ruled = ruled || g.allocation.Less(most) && g.allocation.Less(needed)
+			most = token.Min(most, g.allocation)
+			limited = limited || g.limit.Less(most) && g.limit.Less(needed)
+			most = token.Min(most, g.limit)
+			g.allocation, g.limit = g.allocation.Sub(most), g.limit.Sub(most)
+			there = there.Add(most)
 		}
 	}
 	switch {
