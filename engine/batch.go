@@ -65,12 +65,14 @@ func (e *Engine) do(r *request) outcome {
 func (e *Engine) enqueue(r *request) error {
 	e.stopping.RLock()
 	defer e.stopping.RUnlock()
-	if e.stopped {
-		return problem.New(problem.Unavailable, "the server is stopping; ask another, or again later")
+	if e.stopped.Load() {
+		return errStopping
 	}
 	e.queue <- r
 	return nil
 }
+
+var errStopping = problem.New(problem.Unavailable, "the server is stopping; ask another, or again later")
 
 // A batch is whatever has come in while the one before was committed: no timer holds anybody back. What is due for
 // sessions joins it, in portions, so that a million sessions do not keep requests waiting.
@@ -98,6 +100,9 @@ func (e *Engine) commitBatches() {
 		e.commit(batch, due)
 		for _, r := range batch {
 			close(r.done)
+		}
+		if due != nil && due.more && e.stopped.Load() { // the rest of a backlog is for whoever serves next
+			due.err, due.more = errStopping, false
 		}
 		if due != nil && !due.more {
 			close(due.done)
@@ -200,8 +205,7 @@ func (e *Engine) newDecision(loaded *store.Loaded) *decision {
 		Loaded: loaded, engine: e, nowMS: e.Now(), inBatch: map[usage.OnceID]*usage.Receipt{}, seen: map[*access.Session]bool{},
 	}
 	d.world = access.World{
-		Prices:  ledger.Prices{Catalog: loaded.Settings.Rates, NowMS: d.nowMS, Tolerant: configured(loaded.Settings, TimezoneTolerant) == "true"},
-		AwakeMS: e.awakeMS.Load(),
+		Prices: *pricesAt(loaded.Settings, d.nowMS), AwakeMS: e.awakeMS.Load(),
 	}
 	d.world.Period, _ = period.Parse(configured(loaded.Settings, SessionChargePeriod)) // was checked when it was set
 	return d
@@ -216,6 +220,9 @@ func (e *Engine) decide(batch []*request, due *catchUp, loaded *store.Loaded) (d
 			slog.Error("fault in a decision; nothing was charged", "fault", fault, "stack", string(debug.Stack()))
 			for _, r := range batch {
 				r.outcome = outcome{err: problem.New(problem.Internal, "this request could not be decided; nothing was charged")}
+			}
+			if due != nil {
+				due.err, due.more = problem.New(problem.Internal, "what is due could not be made; nothing was charged"), false
 			}
 			d = e.newDecision(loaded)
 		}

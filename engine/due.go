@@ -40,13 +40,13 @@ func (e *Engine) CatchUp(byMS int64) (made int, err error) {
 	select {
 	case e.dues <- c:
 	case <-e.quit:
-		return 0, problem.New(problem.Unavailable, "the server is stopping")
+		return 0, errStopping
 	}
 	select {
 	case <-c.done:
 		return c.made, c.err
 	case <-e.quit:
-		return 0, problem.New(problem.Unavailable, "the server is stopping")
+		return 0, errStopping
 	}
 }
 

@@ -50,7 +50,7 @@ type Engine struct {
 	dues     chan *catchUp
 	quit     chan struct{}
 	stopping sync.RWMutex // held for reading by those who put into queue
-	stopped  bool
+	stopped  atomic.Bool
 	running  sync.WaitGroup
 }
 
@@ -93,8 +93,7 @@ func New(s store.Store, options Options) *Engine {
 // Stop finishes the requests that were accepted and refuses later ones.
 func (e *Engine) Stop() {
 	e.stopping.Lock()
-	already := e.stopped
-	e.stopped = true
+	already := e.stopped.Swap(true)
 	e.stopping.Unlock()
 	if already {
 		return

@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -233,5 +235,76 @@ func TestVerifySeesSessions(t *testing.T) {
 			w.catchUp(dawnMS + hourMS)
 			w.expectDifference(row.statement, row.want)
 		})
+	}
+}
+
+// A crowd is more sessions than a batch makes charges for, all due at the same time.
+const portion, crowd = 256, 300
+
+// A fault in a request fails the batch, and with it what was made for sessions beside it: whoever waits for that must not be told
+// that it was made, or a test clock would go on without it.
+func TestFaultBesideWhatIsDue(t *testing.T) {
+	var calls, faultAt atomic.Int64
+	var beside sync.Once
+	var w *timed
+	w = newTimed(t, func(s store.Store, o *engine.Options) store.Store {
+		o.NewID = func() string {
+			if n := calls.Add(1); n == faultAt.Load() {
+				panic("a fault of ours")
+			}
+			return fmt.Sprint(calls.Load())
+		}
+		return &hooked{s, func(want store.Want, decide func(*store.Loaded) store.Decided) error {
+			if want.Due != nil && w.nowMS.Load() > dawnMS {
+				beside.Do(func() {
+					go func() { _, _, _ = w.charge("x", "", "") }()
+					time.Sleep(50 * time.Millisecond) // until it waits in line
+				})
+				if len(want.Instances) > 0 {
+					faultAt.Store(calls.Load() + crowd - portion + 1) // after the rest of the crowd, in the request
+				}
+			}
+			return s.Commit(ctx, want, decide)
+		}}
+	})
+	for range crowd {
+		w.session("free")
+	}
+	w.nowMS.Store(dawnMS + hourMS)
+	if made, err := w.CatchUp(dawnMS + hourMS); err == nil || made != portion {
+		t.Errorf("%d were made, %v; want the first portion, and the fault beside the second", made, err)
+	}
+	if made, err := w.CatchUp(dawnMS + hourMS); err != nil || made != crowd-portion {
+		t.Errorf("%d were made afterwards, %v; want the rest", made, err)
+	}
+}
+
+// A server that is told to stop does not first make up for hours: whoever serves next does.
+func TestStopDoesNotWaitForABacklog(t *testing.T) {
+	var portions atomic.Int64
+	var stop sync.Once
+	stopped := make(chan struct{})
+	var w *timed
+	w = newTimed(t, func(s store.Store, _ *engine.Options) store.Store {
+		return &hooked{s, func(want store.Want, decide func(*store.Loaded) store.Decided) error {
+			if want.Due != nil && w.nowMS.Load() > dawnMS {
+				portions.Add(1)
+				stop.Do(func() {
+					go func() { w.Stop(); close(stopped) }()
+					_, _ = w.CatchUp(0) // which nobody takes on here, so that it returns when the engine is stopping
+				})
+			}
+			return s.Commit(ctx, want, decide)
+		}}
+	})
+	for range crowd {
+		w.session("free")
+	}
+	w.nowMS.Store(dawnMS + hourMS)
+	_, err := w.CatchUp(dawnMS + hourMS)
+	w.kind(err, problem.Unavailable)
+	<-stopped
+	if n := portions.Load(); n != 1 {
+		t.Errorf("%d portions were made, want the one that was begun", n)
 	}
 }
