@@ -28,6 +28,7 @@ type request struct {
 	instanceID string            // whose book it needs; empty: its session's
 	sessionID  string            // the session it needs; empty: none
 	requester  *access.Requester // whose standing it needs; nil: nobody's
+	source     *usage.Source     // where it came from; nil: not recorded
 	once       *Once
 	onceID     usage.OnceID // of once
 	size       int          // in bytes, about
@@ -261,6 +262,9 @@ func (d *decision) answer(r *request) outcome {
 		}
 	}
 	o := r.decide(d)
+	if o.receipt != nil {
+		o.receipt.Source = r.source
+	}
 	if o.receipt != nil && r.once != nil {
 		o.receipt.Key, o.receipt.Fingerprint = r.once.Key, r.once.Fingerprint
 		d.inBatch[r.onceID] = o.receipt

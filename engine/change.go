@@ -98,9 +98,20 @@ func (c *Change) PutLineItem(next ledger.LineItem) (*ledger.LineItem, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = c.tx.PutLineItem(&kept)
+	if err := c.tx.PutLineItem(&kept); err != nil {
+		return nil, err
+	}
+	err = c.told(old, &kept)
 	kept.At(c.nowMS)
 	return &kept, err
+}
+
+// told remembers how a line item was told to be, if it was told anything new.
+func (c *Change) told(old, next *ledger.LineItem) error {
+	if old != nil && old.SameTerms(next) {
+		return nil
+	}
+	return c.tx.AddLineItemChange(store.LineItemChange{TimeMS: c.nowMS, LineItem: next.Terms()})
 }
 
 // DeleteLineItem ends a line item. One that was charged stays in the books for its events, even when it has no use; one
@@ -120,10 +131,14 @@ func (c *Change) DeleteLineItem(instanceID, activationID string) error {
 	if err != nil {
 		return err
 	}
+	was := *l
+	l.Deleted, l.Actions, l.Limit = true, nil, nil
+	if err := c.told(&was, l); err != nil {
+		return err
+	}
 	if !charged {
 		return c.tx.RemoveLineItem(activationID)
 	}
-	l.Deleted, l.Actions, l.Limit = true, nil, nil
 	if err := c.tx.ForgetConsumed(l.Number); err != nil {
 		return err
 	}

@@ -14,7 +14,8 @@ type Charge struct {
 	InstanceID string
 	Request    *access.Request
 	Once       *Once
-	Size       int // of the request in bytes, about
+	Source     *usage.Source // nil: not recorded
+	Size       int           // of the request in bytes, about
 }
 
 // Charge prices, decides and books a request, and returns its receipt once that is durable. A refusal is a receipt too.
@@ -22,7 +23,7 @@ type Charge struct {
 // fails with a problem: NotFound (no such instance), KeyReused, or Unavailable, and then nothing was charged.
 func (e *Engine) Charge(c *Charge) (receipt *usage.Receipt, replayed bool, err error) {
 	o := e.do(&request{
-		instanceID: c.InstanceID, requester: &c.Request.Requester, once: c.Once, size: c.Size,
+		instanceID: c.InstanceID, requester: &c.Request.Requester, once: c.Once, source: c.Source, size: c.Size,
 		decide: func(d *decision) outcome {
 			book := d.Books[c.InstanceID]
 			if book == nil {

@@ -18,8 +18,8 @@ type SessionRef struct {
 
 // CreateSession makes an IDLE session on an instance. The receipt has its id. It fails with a problem: NotFound, KeyReused or
 // Unavailable.
-func (e *Engine) CreateSession(instanceID string, once *Once) (receipt *usage.Receipt, replayed bool, err error) {
-	o := e.do(&request{instanceID: instanceID, once: once, decide: func(d *decision) outcome {
+func (e *Engine) CreateSession(instanceID string, once *Once, source *usage.Source) (receipt *usage.Receipt, replayed bool, err error) {
+	o := e.do(&request{instanceID: instanceID, once: once, source: source, decide: func(d *decision) outcome {
 		book := d.Books[instanceID]
 		if book == nil {
 			return outcome{err: noInstance(instanceID)}
@@ -40,7 +40,8 @@ type SessionRequest struct {
 	RollbackOnDeny bool // a denial leaves the session as it was; else it ends the session
 	Forecast       bool // put one into the receipt
 	Once           *Once
-	Size           int // of the request in bytes, about
+	Source         *usage.Source // nil: not recorded
+	Size           int           // of the request in bytes, about
 }
 
 // Ask makes an access request of a session, and returns its receipt once that is durable. A denial is a receipt too. It fails with a
@@ -55,7 +56,7 @@ func (e *Engine) Ask(r *SessionRequest) (receipt *usage.Receipt, replayed bool, 
 		instanceID = s.InstanceID
 	}
 	o := e.do(&request{
-		instanceID: instanceID, sessionID: r.Session.ID, once: r.Once, size: r.Size,
+		instanceID: instanceID, sessionID: r.Session.ID, once: r.Once, source: r.Source, size: r.Size,
 		requester: &r.Request.Requester,
 		decide: func(d *decision) outcome {
 			s, err := d.session(r.Session)
@@ -91,8 +92,8 @@ func (e *Engine) Heartbeat(ref SessionRef, forecast bool) (*usage.Session, error
 
 // CloseSession ends a session. One that has ended stays as it is, which is no error. It fails with a problem: NotFound, KeyReused
 // or Unavailable.
-func (e *Engine) CloseSession(ref SessionRef, once *Once) (replayed bool, err error) {
-	o := e.do(&request{instanceID: ref.InstanceID, sessionID: ref.ID, once: once, decide: func(d *decision) outcome {
+func (e *Engine) CloseSession(ref SessionRef, once *Once, source *usage.Source) (replayed bool, err error) {
+	o := e.do(&request{instanceID: ref.InstanceID, sessionID: ref.ID, once: once, source: source, decide: func(d *decision) outcome {
 		s, err := d.session(ref)
 		if problem.KindOf(err) == problem.Ended {
 			return outcome{}

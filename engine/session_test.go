@@ -45,7 +45,7 @@ func (w *timed) now() time.Time { return time.UnixMilli(w.nowMS.Load()) }
 // session opens a session that uses an item from now on.
 func (w *timed) session(item string) engine.SessionRef {
 	w.Helper()
-	receipt, _, err := w.CreateSession(w.instance, nil)
+	receipt, _, err := w.CreateSession(w.instance, nil, nil)
 	w.must(err)
 	ref := engine.SessionRef{ID: receipt.Session.ID}
 	receipt, _, err = w.Ask(&engine.SessionRequest{Session: ref, RollbackOnDeny: true, Request: &access.Request{

@@ -52,13 +52,13 @@ func usedWorld(t *testing.T) *world {
 	ask("x", 8)   // 6 of a, the last 2 cost 4 of b
 	ask("z", 1)   // denied: 201
 	ask("y", 1e6) // denied: 306
-	receipt, _, err := w.CreateSession(w.instance, nil)
+	receipt, _, err := w.CreateSession(w.instance, nil, nil)
 	w.must(err)
 	ref := engine.SessionRef{ID: receipt.Session.ID}
 	_, _, err = w.Ask(&engine.SessionRequest{Session: ref, Request: request("y", 8)}) // 24 of b
 	w.must(err)
 	now += hourMS / 4
-	_, err = w.CloseSession(ref, nil) // 18 come back
+	_, err = w.CloseSession(ref, nil, nil) // 18 come back
 	w.must(err)
 	return w
 }

@@ -4,6 +4,7 @@ package ledger
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -124,6 +125,21 @@ func (l *LineItem) Validate() []*problem.Error {
 
 func currency(s string) bool {
 	return len(s) == 3 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
+}
+
+// Terms returns a line item as the producer told it to be, without its use, actions and limit.
+func (l *LineItem) Terms() LineItem {
+	terms := *l
+	terms.Actions, terms.Limit, terms.Used, terms.ResetMS = nil, nil, token.Amount{}, 0
+	return terms
+}
+
+// SameTerms reports whether two line items were told to be the same.
+func (l *LineItem) SameTerms(other *LineItem) bool {
+	a, b := l.Terms(), other.Terms()
+	same := a.UnitPrice.Equal(b.UnitPrice)
+	a.UnitPrice = b.UnitPrice
+	return same && reflect.DeepEqual(a, b)
 }
 
 // Tolerance is how much earlier and later a line item is usable with the configuration timezone.tolerant.

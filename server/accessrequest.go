@@ -23,7 +23,7 @@ func requestAccess(c *call) (*reply, error) {
 		return nil, err
 	}
 	receipt, replayed, err := c.server.engine.Charge(&engine.Charge{
-		InstanceID: c.PathValue("instanceId"), Request: request, Once: c.once, Size: len(c.body),
+		InstanceID: c.PathValue("instanceId"), Request: request, Once: c.once, Source: c.source(), Size: len(c.body),
 	})
 	if err != nil {
 		return nil, err

@@ -116,7 +116,7 @@ func newWorld(b *testing.B, instances int, options engine.Options) *world {
 	if w.token, err = auth.Sign(pair, auth.Admin, pair.ID, nil, time.Now(), time.Hour); err != nil {
 		b.Fatal(err)
 	}
-	w.addr = listen(b, func(ctx context.Context, l net.Listener) error { return New(e, nil).Serve(ctx, l) }, func() {
+	w.addr = listen(b, func(ctx context.Context, l net.Listener) error { return New(e, Options{}).Serve(ctx, l) }, func() {
 		e.Stop()
 		if err := s.Close(); err != nil {
 			b.Error(err)

@@ -61,7 +61,7 @@ func openShop(t *testing.T) *shop {
 	}
 	s := &shop{store: books, now: func() time.Time { return now }, answered: map[string]bool{}}
 	s.engine = engine.New(books, engine.Options{Now: s.now, Clock: clock})
-	s.server = New(s.engine, nil)
+	s.server = New(s.engine, Options{})
 	t.Cleanup(s.close)
 	pair, err := auth.NewPair()
 	if err != nil {
@@ -191,7 +191,7 @@ func (s *shop) open(t *testing.T) {
 		})
 	}
 	s.change(t, s.openRules)
-	receipt, _, err := s.engine.CreateSession(s.instance, nil)
+	receipt, _, err := s.engine.CreateSession(s.instance, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func (s *shop) goThrough(t *testing.T, all []place) {
 			s.write(t, p)
 		}
 	}
-	broken := New(nil, nil)
+	broken := New(nil, Options{})
 	s.close()
 	for _, p := range all {
 		if p.can(http.StatusServiceUnavailable) {
@@ -426,7 +426,7 @@ func (s *shop) conflict(t *testing.T, p place) {
 		if !p.can(status) {
 			status = http.StatusForbidden
 		}
-		if _, err := s.engine.CloseSession(engine.SessionRef{ID: s.session}, nil); err != nil {
+		if _, err := s.engine.CloseSession(engine.SessionRef{ID: s.session}, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		if got := s.call(t, status, p, path, s.client, s.body(p)); !strings.Contains(got.body, "TERMINATED") {
@@ -481,7 +481,7 @@ func (s *shop) nowhere(t *testing.T, p place) {
 		worldly := engine.New(s.store, engine.Options{Now: s.now})
 		defer worldly.Stop()
 		req := httptest.NewRequest(p.method, path, strings.NewReader(body))
-		if got := s.send(t, New(worldly, nil), req, s.admin, body); got.status != http.StatusNotFound {
+		if got := s.send(t, New(worldly, Options{}), req, s.admin, body); got.status != http.StatusNotFound {
 			t.Errorf("%s of a server without one was answered %d", p.OperationId, got.status)
 		}
 	default:

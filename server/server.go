@@ -24,20 +24,27 @@ type Server struct {
 	mux      *http.ServeMux
 	registry *prometheus.Registry
 	latency  *prometheus.HistogramVec
+	sourcing Sourcing
 	stopping atomic.Bool
 }
 
-// New returns a server; metrics are those of the engine, or nil.
-func New(e *engine.Engine, metrics *engine.Metrics) *Server {
+// Options of a server. The zero value is right.
+type Options struct {
+	Metrics  *engine.Metrics // those of the engine; nil: not shown
+	Sourcing Sourcing
+}
+
+// New returns a server.
+func New(e *engine.Engine, options Options) *Server {
 	s := &Server{
-		engine: e, mux: http.NewServeMux(), registry: prometheus.NewRegistry(),
+		engine: e, sourcing: options.Sourcing, mux: http.NewServeMux(), registry: prometheus.NewRegistry(),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "farebox_http_seconds", Help: "Time to answer a request, by route and status.",
 			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 16),
 		}, []string{"route", "status"}),
 	}
 	s.registry.MustRegister(s.latency, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if metrics != nil {
+	if metrics := options.Metrics; metrics != nil {
 		metrics.Register(s.registry)
 	}
 	for _, r := range routes() {

@@ -67,7 +67,7 @@ func createSession(c *call) (*reply, error) {
 	case header != "" && header != in.InstanceID:
 		return nil, problem.Field("instanceId", "must be that of the header "+instanceHeader)
 	}
-	receipt, replayed, err := c.server.engine.CreateSession(in.InstanceID, c.once)
+	receipt, replayed, err := c.server.engine.CreateSession(in.InstanceID, c.once, c.source())
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +187,7 @@ func askInSession(c *call, ref engine.SessionRef) (*reply, error) {
 		return nil, err
 	}
 	receipt, replayed, err := c.server.engine.Ask(&engine.SessionRequest{
-		Session: ref, Request: request, RollbackOnDeny: rollback, Forecast: c.family == farebox, Once: c.once, Size: len(c.body),
+		Session: ref, Request: request, RollbackOnDeny: rollback, Forecast: c.family == farebox, Once: c.once, Source: c.source(), Size: len(c.body),
 	})
 	if err != nil {
 		return nil, err
@@ -254,7 +254,7 @@ func heartbeat(c *call, ref engine.SessionRef) (*reply, error) {
 }
 
 func closeSession(c *call, ref engine.SessionRef) (*reply, error) {
-	replayed, err := c.server.engine.CloseSession(ref, c.once)
+	replayed, err := c.server.engine.CloseSession(ref, c.once, c.source())
 	if err != nil {
 		return nil, err
 	}

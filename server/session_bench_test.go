@@ -95,7 +95,7 @@ func (w *world) open(b *testing.B, sessions int) []string {
 		first, last := sessions*step/steps, sessions*(step+1)/steps
 		w.concurrently(b, last-first, func(i int) error {
 			i += first
-			receipt, _, err := w.engine.CreateSession(w.instances[i%len(w.instances)], nil)
+			receipt, _, err := w.engine.CreateSession(w.instances[i%len(w.instances)], nil, nil)
 			if err != nil {
 				return err
 			}

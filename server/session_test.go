@@ -376,7 +376,7 @@ func TestPagesOfSessions(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.body), &listed); err != nil || len(listed) != sessionsMost || listed[0].SessionID != newest[0] {
 		t.Errorf("%d are listed, %v", len(listed), err)
 	}
-	if _, err := s.engine.CloseSession(engine.SessionRef{ID: newest[1]}, nil); err != nil {
+	if _, err := s.engine.CloseSession(engine.SessionRef{ID: newest[1]}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	newest = append(newest[:1], newest[2:]...)

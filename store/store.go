@@ -140,6 +140,19 @@ type Sale struct {
 	Body         []byte
 }
 
+// LineItemChange is how a line item was told to be from a time on. Its use, actions and limit are not part of it.
+type LineItemChange struct {
+	TimeMS   int64
+	LineItem ledger.LineItem // with Deleted, it was deleted or removed
+}
+
+// Follower is someone who reads the record at their own pace, and how far they have come.
+type Follower struct {
+	Name     string
+	Position usage.Position // where to go on from
+	Body     []byte         // what else they have to remember
+}
+
 // Answer is what was answered to a request other than a charge that came with an idempotency key.
 type Answer struct {
 	TimeMS      int64
@@ -157,7 +170,10 @@ type Reader interface {
 	// LineItem and LineItems return deleted ones too: their use still counts.
 	LineItem(activationID string) (*ledger.LineItem, error)
 	LineItems(instanceID string) ([]*ledger.LineItem, error) // empty id: of all instances, by number
+	// LineItemChanges returns how an instance's line items (empty id: all) were told to be, in the order in which they were told.
+	LineItemChanges(instanceID string) ([]LineItemChange, error)
 	Settings() (*Settings, error)
+	Follower(name string) (*Follower, error)
 
 	Session(id string) (*access.Session, error)
 	// LiveSessions returns those of an instance that have not ended, newest first, from before a number on (0: from the newest).
@@ -199,8 +215,12 @@ type Tx interface {
 	PutLineItem(*ledger.LineItem) error
 	// Charged reports whether a line item has usage events. Its use does not tell: it is 0 after a charge of 0 tokens.
 	Charged(activationID string) (bool, error)
-	// RemoveLineItem removes a line item that was never charged, with every trace.
+	// RemoveLineItem removes a line item that was never charged, with every trace but its changes.
 	RemoveLineItem(activationID string) error
+	// AddLineItemChange remembers how a line item was told to be.
+	AddLineItemChange(LineItemChange) error
+	PutFollower(Follower) error
+	DeleteFollower(name string) error
 
 	InsertRateTable(*rate.Table) error // sets Serial
 	DeleteRateTable(series, version string) error

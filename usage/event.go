@@ -53,6 +53,13 @@ type Event struct {
 	RateTableVersion string           `json:"rateTableVersion,omitzero"`
 	MetaData         jsontext.Value   `json:"metaData,omitzero"`
 	CoveredUntilMS   int64            `json:"coveredUntil,omitzero"` // this use, and more until then, is covered by one charge
+	Source           *Source          `json:"source,omitzero"`       // where the request came from, if that is recorded
+	UnitPrice        token.Amount     `json:"unitPrice,omitzero"`    // what a token of the line item was sold for, in Currency
+	Currency         string           `json:"currency,omitzero"`
+
+	// Requests is 1 on the first event of an item that was decided on, be it charged or denied, and 0 on all others: the
+	// further line items that pay for it, and refunds. So its sum counts the items that were asked for.
+	Requests int `json:"requests,omitzero"`
 
 	LineItemKind ledger.Kind `json:"lineItemKind,omitzero"` // FREE of given tokens
 	Detail       string      `json:"detail,omitzero"`       // of a denial: more than its status says
@@ -61,6 +68,15 @@ type Event struct {
 	ResetMS  int64   `json:"-"` // when the allowance began that paid, and that Used is of
 	Balance  Balance `json:"-"`
 	Ruled    *Ruled  `json:"-"`
+}
+
+// Money returns what an event's tokens were sold for, in Currency: rounded half to even at the 12th digit, event by event, so that
+// the sums of any two groupings agree.
+func (e *Event) Money() token.Amount {
+	if e.UnitPrice.IsZero() {
+		return token.Amount{}
+	}
+	return token.MulHalfEven(e.Tokens, e.UnitPrice)
 }
 
 // Events appends the events of a receipt, in the order in which tokens were moved.
@@ -84,6 +100,7 @@ func (r *Receipt) event(item *Item, kind Kind) Event {
 		CorrelationID: r.CorrelationID, Kind: kind, Status: item.Status, UsageTimeMS: r.TimeMS, WriteTimeMS: r.MadeMS(),
 		AccountID: r.AccountID, InstanceID: r.InstanceID, Requester: r.Requester,
 		Item: item.Item, ItemVersion: item.Version, Count: item.Count, MetaData: item.MetaData, CoveredUntilMS: item.CoveredUntilMS, Detail: item.Detail,
+		Source: r.Source,
 	}
 	if r.Session != nil {
 		e.SessionID = r.Session.ID
@@ -96,6 +113,7 @@ func (e Event) of(s *Slice) Event {
 	e.ActivationID, e.LineItem = s.ActivationID, s.Number
 	e.Rate, e.Tokens, e.Overdraft, e.EntitledCount, e.Used = s.Rate, s.Tokens, s.Overdraft, s.Quantity, s.Used
 	e.RateTableSeries, e.RateTableVersion, e.LineItemKind = s.Series, s.TableVersion, s.Kind
+	e.UnitPrice, e.Currency = s.UnitPrice, s.Currency
 	e.ResetMS, e.Balance, e.Ruled = s.ResetMS, s.Balance(), s.Ruled
 	return e
 }
@@ -116,7 +134,9 @@ func (r *Receipt) refundEvents(item *Item, to []Event) []Event {
 
 func (r *Receipt) itemEvents(item *Item, to []Event) []Event {
 	if item.Status != ledger.Granted {
-		return append(to, r.event(item, Denial))
+		denied := r.event(item, Denial)
+		denied.Requests = 1
+		return append(to, denied)
 	}
 	base := r.event(item, Charge)
 	if r.Session != nil && r.Session.Operation == access.AutomaticCharge {
@@ -127,6 +147,9 @@ func (r *Receipt) itemEvents(item *Item, to []Event) []Event {
 		s := &item.Slices[i]
 		e := base.of(s)
 		e.Count = left
+		if i == 0 {
+			e.Requests = 1
+		}
 		switch last := i == len(item.Slices)-1; {
 		case i == 0 && !item.Covered.IsZero():
 			e.Count = item.Covered

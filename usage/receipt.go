@@ -20,12 +20,19 @@ type Receipt struct {
 	AccountID     string            `json:"accountId"`
 	InstanceID    string            `json:"instanceId"`
 	Requester     access.Requester  `json:"requester"`
+	Source        *Source           `json:"source,omitzero"`     // where it came from, if that is recorded
 	Session       *Session          `json:"session,omitzero"`    // what it did to a session; nil of a one-off request
 	RefundedTo    *access.Requester `json:"refundedTo,omitzero"` // who had been charged, if another than Requester
 	Refunds       []Item            `json:"refunds,omitzero"`    // before Items were charged
 	Items         []Item            `json:"items"`
 	Key           string            `json:"idempotencyKey,omitzero"`
 	Fingerprint   []byte            `json:"fingerprint,omitzero"` // of the request that came with Key
+}
+
+// Source is where a request came from, as far as the producer has it recorded.
+type Source struct {
+	Address   string `json:"address,omitzero"`   // the caller's, shortened as told: an IP address or prefix
+	UserAgent string `json:"userAgent,omitzero"` // as the caller's software calls itself
 }
 
 // Session is a move of a session and the state that the move left it in.
@@ -73,7 +80,9 @@ type Slice struct {
 	ResetMS      int64        `json:"reset,omitzero"`     // when the allowance began that paid; of a recurring line item
 	UsedResetMS  int64        `json:"usedReset,omitzero"` // when the one began that Used is of, if that is a later one
 	Kind         ledger.Kind  `json:"kind,omitzero"`      // FREE, or nothing
-	Ruled        *Ruled       `json:"ruled,omitempty"`    // what it counts against besides
+	UnitPrice    token.Amount `json:"unitPrice,omitzero"` // of the line item, then: what a token was sold for, in Currency
+	Currency     string       `json:"currency,omitzero"`
+	Ruled        *Ruled       `json:"ruled,omitempty"` // what it counts against besides
 }
 
 // Ruled is what a slice counts against besides its line item, and how that stood after it.
@@ -196,6 +205,9 @@ func newSlice(s *ledger.Slice) Slice {
 	}
 	if s.LineItem.Kind == ledger.Free {
 		slice.Kind = ledger.Free
+	}
+	if l := s.LineItem; !l.UnitPrice.IsZero() {
+		slice.UnitPrice, slice.Currency = l.UnitPrice, l.Currency
 	}
 	if r := s.Ruled; r != nil {
 		slice.Ruled = &Ruled{SinceMS: r.SinceMS, Consumed: r.ConsumedTokens, Limited: r.Consumed != nil}

@@ -18,9 +18,24 @@ import (
 )
 
 type serveCmd struct {
-	Addr      string     `default:"127.0.0.1:8080" help:"Where to listen; port 0 picks a free one." placeholder:"HOST:PORT" env:"FAREBOX_ADDR"`
-	TestClock *time.Time `help:"Let time pass only when an administrator advances it, from this time on such as 2026-01-01T00:00:00Z. For tests, on a database of their own." placeholder:"TIME"`
-	database  `embed:""`
+	Addr        string     `default:"127.0.0.1:8080" help:"Where to listen; port 0 picks a free one." placeholder:"HOST:PORT" env:"FAREBOX_ADDR"`
+	TestClock   *time.Time `help:"Let time pass only when an administrator advances it, from this time on such as 2026-01-01T00:00:00Z. For tests, on a database of their own." placeholder:"TIME"`
+	sourceFlags `embed:""`
+	database    `embed:""`
+}
+
+// sourceFlags say what is recorded of where requests come from.
+type sourceFlags struct {
+	RecordSource server.Precision `enum:"off,short,full" default:"off" help:"Record with each event where its request came from, by address and user agent: off, short (the network alone: /24, or /48 of IPv6) or full." env:"FAREBOX_RECORD_SOURCE"`
+	TrustedProxy []string         `help:"With --record-source: believe the X-Forwarded-For of this proxy, a network such as 10.0.0.0/8 or an address; may be repeated." placeholder:"NETWORK" env:"FAREBOX_TRUSTED_PROXY"`
+}
+
+func (f *sourceFlags) sourcing() (server.Sourcing, error) {
+	proxies, err := server.ParseProxies(f.TrustedProxy)
+	if err != nil {
+		return server.Sourcing{}, usageError("--trusted-proxy: " + err.Error())
+	}
+	return server.Sourcing{Record: f.RecordSource, Proxies: proxies}, nil
 }
 
 // Help adds to --help.
@@ -38,6 +53,10 @@ served with; a test clock goes on where it stood. Tokens (JWT) are judged by rea
 
 // Run is the verb.
 func (cmd *serveCmd) Run() error {
+	sourcing, err := cmd.sourcing()
+	if err != nil {
+		return err
+	}
 	s, err := cmd.open(sqlite.Options{Create: true, Serve: true})
 	if err != nil {
 		return err
@@ -45,7 +64,7 @@ func (cmd *serveCmd) Run() error {
 	defer func() { logError("closing the database", s.Close()) }()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return serve(ctx, s, serving{cmd.DB, cmd.Addr, cmd.TestClock}, func(addr string, e *engine.Engine) {
+	return serve(ctx, s, serving{cmd.DB, cmd.Addr, cmd.TestClock, sourcing}, func(addr string, e *engine.Engine) {
 		about := []any{"addr", addr, "db", cmd.DB, "docs", "http://" + addr + "/docs/"}
 		if e.HasTestClock() {
 			about = append(about, "testClock", timeText(e.Now()))
@@ -58,6 +77,7 @@ func (cmd *serveCmd) Run() error {
 type serving struct {
 	db, addr  string
 	testClock *time.Time // nil: the time of the world
+	sourcing  server.Sourcing
 }
 
 // serve answers requests until ctx ends. It tells the address it listens on when it is ready.
@@ -82,7 +102,7 @@ func serve(ctx context.Context, s store.Store, what serving, ready func(addr str
 		return fmt.Errorf("cannot listen on %s: %w", what.addr, err)
 	}
 	ready(listener.Addr().String(), e)
-	err = server.New(e, metrics).Serve(ctx, listener)
+	err = server.New(e, server.Options{Metrics: metrics, Sourcing: what.sourcing}).Serve(ctx, listener)
 	slog.Info("stopped")
 	return err
 }

@@ -362,7 +362,7 @@ func (m *rulesMachine) move(by int64) {
 }
 
 func (m *rulesMachine) open(r *access.Request) string {
-	created, _, err := m.engine.CreateSession(m.instance, nil)
+	created, _, err := m.engine.CreateSession(m.instance, nil, nil)
 	m.must("a session", err)
 	m.sessions = append(m.sessions, created.Session.ID)
 	m.ask(created.Session.ID, r)
@@ -375,7 +375,7 @@ func (m *rulesMachine) ask(id string, r *access.Request) {
 }
 
 func (m *rulesMachine) closeSession(at int) {
-	_, err := m.engine.CloseSession(engine.SessionRef{ID: m.sessions[at]}, nil)
+	_, err := m.engine.CloseSession(engine.SessionRef{ID: m.sessions[at]}, nil, nil)
 	m.must("closing", err)
 	m.sessions = append(m.sessions[:at], m.sessions[at+1:]...)
 }

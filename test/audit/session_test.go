@@ -296,7 +296,7 @@ func (m *sessionMachine) reply(c Call, key string) Reply {
 	var err error
 	switch c.Verb {
 	case Create:
-		receipt, _, err = m.engine.CreateSession(c.Instance, once)
+		receipt, _, err = m.engine.CreateSession(c.Instance, once, nil)
 	case Use:
 		receipt, _, err = m.engine.Ask(&engine.SessionRequest{
 			Session: ref, Request: c.real(), RollbackOnDeny: c.Rollback, Forecast: c.Forecast, Once: once,
@@ -304,7 +304,7 @@ func (m *sessionMachine) reply(c Call, key string) Reply {
 	case Heartbeat:
 		state, err = m.engine.Heartbeat(ref, c.Forecast)
 	case Close:
-		_, err = m.engine.CloseSession(ref, once)
+		_, err = m.engine.CloseSession(ref, once, nil)
 	case Charge:
 		receipt, _, err = m.engine.Charge(&engine.Charge{InstanceID: c.Instance, Request: c.real(), Once: once})
 	}

@@ -43,6 +43,7 @@ type world struct {
 	bearers   map[string]string // Authorization headers by the name of their token
 	books     string            // a snapshot after the last request, or empty
 	late      bool              // what is due may not have been made
+	sourcing  server.Sourcing   // records nothing unless a case says so
 }
 
 // Every world begins here.
@@ -78,7 +79,7 @@ func (w *world) start() {
 	}
 	w.store = books
 	w.engine = engine.New(books, engine.Options{Now: w.now, NewID: w.newID})
-	w.server = server.New(w.engine, nil)
+	w.server = server.New(w.engine, server.Options{Sourcing: w.sourcing})
 }
 
 func (w *world) stop() {

@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/usage"
+)
+
+// Follower reads the record at its own pace, off the path of charges, each receipt once and in order. How far it has come is kept
+// with the books.
+type Follower struct {
+	Name string
+	Most int           // receipts taken at a time
+	Wait time.Duration // how long it looks away when there is nothing to read
+
+	// Take is given the receipts that come next, and what the follower has remembered. It returns what is to be written, in the
+	// transaction that moves the follower on: so what is written counts once, whatever fails. What Take itself does outside of
+	// the store may be done again. An error has the same receipts taken again, later. Taken nothing (0) waits for more to come.
+	Take func(ctx context.Context, batch *Followed) (taken int, write func(store.Tx) error, err error)
+}
+
+// Followed is what a follower reads next.
+type Followed struct {
+	At       []usage.Position // where the receipts are
+	Receipts []*usage.Receipt
+	More     bool   // there are more behind them
+	Body     []byte // what the follower has remembered; what Take leaves in it is remembered
+}
+
+// next returns the position behind the first n receipts.
+func (f *Followed) next(n int) usage.Position {
+	p := f.At[n-1]
+	return usage.Position{Commit: p.Commit, Receipt: p.Receipt + 1}
+}
+
+// Follow has a follower read until ctx ends or the engine stops. What goes wrong is logged and tried again.
+func (e *Engine) Follow(ctx context.Context, f *Follower) {
+	for wait := time.Duration(0); ; {
+		select {
+		case <-e.quit:
+			return
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		more, err := e.FollowOnce(ctx, f)
+		switch {
+		case err != nil:
+			if ctx.Err() == nil && problem.KindOf(err) != problem.Unavailable {
+				slog.Warn("what follows the record is held up; trying again", "follower", f.Name, "error", err, "cause", cause(err))
+			}
+			wait = max(f.Wait, time.Second)
+		case more:
+			wait = 0
+		default:
+			wait = f.Wait
+		}
+	}
+}
+
+// FollowOnce has a follower take what comes next, and reports whether there is more.
+func (e *Engine) FollowOnce(ctx context.Context, f *Follower) (more bool, err error) {
+	var batch Followed
+	from := usage.Position{}
+	err = e.View(ctx, func(r store.Reader) error {
+		was, err := r.Follower(f.Name)
+		if err != nil {
+			return err
+		}
+		if was != nil {
+			from, batch.Body = was.Position, was.Body
+		}
+		return batch.read(r, from, f.Most)
+	})
+	if err != nil || len(batch.Receipts) == 0 {
+		return false, err
+	}
+	taken, write, err := f.Take(ctx, &batch)
+	if err != nil || taken == 0 {
+		return false, err
+	}
+	err = e.store.Change(ctx, func(tx store.Tx) error {
+		is, err := tx.Follower(f.Name)
+		if err != nil {
+			return err
+		}
+		if is != nil && is.Position != from || is == nil && from != (usage.Position{}) {
+			return errOvertaken // another server took them, or was told to begin anew
+		}
+		if write != nil {
+			if err := write(tx); err != nil {
+				return err
+			}
+		}
+		return tx.PutFollower(store.Follower{Name: f.Name, Position: batch.next(taken), Body: batch.Body})
+	})
+	if err == errOvertaken {
+		return true, nil
+	}
+	return err == nil && (batch.More || taken < len(batch.Receipts)), err
+}
+
+var errOvertaken = problem.New(problem.Conflict, "another follower of this name was faster")
+
+// read reads up to most receipts.
+func (f *Followed) read(r store.Reader, from usage.Position, most int) error {
+	_, err := r.Receipts(from, nil, 0, func(at usage.Position, receipt *usage.Receipt) (bool, error) {
+		if len(f.Receipts) == most {
+			f.More = true
+			return false, nil
+		}
+		f.At, f.Receipts = append(f.At, at), append(f.Receipts, receipt)
+		return true, nil
+	})
+	return err
+}
