@@ -46,6 +46,8 @@ type Engine struct {
 	awakeMS atomic.Int64 // when we were last out of reach, to its end
 	failing bool         // the last commit failed; of commitBatches alone
 
+	recorded atomic.Int64 // receipts that this engine has booked
+
 	queue    chan *request
 	dues     chan *catchUp
 	quit     chan struct{}
@@ -86,6 +88,9 @@ func New(s store.Store, options Options) *Engine {
 	e.running.Go(e.lookAround)
 	if e.serve {
 		e.running.Go(e.makeDue)
+	}
+	if options.Serve {
+		e.running.Go(e.keepFolded)
 	}
 	return e
 }

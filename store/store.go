@@ -198,6 +198,11 @@ type Reader interface {
 	// Clock returns nil of a database that was never served.
 	Clock() (*Clock, error)
 
+	// Buckets returns the headers of the buckets that can have events of a time range (toMS 0: without end), in the order of the
+	// record; BucketColumns those columns of a bucket that have one of some names and that it has.
+	Buckets(fromMS, toMS int64) ([]usage.BucketHeader, error)
+	BucketColumns(number int64, names []string) (map[string][]byte, error)
+
 	// Receipts calls fn with the receipts from a position on, in order, until fn returns false or an error. Receipts that
 	// the filter cannot select may be left out. It stops after about bound receipts looked at (0: never) and returns
 	// the position to go on from; the zero Position when there is no more.
@@ -237,6 +242,9 @@ type Tx interface {
 	PutPack(Pack) error
 	DeletePack(name string) error
 	InsertSale(Sale) error
+
+	InsertBucket(*usage.Bucket) error // sets Number, which no bucket has had before
+	DeleteBucket(number int64) error  // with its columns
 
 	Answer(usage.OnceID) (*Answer, error)
 	PutAnswer(usage.OnceID, *Answer) error
