@@ -46,6 +46,7 @@ type Engine struct {
 	awakeMS atomic.Int64 // when we were last out of reach, to its end
 	failing bool         // the last commit failed; of commitBatches alone
 
+	columns  columns
 	recorded atomic.Int64 // receipts that this engine has booked
 
 	queue    chan *request

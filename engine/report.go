@@ -26,7 +26,7 @@ func (e *Engine) Usage(ctx context.Context, q *usage.Query) (report *usage.Repor
 	ctx, cancel := context.WithTimeout(ctx, queryTime)
 	defer cancel()
 	err = e.View(ctx, func(r store.Reader) error {
-		report, err = UsageReport(ctx, r, q, receiptsMost)
+		report, err = usageReport(ctx, r, &e.columns, q, receiptsMost)
 		return err
 	})
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -37,6 +37,10 @@ func (e *Engine) Usage(ctx context.Context, q *usage.Query) (report *usage.Repor
 
 // UsageReport is Usage on one state, reading at most about so many receipts (0: any number).
 func UsageReport(ctx context.Context, r store.Reader, q *usage.Query, receiptsMost int) (*usage.Report, error) {
+	return usageReport(ctx, r, nil, q, receiptsMost)
+}
+
+func usageReport(ctx context.Context, r store.Reader, c *columns, q *usage.Query, receiptsMost int) (*usage.Report, error) {
 	if err := q.Validate(); err != nil {
 		return nil, err
 	}
@@ -56,7 +60,7 @@ func UsageReport(ctx context.Context, r store.Reader, q *usage.Query, receiptsMo
 	}
 	group.Go(func() error {
 		defer close(buckets)
-		reading := &usageReading{ctx: ctx, Reader: r, query: q, left: receiptsMost, bounded: receiptsMost > 0, to: buckets}
+		reading := &usageReading{ctx: ctx, Reader: r, columns: c, query: q, left: receiptsMost, bounded: receiptsMost > 0, to: buckets}
 		return reading.all()
 	})
 	if err := group.Wait(); err != nil {
@@ -72,6 +76,7 @@ func UsageReport(ctx context.Context, r store.Reader, q *usage.Query, receiptsMo
 type usageReading struct {
 	store.Reader
 	ctx     context.Context
+	columns *columns
 	query   *usage.Query
 	left    int // receipts that may still be read
 	bounded bool
@@ -87,7 +92,7 @@ func (u *usageReading) all() error {
 	if err != nil {
 		return err
 	}
-	columns := u.query.Columns()
+	names := u.query.Columns()
 	for i := range headers {
 		h := &headers[i]
 		if key := h.Misses(u.query); key != "" {
@@ -96,7 +101,7 @@ func (u *usageReading) all() error {
 			}
 			continue
 		}
-		data, err := u.BucketColumns(h.Number, columns)
+		data, err := u.columns.of(u.Reader, h.Number, names)
 		if err != nil {
 			return err
 		}

@@ -371,3 +371,10 @@ func (a Amount) Units(digits int) (int64, bool) {
 func FromUnits(n int64, digits int) Amount {
 	return Amount{udecimal.MustFromInt64(n, uint8(digits))}
 }
+
+// FromWideUnits returns (high x 2^32 + low) / 10^digits; digits is at most FractionDigits.
+func FromWideUnits(high int64, low uint64, digits int) Amount {
+	n := big.NewInt(high)
+	n.Lsh(n, 32).Add(n, new(big.Int).SetUint64(low))
+	return fromScaled(n.Mul(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(FractionDigits-digits)), nil)))
+}

@@ -32,7 +32,7 @@ type BucketHeader struct {
 
 // ColumnNames returns the names of all columns that a bucket can have.
 func (h *BucketHeader) ColumnNames() []string {
-	names := []string{columnTime, columnTokens, columnOverdraft, columnCount, columnMoney, columnRequests}
+	names := []string{columnTime, columnTokens, columnOverdraft, columnCount, columnPrice, columnRequests}
 	for _, d := range Dimensions {
 		names = append(names, string(d))
 	}
@@ -48,7 +48,7 @@ const (
 	columnTokens    = "tokens"
 	columnOverdraft = "overdraft"
 	columnCount     = "count"
-	columnMoney     = "money"
+	columnPrice     = "unitPrice" // texts: money is tokens x unit price
 	columnRequests  = "requests"
 )
 
@@ -64,25 +64,23 @@ const (
 func NewBucket(events []Event, keep ...Dimension) *Bucket {
 	n := len(events)
 	b := &Bucket{Header: BucketHeader{Rows: n}, Columns: make(map[string][]byte, 24)}
-	times := make([]int64, n)
-	requests := make([]int64, n)
-	var tokens, overdraft, count, money numbers
-	for _, c := range []*numbers{&tokens, &overdraft, &count, &money} {
-		c.amounts = make([]token.Amount, n)
-	}
+	times, requests := make([]int64, n), make([]int64, n)
+	tokens, overdraft, count := make([]token.Amount, n), make([]token.Amount, n), make([]token.Amount, n)
+	var price textsMaker
 	for i := range events {
 		e := &events[i]
 		times[i], requests[i] = e.UsageTimeMS, int64(e.Requests)
-		tokens.amounts[i], overdraft.amounts[i], count.amounts[i], money.amounts[i] = e.Tokens, e.Overdraft, e.Count, e.Money()
+		tokens[i], overdraft[i], count[i] = e.Tokens, e.Overdraft, e.Count
+		price.add(Value{Text: e.UnitPrice.String()})
 	}
 	if n > 0 {
 		b.Header.FromMS, b.Header.LastMS = slices.Min(times), slices.Max(times)
 	}
 	b.Columns[columnTime], b.Columns[columnRequests] = encodeUnits(times, 0), encodeUnits(requests, 0)
-	b.Columns[columnTokens], b.Columns[columnOverdraft] = tokens.encode(), overdraft.encode()
-	b.Columns[columnCount], b.Columns[columnMoney] = count.encode(), money.encode()
+	b.Columns[columnTokens], b.Columns[columnOverdraft], b.Columns[columnCount] = encodeAmounts(tokens), encodeAmounts(overdraft), encodeAmounts(count)
+	b.Columns[columnPrice] = price.encode()
 	for _, d := range Dimensions {
-		c := texts{ids: make([]uint32, 0, n)}
+		c := textsMaker{ids: make([]uint32, 0, n)}
 		for i := range events {
 			c.add(d.fieldOf(&events[i]))
 		}
@@ -93,13 +91,13 @@ func NewBucket(events []Event, keep ...Dimension) *Bucket {
 }
 
 // keyColumns makes the columns of all keys that events have.
-func keyColumns(events []Event) map[Dimension]*texts {
-	keys := map[Dimension]*texts{}
+func keyColumns(events []Event) map[Dimension]*textsMaker {
+	keys := map[Dimension]*textsMaker{}
 	for i := range events {
 		keysOf(&events[i], func(d Dimension, v Value) {
 			c := keys[d]
 			if c == nil {
-				c = new(texts)
+				c = new(textsMaker)
 				keys[d] = c
 			}
 			c.pad(i)
@@ -112,15 +110,8 @@ func keyColumns(events []Event) map[Dimension]*texts {
 	return keys
 }
 
-// pad has the events up to one say nothing.
-func (c *texts) pad(to int) {
-	for len(c.ids) < to {
-		c.add(Value{None: true})
-	}
-}
-
 // addKeys takes the columns of keys that are worth one; the most common ones if there are too many.
-func (b *Bucket) addKeys(keys map[Dimension]*texts, keep []Dimension) {
+func (b *Bucket) addKeys(keys map[Dimension]*textsMaker, keep []Dimension) {
 	all := make([]Dimension, 0, len(keys))
 	for d := range keys {
 		all = append(all, d)
@@ -145,7 +136,7 @@ func MergeBuckets(parts []*Bucket) (*Bucket, error) {
 	first, last := &parts[0].Header, &parts[len(parts)-1].Header
 	m := &Bucket{Header: BucketHeader{Level: first.Level + 1, From: first.From, Next: last.Next, FromMS: first.FromMS, LastMS: first.LastMS}, Columns: map[string][]byte{}}
 	wide := map[Dimension]bool{}
-	keys := map[Dimension]*texts{}
+	keys := map[Dimension]*textsMaker{}
 	for _, p := range parts {
 		m.Header.Rows += p.Header.Rows
 		m.Header.FromMS, m.Header.LastMS = min(m.Header.FromMS, p.Header.FromMS), max(m.Header.LastMS, p.Header.LastMS)
@@ -153,11 +144,11 @@ func MergeBuckets(parts []*Bucket) (*Bucket, error) {
 			wide[d] = true
 		}
 		for _, d := range p.Header.Keys {
-			keys[d] = new(texts)
+			keys[d] = new(textsMaker)
 		}
 	}
-	for _, d := range Dimensions {
-		c := new(texts)
+	for _, d := range append(Dimensions[:len(Dimensions):len(Dimensions)], columnPrice) {
+		c := new(textsMaker)
 		if err := c.concat(parts, d); err != nil {
 			return nil, err
 		}
@@ -175,7 +166,7 @@ func MergeBuckets(parts []*Bucket) (*Bucket, error) {
 		m.Header.Wide = append(m.Header.Wide, d)
 	}
 	slices.Sort(m.Header.Wide)
-	for _, name := range []string{columnTime, columnRequests, columnTokens, columnOverdraft, columnCount, columnMoney} {
+	for _, name := range []string{columnTime, columnRequests, columnTokens, columnOverdraft, columnCount} {
 		var err error
 		if m.Columns[name], err = concatNumbers(parts, name); err != nil {
 			return nil, err
@@ -185,42 +176,41 @@ func MergeBuckets(parts []*Bucket) (*Bucket, error) {
 }
 
 // concat puts the parts' columns behind each other.
-func (c *texts) concat(parts []*Bucket, d Dimension) error {
-	var ids []uint32
+func (c *textsMaker) concat(parts []*Bucket, d Dimension) error {
 	for _, p := range parts {
 		data := p.Columns[string(d)]
 		if data == nil {
 			c.pad(len(c.ids) + p.Header.Rows)
 			continue
 		}
-		values, read, err := textsOf(data, p.Header.Rows, ids)
+		read, err := readTexts(data, p.Header.Rows)
 		if err != nil {
 			return err
 		}
-		ids = read
-		for _, id := range read {
-			c.add(values[id])
+		ids := make([]uint32, len(read.values)) // here, by those there
+		known := make([]bool, len(read.values))
+		for row := range uint32(p.Header.Rows) {
+			if id := read.at(row); known[id] {
+				c.ids = append(c.ids, ids[id])
+			} else {
+				c.add(read.values[id])
+				ids[id], known[id] = c.ids[len(c.ids)-1], true
+			}
 		}
 	}
 	return nil
 }
 
 func concatNumbers(parts []*Bucket, name string) ([]byte, error) {
-	var all numbers
-	var units []int64
+	var all []token.Amount
 	for _, p := range parts {
-		read, digits, amounts, err := unitsOf(p.Columns[name], p.Header.Rows, units)
+		read, err := readNumbers(p.Columns[name], p.Header.Rows)
 		if err != nil {
 			return nil, err
 		}
-		if amounts != nil {
-			all.amounts = append(all.amounts, amounts...)
-			continue
-		}
-		units = read
-		for _, n := range read {
-			all.amounts = append(all.amounts, token.FromUnits(n, digits))
+		for row := range uint32(p.Header.Rows) {
+			all = append(all, read.amount(row))
 		}
 	}
-	return all.encode(), nil
+	return encodeAmounts(all), nil
 }

@@ -3,7 +3,7 @@ package usage
 import (
 	"encoding/binary"
 	"errors"
-	"math"
+	"hash/crc32"
 	"math/bits"
 
 	"github.com/farebox/farebox/token"
@@ -11,25 +11,82 @@ import (
 
 // A column is one field of consecutive events, as bytes. Its first byte says which of three kinds it is:
 //
-//	texts    1, width, number of values, values, an index into them for each event
-//	numbers  2, width, digits, least value, how much more than that each event has
+//	texts    1, number of values, values, width, an index into them for each event
+//	numbers  2, digits, least value, width, how much more than that each event has
 //	amounts  3, the decimal text of each event: for those that do not fit the others
 //
-// Indexes and numbers take as few bytes an event as the largest needs: 0 (all are the same), 1, 2, 4 or 8, little endian.
+// Indexes and numbers take as many bytes an event as the largest needs, from 0 (all are the same) to 8, little endian; behind them are
+// 8 bytes of nothing, so that each can be read as 8 bytes. The last four bytes are a checksum.
 const (
 	textColumn   = 1
 	numberColumn = 2
 	amountColumn = 3
+
+	padding     = 8
+	checksummed = 4
 )
 
-// texts is a column of values of which many are the same.
-type texts struct {
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+var errColumn = errors.New("a column of usage cannot be read; `farebox usage rebuild` makes it anew")
+
+func seal(data []byte) []byte {
+	return binary.LittleEndian.AppendUint32(data, crc32.Checksum(data, castagnoli))
+}
+
+// CheckColumn fails if a column is not as it was written. Adders trust columns: whoever reads them from elsewhere checks them.
+func CheckColumn(data []byte) error {
+	end := len(data) - checksummed
+	if end < 1 || crc32.Checksum(data[:end], castagnoli) != binary.LittleEndian.Uint32(data[end:]) {
+		return errColumn
+	}
+	return nil
+}
+
+// packed is a whole number for each event, in few bytes.
+type packed struct {
+	data  []byte
+	width int
+	mask  uint64
+}
+
+func (p *packed) at(i uint32) uint64 {
+	return binary.LittleEndian.Uint64(p.data[int(i)*p.width:]) & p.mask
+}
+
+func appendPacked(out []byte, n int, most uint64, at func(int) uint64) []byte {
+	width := (bits.Len64(most) + 7) / 8
+	out = append(out, byte(width))
+	var buf [8]byte
+	for i := range n {
+		binary.LittleEndian.PutUint64(buf[:], at(i))
+		out = append(out, buf[:width]...)
+	}
+	return append(out, make([]byte, padding)...)
+}
+
+// unpack reads what appendPacked has written for so many events, up to the checksum.
+func unpack(data []byte, rows int) (p packed, err error) {
+	if len(data) == 0 || data[0] > 8 || len(data) != 1+int(data[0])*rows+padding+checksummed {
+		return p, errColumn
+	}
+	p.width = int(data[0])
+	p.mask = ^uint64(0)
+	if p.width < 8 {
+		p.mask = 1<<(8*p.width) - 1
+	}
+	p.data = data[1:]
+	return p, nil
+}
+
+// textsMaker makes a column of values of which many are the same.
+type textsMaker struct {
 	values []Value
 	index  map[Value]uint32
 	ids    []uint32
 }
 
-func (c *texts) add(v Value) {
+func (c *textsMaker) add(v Value) {
 	id, known := c.index[v]
 	if !known {
 		if c.index == nil {
@@ -42,11 +99,15 @@ func (c *texts) add(v Value) {
 	c.ids = append(c.ids, id)
 }
 
-func (c *texts) encode() []byte {
-	width := widthOf(uint64(max(len(c.values), 1) - 1))
-	out := make([]byte, 0, 16+16*len(c.values)+width*len(c.ids))
-	out = append(out, textColumn, byte(width))
-	out = binary.AppendUvarint(out, uint64(len(c.values)))
+// pad has the events up to one have no value.
+func (c *textsMaker) pad(to int) {
+	for len(c.ids) < to {
+		c.add(Value{None: true})
+	}
+}
+
+func (c *textsMaker) encode() []byte {
+	out := binary.AppendUvarint([]byte{textColumn}, uint64(len(c.values)))
 	for _, v := range c.values {
 		if v.None {
 			out = append(out, 0)
@@ -55,40 +116,57 @@ func (c *texts) encode() []byte {
 		out = binary.AppendUvarint(out, uint64(len(v.Text))+1)
 		out = append(out, v.Text...)
 	}
-	for _, id := range c.ids {
-		out = appendInt(out, width, uint64(id))
+	return seal(appendPacked(out, len(c.ids), uint64(max(len(c.values), 1)-1), func(i int) uint64 { return uint64(c.ids[i]) }))
+}
+
+// texts is a column of values, to be read.
+type texts struct {
+	packed
+	values []Value
+}
+
+func readTexts(data []byte, rows int) (c texts, err error) {
+	if len(data) < 2 || data[0] != textColumn {
+		return c, errColumn
 	}
-	return out
+	count, n := binary.Uvarint(data[1:])
+	if n <= 0 || count > uint64(len(data)) {
+		return c, errColumn
+	}
+	data = data[1+n:]
+	c.values = make([]Value, count)
+	for i := range c.values {
+		size, n := binary.Uvarint(data)
+		switch {
+		case n <= 0 || size > uint64(len(data)-n):
+			return c, errColumn
+		case size == 0:
+			c.values[i].None = true
+			data = data[n:]
+		default:
+			c.values[i].Text = string(data[n : n+int(size)-1])
+			data = data[n+int(size)-1:]
+		}
+	}
+	c.packed, err = unpack(data, rows)
+	return c, err
 }
 
-// numbers is a column of amounts, or of whole numbers.
-type numbers struct {
-	amounts []token.Amount
-}
-
-// encode chooses the least number of digits that holds all amounts exactly, if their sum then cannot overflow.
-func (c *numbers) encode() []byte {
+// encodeAmounts makes a column of amounts, in the least number of digits that holds them all exactly.
+func encodeAmounts(amounts []token.Amount) []byte {
 	digits := 0
-	for i := range c.amounts {
-		digits = max(digits, c.amounts[i].Digits())
+	for i := range amounts {
+		digits = max(digits, amounts[i].Digits())
 	}
-	units := make([]int64, len(c.amounts))
-	most := uint64(math.MaxInt64) / uint64(max(len(units), 1))
-	for i := range c.amounts {
-		n, fits := c.amounts[i].Units(digits)
-		if !fits || magnitude(n) > most {
-			return c.encodeAmounts()
+	units := make([]int64, len(amounts))
+	for i := range amounts {
+		n, fits := amounts[i].Units(digits)
+		if !fits {
+			return encodeTexts(amounts)
 		}
 		units[i] = n
 	}
 	return encodeUnits(units, digits)
-}
-
-func magnitude(n int64) uint64 {
-	if n < 0 {
-		return uint64(-n)
-	}
-	return uint64(n)
 }
 
 func encodeUnits(units []int64, digits int) []byte {
@@ -99,157 +177,42 @@ func encodeUnits(units []int64, digits int) []byte {
 	for _, n := range units {
 		least, most = min(least, n), max(most, n)
 	}
-	width := widthOf(uint64(most) - uint64(least))
-	out := make([]byte, 0, 16+width*len(units))
-	out = append(out, numberColumn, byte(width), byte(digits))
-	out = binary.LittleEndian.AppendUint64(out, uint64(least))
-	for _, n := range units {
-		out = appendInt(out, width, uint64(n)-uint64(least))
-	}
-	return out
+	out := binary.LittleEndian.AppendUint64([]byte{numberColumn, byte(digits)}, uint64(least))
+	return seal(appendPacked(out, len(units), uint64(most)-uint64(least), func(i int) uint64 { return uint64(units[i]) - uint64(least) }))
 }
 
-func (c *numbers) encodeAmounts() []byte {
+func encodeTexts(amounts []token.Amount) []byte {
 	out := []byte{amountColumn}
-	for i := range c.amounts {
-		text := c.amounts[i].String()
+	for i := range amounts {
+		text := amounts[i].String()
 		out = binary.AppendUvarint(out, uint64(len(text)))
 		out = append(out, text...)
 	}
-	return out
+	return seal(out)
 }
 
-// widthOf returns how many bytes a number needs.
-func widthOf(most uint64) int {
-	switch n := bits.Len64(most); {
-	case n == 0:
-		return 0
-	case n <= 8:
-		return 1
-	case n <= 16:
-		return 2
-	case n <= 32:
-		return 4
-	}
-	return 8
+// numbers is a column of numbers, to be read.
+type numbers struct {
+	packed
+	least   uint64 // that all are more than, modulo 2^64
+	digits  int    // after the point
+	amounts []token.Amount
 }
 
-func appendInt(out []byte, width int, n uint64) []byte {
-	switch width {
-	case 1:
-		return append(out, byte(n))
-	case 2:
-		return binary.LittleEndian.AppendUint16(out, uint16(n))
-	case 4:
-		return binary.LittleEndian.AppendUint32(out, uint32(n))
-	case 8:
-		return binary.LittleEndian.AppendUint64(out, n)
+func readNumbers(data []byte, rows int) (c numbers, err error) {
+	if len(data) > checksummed && data[0] == amountColumn {
+		c.amounts, err = readAmounts(data[1:len(data)-checksummed], rows)
+		return c, err
 	}
-	return out
+	if len(data) < 10 || data[0] != numberColumn || data[1] > token.FractionDigits {
+		return c, errColumn
+	}
+	c.digits, c.least = int(data[1]), binary.LittleEndian.Uint64(data[2:])
+	c.packed, err = unpack(data[10:], rows)
+	return c, err
 }
 
-var errColumn = errors.New("a column of usage cannot be read; `farebox usage rebuild` makes it anew")
-
-// textsOf reads a column of texts: its values, and the index of each event into them. ids is used again if it is large enough.
-func textsOf(data []byte, rows int, ids []uint32) ([]Value, []uint32, error) {
-	if len(data) < 3 || data[0] != textColumn {
-		return nil, nil, errColumn
-	}
-	width := int(data[1])
-	data = data[2:]
-	count, n := binary.Uvarint(data)
-	if n <= 0 || count > uint64(rows)+1 {
-		return nil, nil, errColumn
-	}
-	data = data[n:]
-	values := make([]Value, count)
-	for i := range values {
-		size, n := binary.Uvarint(data)
-		switch {
-		case n <= 0 || size > uint64(len(data)-n)+1:
-			return nil, nil, errColumn
-		case size == 0:
-			values[i].None = true
-			data = data[n:]
-		default:
-			values[i].Text = string(data[n : n+int(size)-1])
-			data = data[n+int(size)-1:]
-		}
-	}
-	if len(data) != width*rows {
-		return nil, nil, errColumn
-	}
-	ids = grown(ids, rows)
-	switch width {
-	case 0:
-		clear(ids)
-	case 1:
-		for i := range ids {
-			ids[i] = uint32(data[i])
-		}
-	case 2:
-		for i := range ids {
-			ids[i] = uint32(binary.LittleEndian.Uint16(data[2*i:]))
-		}
-	case 4:
-		for i := range ids {
-			ids[i] = binary.LittleEndian.Uint32(data[4*i:])
-		}
-	default:
-		return nil, nil, errColumn
-	}
-	for _, id := range ids {
-		if uint64(id) >= count {
-			return nil, nil, errColumn
-		}
-	}
-	return values, ids, nil
-}
-
-// unitsOf reads a column of numbers: in units of how many digits they are, or as amounts if they do not fit.
-func unitsOf(data []byte, rows int, units []int64) (_ []int64, digits int, amounts []token.Amount, err error) {
-	if len(data) > 0 && data[0] == amountColumn {
-		amounts, err = amountsOf(data[1:], rows)
-		return nil, 0, amounts, err
-	}
-	if len(data) < 11 || data[0] != numberColumn || data[2] > token.FractionDigits {
-		return nil, 0, nil, errColumn
-	}
-	width, digits := int(data[1]), int(data[2])
-	least := int64(binary.LittleEndian.Uint64(data[3:]))
-	data = data[11:]
-	if len(data) != width*rows {
-		return nil, 0, nil, errColumn
-	}
-	units = grown(units, rows)
-	switch width {
-	case 0:
-		for i := range units {
-			units[i] = least
-		}
-	case 1:
-		for i := range units {
-			units[i] = least + int64(data[i])
-		}
-	case 2:
-		for i := range units {
-			units[i] = least + int64(binary.LittleEndian.Uint16(data[2*i:]))
-		}
-	case 4:
-		for i := range units {
-			units[i] = least + int64(binary.LittleEndian.Uint32(data[4*i:]))
-		}
-	case 8:
-		for i := range units {
-			units[i] = int64(uint64(least) + binary.LittleEndian.Uint64(data[8*i:]))
-		}
-	default:
-		return nil, 0, nil, errColumn
-	}
-	return units, digits, nil, nil
-}
-
-func amountsOf(data []byte, rows int) ([]token.Amount, error) {
+func readAmounts(data []byte, rows int) ([]token.Amount, error) {
 	amounts := make([]token.Amount, rows)
 	for i := range amounts {
 		size, n := binary.Uvarint(data)
@@ -265,10 +228,43 @@ func amountsOf(data []byte, rows int) ([]token.Amount, error) {
 	return amounts, nil
 }
 
-// grown returns a slice of a length, the one that is there if it has the room.
-func grown[T any](s []T, n int) []T {
-	if cap(s) < n {
-		return make([]T, n)
+func (c *numbers) units(row uint32) int64 { return int64(c.least + c.at(row)) }
+
+func (c *numbers) amount(row uint32) token.Amount {
+	if c.amounts != nil {
+		return c.amounts[row]
 	}
-	return s[:n]
+	return token.FromUnits(c.units(row), c.digits)
+}
+
+// wide is a sum of whole numbers that cannot overflow: high x 2^32 + low, of up to 2^31 numbers.
+type wide struct {
+	high int64
+	low  uint64
+}
+
+// add adds the numbers of some rows (nil: all) up, each to the sum of its group.
+func (c *numbers) add(sums []wide, groups, rows []uint32) {
+	data, width, mask, least := c.data, c.width, c.mask, c.least
+	if rows == nil {
+		for _, g := range groups {
+			n := int64(least + binary.LittleEndian.Uint64(data)&mask)
+			data = data[width:]
+			sums[g].high += n >> 32
+			sums[g].low += uint64(uint32(n))
+		}
+		return
+	}
+	for i, g := range groups {
+		n := int64(least + binary.LittleEndian.Uint64(data[int(rows[i])*width:])&mask)
+		sums[g].high += n >> 32
+		sums[g].low += uint64(uint32(n))
+	}
+}
+
+func (w wide) amount(digits int) token.Amount {
+	if w.high == 0 && w.low < 1<<62 {
+		return token.FromUnits(int64(w.low), digits)
+	}
+	return token.FromWideUnits(w.high, w.low, digits)
 }

@@ -79,7 +79,10 @@ func (q *Query) zone() *time.Location {
 
 // Columns returns the names of a bucket's columns that a query reads.
 func (q *Query) Columns() []string {
-	names := []string{columnTime, columnTokens, columnOverdraft, columnCount, columnMoney, columnRequests, string(ByKind), string(ByCurrency)}
+	names := []string{columnTokens, columnOverdraft, columnCount, columnPrice, columnRequests, string(ByKind), string(ByCurrency)}
+	if q.Interval != "" || q.FromMS != 0 || q.ToMS != 0 {
+		names = append(names, columnTime)
+	}
 	add := func(d Dimension) {
 		if !slices.Contains(names, string(d)) {
 			names = append(names, string(d))

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"github.com/farebox/farebox/token"
 )
 
@@ -47,50 +49,46 @@ type groupKey struct {
 
 // group is what was added up of one.
 type group struct {
-	sums       Sums
-	requesters map[requester]struct{}
+	Sums
+	requesters roaring.Bitmap // by the adder's numbers
 }
 
-type requester struct{ kind, value string }
-
-func (g *group) add(s *Sums) {
-	g.sums.Tokens, g.sums.Overdraft, g.sums.Count = g.sums.Tokens.Add(s.Tokens), g.sums.Overdraft.Add(s.Overdraft), g.sums.Count.Add(s.Count)
-	g.sums.Requests, g.sums.Denials = g.sums.Requests+s.Requests, g.sums.Denials+s.Denials
-	for _, m := range s.Money {
-		g.addMoney(m)
+func (s *Sums) add(other *Sums) {
+	s.Tokens, s.Overdraft, s.Count = s.Tokens.Add(other.Tokens), s.Overdraft.Add(other.Overdraft), s.Count.Add(other.Count)
+	s.Requests, s.Denials = s.Requests+other.Requests, s.Denials+other.Denials
+	for _, m := range other.Money {
+		s.addMoney(m)
 	}
 }
 
-func (g *group) addMoney(m Money) {
-	at, found := slices.BinarySearchFunc(g.sums.Money, m.Currency, func(has Money, currency string) int { return cmp.Compare(has.Currency, currency) })
+func (s *Sums) addMoney(m Money) {
+	at, found := slices.BinarySearchFunc(s.Money, m.Currency, func(has Money, currency string) int { return cmp.Compare(has.Currency, currency) })
 	if !found {
-		g.sums.Money = slices.Insert(g.sums.Money, at, Money{Currency: m.Currency})
+		s.Money = slices.Insert(s.Money, at, Money{Currency: m.Currency})
 	}
-	g.sums.Money[at].Amount = g.sums.Money[at].Amount.Add(m.Amount)
-}
-
-func (g *group) meet(r requester) {
-	if g.requesters == nil {
-		g.requesters = map[requester]struct{}{}
-	}
-	g.requesters[r] = struct{}{}
+	s.Money[at].Amount = s.Money[at].Amount.Add(m.Amount)
 }
 
 func (g *group) merge(other *group) {
-	g.add(&other.sums)
-	for r := range other.requesters {
-		g.meet(r)
-	}
+	g.add(&other.Sums)
+	g.requesters.Or(&other.requesters)
 }
 
 func (g *group) done() Sums {
-	g.sums.Requesters = int64(len(g.requesters))
-	return g.sums
+	g.Requesters = int64(g.requesters.GetCardinality())
+	return g.Sums
 }
 
-// Merge adds what another adder of the same query has added up.
+// Merge adds what another adder of the same query has added up, and takes it from there.
 func (a *Adder) Merge(other *Adder) {
+	ids := make([]uint32, len(other.requesters.all))
+	for i, r := range other.requesters.all {
+		ids[i] = a.requesters.id(r)
+	}
 	for key, g := range other.groups {
+		renumbered := roaring.Bitmap{}
+		g.requesters.Iterate(func(id uint32) bool { renumbered.Add(ids[id]); return true })
+		g.requesters = renumbered
 		if has := a.groups[key]; has != nil {
 			has.merge(g)
 		} else {
@@ -160,7 +158,7 @@ func (a *Adder) top() (groups map[groupKey]*group, other map[span]*group) {
 			s = new(Sums)
 			tokens[key.by] = s
 		}
-		s.Tokens, s.Requests = s.Tokens.Add(g.sums.Tokens), s.Requests+g.sums.Requests
+		s.Tokens, s.Requests = s.Tokens.Add(g.Tokens), s.Requests+g.Requests
 	}
 	all := make([][DimensionsMost]Value, 0, len(tokens))
 	for by := range tokens {
