@@ -56,7 +56,8 @@ In place of a rate an item or a row may have a formula, as in a spreadsheet: pri
 values of its variables.
 
 An item or a row may also have terms: freeSeconds, such as 300 (use in a session shorter than this costs nothing), or
-window, such as P1D (one charge covers a requester's use of the item for so long). See examples/rates.
+window, such as P1D (one charge covers a requester's use of the item for so long). See examples/rates. And cost, such as
+0.4: what one costs you, in your own money; nothing is priced by it.
 
   farebox rates apply prices.yaml --dry-run
   farebox rates apply prices.csv --series 2026 --as 2 --effective 2026-07-01`
