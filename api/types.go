@@ -506,6 +506,7 @@ type Simulation struct {
 	RefusedTokens token.Amount    `json:"refusedTokens"`
 	Items         []SimulatedItem `json:"items"`
 	NotPriced     []UnpricedItem  `json:"notPriced"`
+	Notes         []string        `json:"notes"`
 }
 
 // SimulatedItem is an item as one account used it.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,7 +45,11 @@ against what was charged at the rates of the draft's series.
 
 Balances are not run again: what the draft prices is taken to be granted as it was. Refused is what the draft does not
 price, prices negatively, or has a formula without a value for, with the variables of the recorded requests. Of sessions,
-refunds are replayed in proportion.
+refunds are replayed in proportion. Windows are the draft's, as if it had taken effect at --from. What the record does not
+tell is said in notes.
+
+Memory is needed for the rows (an account's items) and for charges that cover later use, of which there may be 1,000,000 at
+the same time; usage is read as a stream.
 
   farebox rates simulate draft.yaml --from 2026-01-01T00:00:00Z
   farebox rates simulate draft.csv --series 2026 --format csv > differences.csv`
@@ -120,6 +125,9 @@ func (cmd *ratesSimulateCmd) print(s *api.Simulation, to io.Writer) error {
 		_, err := fmt.Fprintln(to)
 		return err
 	case "csv":
+		for _, note := range s.Notes {
+			slog.Warn("the record does not tell all", "note", note)
+		}
 		return simulationCSV(s, to)
 	}
 	return simulationTable(s, cmd.Most, to)
@@ -174,6 +182,9 @@ func simulationTable(s *api.Simulation, most int, to io.Writer) error {
 	}
 	for _, item := range s.NotPriced {
 		fmt.Fprintf(to, "not priced: %s\n", strings.TrimSpace(item.Item+" "+item.Version))
+	}
+	for _, note := range s.Notes {
+		fmt.Fprintf(to, "note: %s\n", note)
 	}
 	_, err := fmt.Fprintf(to, "%s tokens were charged, %s would have been (%s); %d charges of %s tokens would have been refused\n",
 		s.OldTokens, s.NewTokens, signed(s.Difference), s.Refused, s.RefusedTokens)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestPrintSimulation(t *testing.T) {
-	s := server.Simulation(&engine.Simulation{FromMS: 1767225600000, ToMS: 1767312000000, Requests: 5, Rows: []engine.SimulatedRow{
+	s := server.Simulation(&engine.Simulation{FromMS: 1767225600000, ToMS: 1767312000000, Requests: 5, Notes: []string{"all is not known"}, Rows: []engine.SimulatedRow{
 		{AccountID: "ACME", Item: "preview", Version: "2", Charges: 1, Count: token.FromInt(1), OldTokens: token.FromInt(2), Refused: 1, RefusedStatus: ledger.NotFound, RefusedTokens: token.FromInt(2)},
 		{AccountID: "ACME", Item: "render", Charges: 3, Count: token.FromInt(4), OldTokens: token.FromInt(20), NewTokens: token.FromInt(24), Denied: 1},
 	}})
@@ -25,6 +25,7 @@ ACCOUNT  ITEM     VERSION  CHARGES  OLD  NEW  DIFFERENCE  REFUSED
 ACME     render            3        20   24   +4          -
 ACME     preview  2        1        2    0    -2          1 (Item not found in any effective rate table)
 not priced: preview 2
+note: all is not known
 22 tokens were charged, 24 would have been (+2); 1 charges of 2 tokens would have been refused
 `},
 		{"table", 1, `from 2026-01-01T00:00:00Z to 2026-01-02T00:00:00Z, 5 requests, 4 charges at rates of the series
@@ -32,6 +33,7 @@ ACCOUNT  ITEM    VERSION  CHARGES  OLD  NEW  DIFFERENCE  REFUSED
 ACME     render           3        20   24   +4          -
 … and 1 more; --most -1 lists all
 not priced: preview 2
+note: all is not known
 22 tokens were charged, 24 would have been (+2); 1 charges of 2 tokens would have been refused
 `},
 		{"csv", 0, `ACCOUNT_ID,ITEM,ITEM_VERSION,CHARGES,COUNT,OLD_TOKENS,NEW_TOKENS,DIFFERENCE,REFUSED,REFUSED_TOKENS,REFUSED_STATUS,DENIED,DENIED_UNPRICED
