@@ -9,10 +9,12 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -65,7 +67,8 @@ func (cmd *ratesSimulateCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	ctx := context.Background()
+	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer release()
 	nowMS := time.Now().UnixMilli()
 	clock, err := clockOf(ctx, s)
 	if err == nil && clock != nil && clock.Test {
@@ -78,6 +81,9 @@ func (cmd *ratesSimulateCmd) Run() error {
 		replay.Progress = bar.show
 		found, err = engine.Simulate(ctx, s, replay)
 		bar.clear()
+	}
+	if ctx.Err() != nil {
+		err = errors.New("interrupted")
 	}
 	if err = errors.Join(err, s.Close()); err != nil {
 		return err
@@ -221,8 +227,6 @@ func newBar(to *os.File, toMS int64) *bar {
 	return b
 }
 
-const barWidth = 40
-
 func (b *bar) show(atMS int64) {
 	if b.to == nil || time.Since(b.shown) < 100*time.Millisecond {
 		return
@@ -231,17 +235,32 @@ func (b *bar) show(atMS int64) {
 		b.begun = atMS
 	}
 	b.shown = time.Now()
-	fmt.Fprintf(b.to, "\r%s", progress(b.begun, b.toMS, atMS))
+	width, _, err := term.GetSize(int(b.to.Fd()))
+	if err != nil {
+		width = 80
+	}
+	fmt.Fprintf(b.to, "\r\x1b[K%s", progress(b.begun, b.toMS, atMS, width-1)) // a line that is full would begin another
 }
 
-// progress draws how far a time lies between two others.
-func progress(fromMS, toMS, atMS int64) string {
+// barMost is how wide the bar itself is where there is room.
+const barMost = 40
+
+// progress draws how far a time lies between two others, in at most so many columns: the bar gives way first, then the time.
+func progress(fromMS, toMS, atMS int64, width int) string {
 	done := 0
 	if toMS > fromMS {
 		done = int(min(max(100*(atMS-fromMS)/(toMS-fromMS), 0), 100))
 	}
-	full := done * barWidth / 100
-	return fmt.Sprintf("[%s%s] %3d%% %s", strings.Repeat("#", full), strings.Repeat(".", barWidth-full), done, timeText(atMS))
+	text := fmt.Sprintf("%3d%%", done)
+	if with := text + " " + timeText(atMS); len(with) <= width {
+		text = with
+	}
+	columns := min(width-len(text)-len("[] "), barMost)
+	if columns < 4 {
+		return text
+	}
+	full := done * columns / 100
+	return fmt.Sprintf("[%s%s] %s", strings.Repeat("#", full), strings.Repeat(".", columns-full), text)
 }
 
 func (b *bar) clear() {

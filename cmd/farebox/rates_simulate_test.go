@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -53,16 +55,38 @@ ACME,render,,3,4,20,24,4,0,0,,1,0
 }
 
 func TestProgress(t *testing.T) {
-	for at, want := range map[int64]string{
-		0:    "[" + strings.Repeat(".", 40) + "]   0% ",
-		50:   "[" + strings.Repeat("#", 20) + strings.Repeat(".", 20) + "]  50% ",
-		1000: "[" + strings.Repeat("#", 40) + "] 100% ",
+	const at, end = " 1970-01-01T00:00:00Z", "  50%"
+	bar := func(full, empty int) string {
+		return "[" + strings.Repeat("#", full) + strings.Repeat(".", empty) + "]"
+	}
+	for _, row := range []struct {
+		atMS  int64
+		width int
+		want  string
+	}{
+		{0, 200, bar(0, 40) + "   0%" + at}, {50, 200, bar(20, 20) + end + at}, {1000, 200, bar(40, 0) + " 100% 1970-01-01T00:00:01Z"},
+		{-5, 69, bar(0, 40) + "   0% 1969-12-31T23:59:59Z"},
+		{50, 68, bar(20, 20) + end + at}, {50, 67, bar(19, 20) + end + at}, {50, 39, bar(5, 6) + end + at}, {50, 31, " 50%" + at}, {50, 25, " 50%" + at}, {50, 24, bar(8, 9) + end}, {50, 9, " 50%"}, {50, 3, " 50%"},
 	} {
-		if got := progress(0, 100, at); !strings.HasPrefix(got, want) {
-			t.Errorf("at %d: %q, want %q", at, got, want)
+		if got := progress(0, 100, row.atMS, row.width); got != row.want {
+			t.Errorf("at %d in %d columns: %q, want %q", row.atMS, row.width, got, row.want)
 		}
 	}
-	if got := progress(5, 5, 5); !strings.Contains(got, "  0%") {
+	if got := progress(5, 5, 5, 80); !strings.Contains(got, "  0%") {
 		t.Errorf("of no time: %q", got)
+	}
+}
+
+func TestNoProgressInFiles(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := newBar(f, 100)
+	b.show(50)
+	b.clear()
+	if info, err := f.Stat(); err != nil || info.Size() != 0 {
+		t.Errorf("%v, %v", info, err)
 	}
 }
