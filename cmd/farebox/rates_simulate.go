@@ -239,7 +239,7 @@ func (b *bar) show(atMS int64) {
 	if err != nil {
 		width = 80
 	}
-	fmt.Fprintf(b.to, "\r\x1b[K%s", progress(b.begun, b.toMS, atMS, width-1)) // a line that is full would begin another
+	fmt.Fprintf(b.to, "\r\x1b[K%s", progress(b.begun, b.toMS, atMS, width-len("^C")-1)) // a line that is full would begin another
 }
 
 // barMost is how wide the bar itself is where there is room.
