@@ -31,12 +31,12 @@ import (
 )
 
 type ratesSimulateCmd struct {
-	File     string    `arg:"" type:"existingfile" help:"A draft of a rate table; its name ends in .yaml, .yml, .json or .csv."`
-	Series   string    `help:"The series; the file's own unless given." placeholder:"NAME"`
-	From     time.Time `help:"Usage from this time on, such as 2026-01-31T08:00:00Z; 30 days before --to unless given." placeholder:"TIME"`
-	To       time.Time `help:"Usage until before this time; now unless given." placeholder:"TIME"`
-	Format   string    `enum:"table,csv,json" default:"table" help:"table, csv or json."`
-	Most     int       `default:"20" help:"How many rows a table lists, the largest differences first; -1 lists all." placeholder:"N"`
+	File     string `arg:"" type:"existingfile" help:"A draft of a rate table; its name ends in .yaml, .yml, .json or .csv."`
+	Series   string `help:"The series; the file's own unless given." placeholder:"NAME"`
+	From     moment `help:"Usage from this time on: a date or a time such as 2026-01-31T08:00:00Z; 30 days before --to unless given." placeholder:"TIME"`
+	To       moment `help:"Usage until before this time; now unless given." placeholder:"TIME"`
+	Format   string `enum:"table,csv,json" default:"table" help:"table, csv or json."`
+	Most     int    `default:"20" help:"How many rows a table lists, the largest differences first; -1 lists all." placeholder:"N"`
 	database `embed:""`
 }
 
@@ -53,7 +53,7 @@ tell is said in notes.
 Memory is needed for the rows (an account's items) and for charges that cover later use, of which there may be 1,000,000 at
 the same time; usage is read as a stream.
 
-  farebox rates simulate draft.yaml --from 2026-01-01T00:00:00Z
+  farebox rates simulate draft.yaml --from 2026-01-01
   farebox rates simulate draft.csv --series 2026 --format csv > differences.csv`
 }
 
