@@ -41,8 +41,9 @@ type Store interface {
 	// Refresh takes notice of what others have changed in the same database.
 	Refresh(ctx context.Context) error
 
-	// Forget drops idempotency keys that were used before a time, and covers that ended before it.
-	Forget(ctx context.Context, beforeMS int64) error
+	// Forget drops idempotency keys that were used before a time, and covers that ended before it. Of consumption it may drop
+	// that in periods of a limit that were over by settledMS, as of before which nothing is charged any more.
+	Forget(ctx context.Context, beforeMS, settledMS int64) error
 
 	// Backup writes a consistent copy to a new file while the store is in use.
 	Backup(ctx context.Context, file string) error
@@ -185,10 +186,10 @@ type Reader interface {
 	EachCover(fn func(*ledger.Cover) error) error
 	// Conditions returns an instance's conditions in their order.
 	Conditions(instanceID string) ([]*ledger.Condition, error)
-	// Consumed returns what requesters consumed from a line item with a limit, in the order of their type and value, from after
-	// one on (nil: from the first).
-	Consumed(lineItem int64, after *ledger.RequesterKey, limit int) ([]ledger.Consumed, error)
-	// EachConsumed calls fn with all consumption, in any order.
+	// Consumed returns what requesters consumed in a period of the limit of a line item, in the order of their type and value,
+	// from after one on (nil: from the first).
+	Consumed(of ledger.PeriodKey, after *ledger.RequesterKey, limit int) ([]ledger.Consumed, error)
+	// EachConsumed calls fn with all consumption that was not forgotten, in any order.
 	EachConsumed(fn func(*ledger.Consumed) error) error
 	// Standing returns what a requester has behind it; never nil.
 	Standing(ledger.RequesterKey) (*ledger.Standing, error)
@@ -237,7 +238,7 @@ type Tx interface {
 
 	// PutConditions replaces an instance's conditions.
 	PutConditions(instanceID string, all []*ledger.Condition) error
-	// ForgetConsumed forgets what requesters consumed from a line item.
+	// ForgetConsumed forgets what requesters consumed from a line item, in all periods.
 	ForgetConsumed(lineItem int64) error
 	PutPack(Pack) error
 	DeletePack(name string) error

@@ -130,15 +130,15 @@ func (s *Store) loadAnswers(ctx context.Context) error {
 }
 
 // Forget implements store.Store.
-func (s *Store) Forget(ctx context.Context, beforeMS int64) error {
+func (s *Store) Forget(ctx context.Context, beforeMS, settledMS int64) error {
 	err := s.transaction(ctx, func() error {
 		// Rows are in the order of time, or nearly: what is older than the first row to keep goes, or all.
 		if _, err := s.conn.ExecContext(ctx, `DELETE FROM once WHERE journal <
 			coalesce((SELECT min(journal) FROM once WHERE time_ms >= ?), 9223372036854775807)`, beforeMS); err != nil {
 			return unavailable(err)
 		}
-		for _, query := range [...]string{"DELETE FROM answer WHERE time_ms < ?", forgetCovers} {
-			if _, err := s.conn.ExecContext(ctx, query, beforeMS); err != nil {
+		for query, timeMS := range map[string]int64{"DELETE FROM answer WHERE time_ms < ?": beforeMS, forgetCovers: beforeMS, forgetPeriods: settledMS} {
+			if _, err := s.conn.ExecContext(ctx, query, timeMS); err != nil {
 				return unavailable(err)
 			}
 		}

@@ -15,12 +15,17 @@ const (
 	selectCovers      = "SELECT instance_id, requester_type, requester_value, item, version, count, until_ms, line_item FROM cover "
 	selectConsumed    = "SELECT instance_id, requester_type, requester_value, line_item, tokens, since_ms FROM consumed "
 	whereRequester    = "WHERE (instance_id, requester_type, requester_value) = (?, ?, ?)"
-	whereLineItem     = "WHERE line_item = ? ORDER BY requester_type, requester_value LIMIT ?"
-	whereAfter        = "WHERE line_item = ? AND (requester_type, requester_value) > (?, ?) ORDER BY requester_type, requester_value LIMIT ?"
+	wherePeriod       = "WHERE (line_item, since_ms) = (?, ?) "
+	wherePeriodAfter  = wherePeriod + "AND (requester_type, requester_value) > (?, ?) "
+	pageOfRequesters  = "ORDER BY requester_type, requester_value LIMIT ?"
 	selectAllocations = "SELECT line_item, action_id, allocation.used FROM line_item JOIN allocation ON line_item = number"
 
-	forgetCovers      = "DELETE FROM cover WHERE until_ms < ?"
-	forgetConsumed    = "DELETE FROM consumed WHERE line_item = ?"
+	forgetCovers   = "DELETE FROM cover WHERE until_ms < ?"
+	forgetConsumed = "DELETE FROM consumed WHERE line_item = ?"
+	// A period is over when the same requester has consumed in a later one.
+	forgetPeriods = `DELETE FROM consumed AS c WHERE EXISTS (SELECT 1 FROM consumed AS later WHERE
+		(later.instance_id, later.requester_type, later.requester_value, later.line_item) =
+		(c.instance_id, c.requester_type, c.requester_value, c.line_item) AND later.since_ms > c.since_ms AND later.since_ms <= ?)`
 	forgetAllocations = "DELETE FROM allocation WHERE line_item = ? AND action_id NOT IN "
 )
 
@@ -73,7 +78,7 @@ func (s *Store) loadStanding(ctx context.Context, key ledger.RequesterKey, windo
 		return err
 	}
 	return eachConsumed(rows, func(c *ledger.Consumed) error {
-		standing.Consumed[c.Number] = c
+		standing.Consumed[c.PeriodKey] = c
 		return nil
 	})
 }
@@ -139,10 +144,10 @@ func (r *reader) EachConsumed(fn func(*ledger.Consumed) error) error {
 	return each(r, eachConsumed, fn, selectConsumed)
 }
 
-func (r *reader) Consumed(lineItem int64, after *ledger.RequesterKey, limit int) (all []ledger.Consumed, err error) {
-	query, args := selectConsumed+whereLineItem, []any{lineItem, limit}
+func (r *reader) Consumed(of ledger.PeriodKey, after *ledger.RequesterKey, limit int) (all []ledger.Consumed, err error) {
+	query, args := selectConsumed+wherePeriod+pageOfRequesters, []any{of.Number, of.SinceMS, limit}
 	if after != nil {
-		query, args = selectConsumed+whereAfter, []any{lineItem, after.Type, after.Value, limit}
+		query, args = selectConsumed+wherePeriodAfter+pageOfRequesters, []any{of.Number, of.SinceMS, after.Type, after.Value, limit}
 	}
 	err = each(r, eachConsumed, func(c *ledger.Consumed) error {
 		all = append(all, *c)
@@ -172,8 +177,8 @@ func (s *Store) writeEffects(ctx context.Context, effects *usage.Effects) error 
 			return err
 		}
 	}
-	for key, c := range effects.Consumed {
-		if _, err := s.stmts.consume.ExecContext(ctx, key.InstanceID, key.Type, key.Value, key.Number, c.Tokens.String(), c.SinceMS); err != nil {
+	for key, tokens := range effects.Consumed {
+		if _, err := s.stmts.consume.ExecContext(ctx, key.InstanceID, key.Type, key.Value, key.Number, key.SinceMS, tokens.String()); err != nil {
 			return err
 		}
 	}

@@ -435,15 +435,13 @@ func (m *rulesMachine) shown() map[string]string {
 			for _, of := range requesters {
 				all[l.ActivationID+" by "+of] = "0"
 			}
-			consumed, err := r.Consumed(l.Number, nil, 100)
+			since := max(began(limit.Often, limit.Anchor, m.clock.Load()), l.Limit.FromMS)
+			consumed, err := r.Consumed(ledger.PeriodKey{Number: l.Number, SinceMS: since}, nil, 100)
 			if err != nil {
 				return err
 			}
-			since := max(began(limit.Often, limit.Anchor, m.clock.Load()), l.Limit.FromMS)
 			for _, c := range consumed {
-				if c.SinceMS == since {
-					all[l.ActivationID+" by "+c.Type+" "+c.Value] = c.Tokens.String()
-				}
+				all[l.ActivationID+" by "+c.Type+" "+c.Value] = c.Tokens.String()
 			}
 		}
 		return err
