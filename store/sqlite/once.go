@@ -137,8 +137,8 @@ func (s *Store) Forget(ctx context.Context, beforeMS, settledMS int64) error {
 			coalesce((SELECT min(journal) FROM once WHERE time_ms >= ?), 9223372036854775807)`, beforeMS); err != nil {
 			return unavailable(err)
 		}
-		for query, timeMS := range map[string]int64{"DELETE FROM answer WHERE time_ms < ?": beforeMS, forgetCovers: beforeMS, forgetPeriods: settledMS} {
-			if _, err := s.conn.ExecContext(ctx, query, timeMS); err != nil {
+		for _, query := range [...]string{"DELETE FROM answer WHERE time_ms < ?", forgetCovers} {
+			if _, err := s.conn.ExecContext(ctx, query, beforeMS); err != nil {
 				return unavailable(err)
 			}
 		}
@@ -148,7 +148,7 @@ func (s *Store) Forget(ctx context.Context, beforeMS, settledMS int64) error {
 		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.once.forget(beforeMS)
-	return nil
+	s.mu.Unlock()
+	return s.forgetPeriods(ctx, settledMS)
 }

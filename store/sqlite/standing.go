@@ -20,13 +20,14 @@ const (
 	pageOfRequesters  = "ORDER BY requester_type, requester_value LIMIT ?"
 	selectAllocations = "SELECT line_item, action_id, allocation.used FROM line_item JOIN allocation ON line_item = number"
 
-	forgetCovers   = "DELETE FROM cover WHERE until_ms < ?"
-	forgetConsumed = "DELETE FROM consumed WHERE line_item = ?"
-	// A period is over when the same requester has consumed in a later one.
-	forgetPeriods = `DELETE FROM consumed AS c WHERE EXISTS (SELECT 1 FROM consumed AS later WHERE
-		(later.instance_id, later.requester_type, later.requester_value, later.line_item) =
-		(c.instance_id, c.requester_type, c.requester_value, c.line_item) AND later.since_ms > c.since_ms AND later.since_ms <= ?)`
+	forgetCovers      = "DELETE FROM cover WHERE until_ms < ?"
+	forgetConsumed    = "DELETE FROM consumed WHERE line_item = ?"
 	forgetAllocations = "DELETE FROM allocation WHERE line_item = ? AND action_id NOT IN "
+	// The periods of a limit are the same for all: one is over when another, later one has begun.
+	forgetPeriods = `DELETE FROM consumed WHERE (instance_id, requester_type, requester_value, line_item, since_ms) IN (
+		SELECT c.instance_id, c.requester_type, c.requester_value, c.line_item, c.since_ms FROM line_item CROSS JOIN consumed AS c ON c.line_item = number
+		WHERE consumption_limit IS NOT NULL AND c.since_ms < (SELECT max(since_ms) FROM consumed WHERE line_item = number AND since_ms <= ?)
+		LIMIT ?)`
 )
 
 // loadStandings loads what the requesters of a batch and of its sessions have behind them. Without rate tables that have
@@ -159,6 +160,25 @@ func (r *reader) Consumed(of ledger.PeriodKey, after *ledger.RequesterKey, limit
 func (t *tx) ForgetConsumed(lineItem int64) error {
 	_, err := t.exec(forgetConsumed, lineItem)
 	return err
+}
+
+// forgetPeriodsAtOnce bounds for how long charges wait while consumption is forgotten.
+const forgetPeriodsAtOnce = 5_000
+
+func (s *Store) forgetPeriods(ctx context.Context, settledMS int64) error {
+	for forgotten := int64(forgetPeriodsAtOnce); forgotten == forgetPeriodsAtOnce; {
+		err := s.transaction(ctx, func() error {
+			result, err := s.conn.ExecContext(ctx, forgetPeriods, settledMS, forgetPeriodsAtOnce)
+			if err == nil {
+				forgotten, err = result.RowsAffected()
+			}
+			return unavailable(err)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeEffects writes how all that follows from a batch's receipts stands after it.

@@ -198,7 +198,7 @@ func consumptionMadeLate(b *books) {
 	b.onlyUsed("a1", "3", 3)
 }
 
-// Of every requester the newest period that began by then is kept, and all that began later.
+// Of the periods of a line item's limit the newest that began by then is kept, and all that began later.
 func forgetsPeriods(b *books) {
 	b.instance("A")
 	l, other := b.lineItem("A", "a1", ruled), b.lineItem("A", "a2", ruled)
@@ -215,12 +215,14 @@ func forgetsPeriods(b *books) {
 		settledMS int64
 		gone      []int64 // days
 	}{
-		{dawnMS - 99*dayMS, nil}, {dawnMS + dayMS - 1, nil}, {dawnMS + dayMS, []int64{0}}, {dawnMS + 4*dayMS - 1, []int64{1}}, {dawnMS + 99*dayMS, []int64{2}},
+		{dawnMS - 99*dayMS, nil}, {dawnMS - 1, nil}, {dawnMS, []int64{-9}}, {dawnMS + dayMS - 1, nil}, {dawnMS + dayMS, []int64{0}},
+		{dawnMS + 4*dayMS - 1, []int64{1}}, {dawnMS + 99*dayMS, []int64{2}},
 	} {
 		b.must(b.Forget(ctx, dawnMS-99*dayMS, step.settledMS))
 		for _, days := range step.gone {
-			delete(want, by("user", l, dawnMS+days*dayMS))
-			delete(want, by("another", l, dawnMS+days*dayMS))
+			for _, value := range []string{"user", "another", "once"} {
+				delete(want, by(value, l, dawnMS+days*dayMS))
+			}
 		}
 		b.consumedIs(fmt.Sprintf(" after forgetting what was over by day %d", (step.settledMS-dawnMS)/dayMS), want)
 	}
