@@ -162,7 +162,7 @@ func (d *draw) denied(ask Ask) Outcome {
 	case d.ruled:
 		return denied(ask, DeniedByRules, "")
 	case d.limited != nil:
-		_, nextMS := d.limited.Limit.Around(d.nowMS)
+		_, nextMS := d.limited.limitAround(d.nowMS)
 		return denied(ask, LimitReached, fmt.Sprintf("%s tokens per %s and requester from line item %s, until %s", d.limited.Limit.Tokens,
 			d.limited.Limit.Period, d.limited.ActivationID, time.UnixMilli(nextMS).UTC().Format(time.RFC3339)))
 	}
@@ -303,7 +303,7 @@ func (d *draw) allowed(l *LineItem, left, price token.Amount) (_ token.Amount, a
 		}
 	}
 	if l.Limit != nil {
-		sinceMS, _ := l.Limit.Around(d.nowMS)
+		sinceMS, _ := l.limitAround(d.nowMS)
 		against.limited, against.sinceMS = true, sinceMS
 		most := l.Limit.Tokens
 		if c := d.who.Standing.Consumed[PeriodKey{l.Number, sinceMS}]; c != nil {

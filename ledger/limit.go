@@ -20,6 +20,12 @@ func (l *Limit) Around(nowMS int64) (sinceMS, nextMS int64) {
 	return max(sinceMS, l.FromMS), nextMS
 }
 
+// limitAround is Around of a line item's limit.
+func (l *LineItem) limitAround(nowMS int64) (sinceMS, nextMS int64) {
+	sinceMS, nextMS = l.limited.Around(l.Limit.Period, l.Limit.NextResetMS, nowMS)
+	return max(sinceMS, l.Limit.FromMS), nextMS
+}
+
 // Continues decides from when on consumption counts in a new limit, and reports whether that is as in the one before, nil if
 // there is none: the period that runs has to begin when that one's did. Those before it are kept only if they are as long.
 func (l *Limit) Continues(before *Limit, nowMS int64) bool {
