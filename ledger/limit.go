@@ -28,13 +28,17 @@ func (l *LineItem) limitAround(nowMS int64) (sinceMS, nextMS int64) {
 
 // Continues decides from when on consumption counts in a new limit, and reports whether that is as in the one before, nil if
 // there is none: the period that runs has to begin when that one's did. Those before it are kept only if they are as long.
+// A next reset that is the one before leaves the day as it is.
 func (l *Limit) Continues(before *Limit, nowMS int64) bool {
 	l.FromMS = nowMS
 	if before == nil {
 		return false
 	}
+	was, next := before.Period.Around(before.NextResetMS, nowMS)
+	if l.Period == before.Period && l.NextResetMS == next {
+		l.NextResetMS = before.NextResetMS // as it was shown: a day clipped to a month's end is not to stay clipped
+	}
 	now, _ := l.Period.Around(l.NextResetMS, nowMS)
-	was, _ := before.Period.Around(before.NextResetMS, nowMS)
 	switch {
 	case now != was:
 		return false

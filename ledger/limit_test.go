@@ -130,6 +130,8 @@ func TestLimitContinues(t *testing.T) {
 		{"MONTH 2026-01-01", "WEEK 2026-01-05", "from 2026-01-12 12:00:00"},
 		{"MONTH 2026-01-01", "QUARTER 2026-01-01", "goes on, from 2026-01-10 12:00:00"},
 		{"MONTH 2026-01-01", "MONTH 2026-05-01", "goes on, from 2026-01-10 12:00:00"},
+		{"MONTH 2025-12-31", "MONTH 2026-01-31", "goes on, from 2026-01-10 12:00:00"},
+		{"MONTH 2025-12-31", "MONTH 2026-02-28", "from 2026-01-12 12:00:00"},
 	} {
 		limit := func(text string) *Limit {
 			every, anchor, set := strings.Cut(text, " ")
