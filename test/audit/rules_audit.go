@@ -119,6 +119,9 @@ func (r *Rules) Actions(lineItem string, actions []Action) {
 // Limit tells of a limit that was set, or deleted (nil). Counting goes on if the present period begins when it did.
 func (r *Rules) Limit(lineItem string, limit *Consumable, now int64) {
 	l := r.lineItems[lineItem]
+	if old := l.Allowance; old != nil && limit != nil && old.Often == limit.Often && limit.Anchor == after(old.Often, old.Anchor, now) {
+		limit.Anchor = old.Anchor // it was put as it is shown
+	}
 	switch old := l.Allowance; {
 	case old == nil || limit == nil || began(old.Often, old.Anchor, now) != began(limit.Often, limit.Anchor, now):
 		l.counting++

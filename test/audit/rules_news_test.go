@@ -20,7 +20,7 @@ var formulas = map[string]func(n *big.Rat) *big.Rat{
 	"n * 2 + 0.5": func(n *big.Rat) *big.Rat { return add(mul(n, whole(2)), R("0.5")) },
 	"n / 3":       func(n *big.Rat) *big.Rat { return div(n, whole(3)) },
 	"n * n":       func(n *big.Rat) *big.Rat { return mul(n, n) },
-	"2 - n":       func(n *big.Rat) *big.Rat { return sub(whole(2), n) },
+	"n - 1":       func(n *big.Rat) *big.Rat { return sub(n, whole(1)) },
 	"1 / n": func(n *big.Rat) *big.Rat {
 		if n.Sign() == 0 {
 			return nil
@@ -69,7 +69,7 @@ func (m *rulesMachine) addTable(series string, from int64) {
 			item.Window = oneOf(m, time.Minute, time.Hour, 30*24*time.Hour)
 			priced.Window = item.Window.Milliseconds()
 		case "n":
-			text := oneOf(m, "n * 2 + 0.5", "n / 3", "n * n", "2 - n", "1 / n")
+			text := oneOf(m, "n * 2 + 0.5", "n / 3", "n * n", "n - 1", "1 / n")
 			parsed, err := formula.Parse(text)
 			m.must("a formula", err)
 			item.Rate, item.Formula = token.Amount{}, parsed

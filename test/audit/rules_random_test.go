@@ -248,7 +248,7 @@ func (m *rulesMachine) putLimit(id string) {
 	next := Consumable{Tokens: R(oneOf(m, "0.5", "2", "5", "12.25", "40")), Often: oneOf(m, "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")}
 	next.Anchor = dawn + oneOf(m, int64(0), -day, 30*day, 30*day+5*hour, 58*day, -92*day)
 	if old != nil && m.oneIn(2) {
-		next.Often, next.Anchor = old.Often, old.Anchor
+		next.Often, next.Anchor = old.Often, oneOf(m, old.Anchor, after(old.Often, old.Anchor, m.clock.Load()))
 	}
 	m.change(func(c *engine.Change) error {
 		_, err := c.PutLimit(m.instance, id, ledger.Limit{Tokens: amount(next.Tokens), Period: period.Frequency(next.Often), NextResetMS: next.Anchor})
@@ -460,10 +460,28 @@ func (m *rulesMachine) openAndClose() {
 		m.closeSession(m.random.IntN(len(m.sessions)))
 		m.compare()
 	}
+	m.isAs(before, "sessions that were closed at once")
+	m.move(1 + mod(dawn+600_000-m.clock.Load()-1, hour)) // far from where anything begins anew
+	before = m.shown()
+	for range 3 { // 40 seconds, and f is free for 60 at least
+		id := m.open(m.request(true, "f"))
+		for range 2 {
+			m.move(20_000)
+			m.ask(id, m.request(true, "f"))
+			m.compare()
+		}
+		m.closeSession(len(m.sessions) - 1)
+		m.compare()
+	}
+	m.isAs(before, "use in its free time")
+}
+
+// isAs holds what is shown to what was shown.
+func (m *rulesMachine) isAs(before map[string]string, when string) {
 	after := m.shown()
 	for id, was := range before {
 		if after[id] != was {
-			m.t.Errorf("%s is %s after sessions that were closed at once, it was %s", id, after[id], was)
+			m.t.Errorf("%s is %s after %s, it was %s", id, after[id], when, was)
 		}
 	}
 }
