@@ -133,6 +133,7 @@ func currency(s string) bool {
 func (l *LineItem) Terms() LineItem {
 	terms := *l
 	terms.Actions, terms.Limit, terms.Used, terms.ResetMS = nil, nil, token.Amount{}, 0
+	terms.allowance, terms.limited = period.Memo{}, period.Memo{}
 	return terms
 }
 
