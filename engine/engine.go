@@ -190,7 +190,7 @@ func (e *Engine) Forget(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return e.store.Forget(ctx, now-store.OnceRetention.Milliseconds(), settled)
+	return e.store.Forget(ctx, min(now-store.OnceRetention.Milliseconds(), settled), settled)
 }
 
 // asleep is how long nothing may be heard of us until sessions are owed a new deadline for their heartbeat.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/period"
+	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/token"
 )
@@ -62,6 +64,21 @@ func TestForgetSparesWhatIsDue(t *testing.T) {
 	}
 	if d := w.proof().Differences; len(d) > 0 {
 		t.Errorf("verify finds %q", d)
+	}
+}
+
+// So does a cover that has ended, of what is due from before its end.
+func TestForgetSparesCoversOfWhatIsDue(t *testing.T) {
+	w := newTimed(t, nil)
+	w.must(w.change("", func(c *engine.Change) error {
+		return c.AddRateTable(&rate.Table{Version: "2", Items: []rate.Item{{Name: "w", Rate: token.FromInt(1), Window: 90 * time.Minute}}})
+	}))
+	w.session("w")
+	w.nowMS.Store(dawnMS + 240*hourMS) // an outage
+	w.must(w.Forget(ctx))
+	w.catchUp(dawnMS + 240*hourMS)
+	if got := w.used(); got != "1" {
+		t.Errorf("%s is used, want 1: the charge of an hour later was covered", got)
 	}
 }
 

@@ -340,7 +340,7 @@ func (m *rulesMachine) move(by int64) {
 	if by >= hour && m.oneIn(2) {
 		m.oneOffs()
 	}
-	if by >= day && m.oneIn(2) {
+	if by >= hour && m.oneIn(2) {
 		m.forgot = m.clock.Load()
 		m.must("forgetting", m.engine.Forget(ctx))
 	}
