@@ -25,6 +25,8 @@ type Options struct {
 	Serve bool
 	// Clock is how time passes in the database; nil: as Now tells. Tokens (JWT) are judged by Now in any case.
 	Clock *store.Clock
+	// PrivateWebhooks allows events to be sent to addresses that are not public, and by http.
+	PrivateWebhooks bool
 }
 
 // Engine runs on one store. Its methods are safe for concurrent use.
@@ -45,6 +47,9 @@ type Engine struct {
 	seenMS  atomic.Int64 // when we were last seen at work
 	awakeMS atomic.Int64 // when we were last out of reach, to its end
 	failing bool         // the last commit failed; of commitBatches alone
+
+	watcher   *watcher
+	deliverer *deliverer
 
 	queue    chan *request
 	dues     chan *catchUp
@@ -81,11 +86,16 @@ func New(s store.Store, options Options) *Engine {
 		e.serve = options.Serve
 	}
 	e.seenMS.Store(e.Now())
+	e.watcher, e.deliverer = &watcher{engine: e}, newDeliverer(e, options.PrivateWebhooks)
 	e.adoptKeys()
 	e.running.Go(e.commitBatches)
 	e.running.Go(e.lookAround)
 	if e.serve {
 		e.running.Go(e.makeDue)
+	}
+	if options.Serve {
+		e.running.Go(e.watchAlerts)
+		e.running.Go(e.deliver)
 	}
 	return e
 }
@@ -158,7 +168,7 @@ func (e *Engine) lookAround() {
 			err = e.store.Refresh(ctx)
 			e.adoptKeys()
 		case <-forget.C:
-			err = e.store.Forget(ctx, e.Now()-store.OnceRetention.Milliseconds())
+			err = orErr(e.store.Forget(ctx, e.Now()-store.OnceRetention.Milliseconds()), e.forgetDeliveries(ctx))
 		}
 		if err != nil {
 			slog.Warn("the store is not well; trying again", "error", err, "cause", cause(err))

@@ -60,9 +60,6 @@ func (r *Rule) Line(s *State, l *ledger.LineItem, nowMS int64) Verdict {
 	if over := gone(l, nowMS); over != "" {
 		holds, v.Reason = false, over
 	}
-	if (r.Kind == Ending || r.Kind == RunningOut) && nowMS < l.StartMS {
-		holds = false // it cannot be used yet
-	}
 	return s.step(v, holds, nowMS)
 }
 
@@ -77,6 +74,11 @@ func gone(l *ledger.LineItem, nowMS int64) string {
 		return Ended
 	}
 	return ""
+}
+
+// Value returns what a rule about line items compares with its threshold.
+func (r *Rule) Value(s *State, l *ledger.LineItem, nowMS int64) token.Amount {
+	return r.measure(s, l, nowMS).Value
 }
 
 // measure returns what is compared, with what.
@@ -127,6 +129,9 @@ func (r *Rule) beyond(value, threshold token.Amount, fired bool) bool {
 func tenths(a token.Amount, n int64) token.Amount {
 	return token.MulDivHalfEven(a, token.FromInt(n), token.FromInt(10))
 }
+
+// Empty reports whether a state says nothing.
+func (s *State) Empty() bool { return !s.Fired && s.Recent.empty() && s.Usual.empty() }
 
 // step takes a state to whether something holds.
 func (s *State) step(v Verdict, holds bool, nowMS int64) Verdict {

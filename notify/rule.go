@@ -62,6 +62,9 @@ func (r *Rule) Complete() error {
 	if why := problem.Unnamed(r.Name); why != "" {
 		return problem.Field("name", "%s", why)
 	}
+	if r.Name == "fired" {
+		return problem.Field("name", "must be another: /alerts/fired is the log of alerts that fired")
+	}
 	if !slices.Contains(Kinds, r.Kind) {
 		return problem.Field("kind", "must be BALANCE_BELOW, EXHAUSTED, OVERDRAFT, ENDING, RUNNING_OUT, PACE or DENIALS")
 	}
