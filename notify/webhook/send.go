@@ -20,14 +20,22 @@ import (
 	standard "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// Bounds of one attempt.
+// Timeout is how long an attempt takes at most.
+const Timeout = 15 * time.Second
+
+// Further bounds of an attempt.
 const (
-	connectTimeout = 5 * time.Second
-	headerTimeout  = 10 * time.Second // from the request to the answer's header
-	Timeout        = 15 * time.Second // of all
-	headerBytes    = 16 << 10
-	AnswerBytes    = 1024 // that are kept of an answer's body; no more is read
+	headerBytes = 16 << 10
+	answerBytes = 1024 // that are kept of an answer's body; no more is read
 )
+
+// patience is how long a receiver is waited for.
+type patience struct {
+	connect, header time.Duration // header: from the request to the answer's header
+	all             time.Duration
+}
+
+var usual = patience{5 * time.Second, 10 * time.Second, Timeout}
 
 // Sender sends events. It is safe for concurrent use.
 type Sender struct {
@@ -37,17 +45,19 @@ type Sender struct {
 
 // NewSender returns a sender. With private it may send to http and to addresses that are not public. It follows no redirect and
 // uses no proxy.
-func NewSender(private bool) *Sender {
-	dialer := &net.Dialer{Timeout: connectTimeout}
+func NewSender(private bool) *Sender { return newSender(private, usual) }
+
+func newSender(private bool, p patience) *Sender {
+	dialer := &net.Dialer{Timeout: p.connect}
 	if !private {
 		// Called with the address that a name stands for, right before it is dialled: what a name stands for later does not matter.
 		dialer.Control = func(_, address string, _ syscall.RawConn) error { return checkDial(address) }
 	}
 	return &Sender{private: private, client: &http.Client{
-		Timeout:       Timeout,
+		Timeout:       p.all,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			DialContext: dialer.DialContext, TLSHandshakeTimeout: connectTimeout, ResponseHeaderTimeout: headerTimeout,
+			DialContext: dialer.DialContext, TLSHandshakeTimeout: p.connect, ResponseHeaderTimeout: p.header,
 			MaxResponseHeaderBytes: headerBytes, IdleConnTimeout: 30 * time.Second, MaxIdleConnsPerHost: 1, DisableCompression: true,
 		},
 	}}
@@ -111,7 +121,7 @@ func (s *Sender) send(ctx context.Context, m *Message, a *Answer) error {
 	}
 	defer resp.Body.Close()
 	a.Status = resp.StatusCode
-	text, err := io.ReadAll(io.LimitReader(resp.Body, AnswerBytes))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, answerBytes))
 	a.Body = strings.ReplaceAll(strings.ToValidUTF8(string(text), "\ufffd"), "\x00", "\ufffd")
 	if err != nil && !a.Delivered() { // of an event that was taken, what else is said does not matter
 		return brief(err)
