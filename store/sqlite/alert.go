@@ -59,7 +59,9 @@ func (r *reader) Alert(name string) (*store.Alert, error) {
 	return first(all(r, scanAlert, selectAlerts+"WHERE name = ?", name))
 }
 
-func (r *reader) Alerts() ([]store.Alert, error) { return all(r, scanAlert, selectAlerts+"ORDER BY name") }
+func (r *reader) Alerts() ([]store.Alert, error) {
+	return all(r, scanAlert, selectAlerts+"ORDER BY name")
+}
 
 const selectAlertStates = "SELECT subject, alert, coalesce(due_ms, 0), body FROM alert_state "
 

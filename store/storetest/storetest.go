@@ -38,6 +38,8 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Condition", conditionTests},
 		{"Pack", packTests},
 		{"Sale", saleTests},
+		{"Alert", alertTests},
+		{"Webhook", webhookTests},
 		{"Clock", clockTests},
 		{"Receipts", receiptTests},
 		{"Once", onceTests},
