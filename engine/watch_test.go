@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/engine"
@@ -15,6 +17,7 @@ import (
 	"github.com/farebox/farebox/notify"
 	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/token"
 )
 
@@ -221,4 +224,150 @@ func (w *timed) restart(failing *atomic.Bool, random *rand.Rand) {
 		}
 		return 0
 	}}, engine.Options{Now: w.now})
+}
+
+func TestWhatTimeTellsOf(t *testing.T) {
+	now := time.UnixMilli(dawnMS)
+	w := newTimed(t, nil)
+	day := func(n int64) {
+		w.nowMS.Store(dawnMS + n*24*hourMS)
+		w.must(w.LookAtAlerts(ctx))
+	}
+	put := func(id string, start, end int64) {
+		l := w.lineItem(id)
+		l.StartMS, l.EndMS = dawnMS+start*24*hourMS, dawnMS+end*24*hourMS
+		w.must(w.change("", func(c *engine.Change) error { _, err := c.PutLineItem(l); return err }))
+	}
+	is := func(id, want string) {
+		t.Helper()
+		if got := fired(w.world, func(n *notify.Notice) bool { return n.ActivationID == id }); got != want {
+			t.Errorf("%s after %s: told is %q, want %q", id, w.now().Sub(now), got, want)
+		}
+	}
+	w.alert(notify.Rule{Name: "soon", Kind: notify.Ending, Within: "P14D"})
+	put("a", 0, 30)
+	put("long", 0, 300)
+	put("renewed", 0, 20)
+	put("over", -9, -1)
+	day(5)
+	is("renewed", "")
+	day(6)
+	is("renewed", "soon F")
+	is("a", "")
+	put("renewed", 0, 100)
+	day(17)
+	is("a", "soon F")
+	is("renewed", "soon F, soon R")
+	w.alert(notify.Rule{Name: "late", Kind: notify.Ending, Within: "P20D"}) // looks at what is beyond already
+	day(18)
+	is("a", "soon F, late F")
+	day(31)
+	is("a", "soon F, late F, late R, soon R")
+	put("long", 0, 40)
+	day(32)
+	is("long", "late F, soon F")
+	w.must(w.change("", func(c *engine.Change) error { return c.DeleteLineItem(w.instance, "long") }))
+	day(33)
+	is("long", "late F, soon F, late R, soon R")
+	is("over", "")
+}
+
+func TestForecastsPacesAndDenials(t *testing.T) {
+	w := newTimed(t, nil)
+	w.alert(notify.Rule{Name: "runs out", Kind: notify.RunningOut, Within: "P7D"})
+	w.alert(notify.Rule{Name: "pace", Kind: notify.Pace, Window: "PT1H", Factor: token.FromInt(5), Tokens: token.FromInt(100)})
+	w.alert(notify.Rule{Name: "denied", Kind: notify.Denials, Window: "PT1H", Percent: token.FromInt(50), Requests: 4})
+	hour := func(n int64) { w.nowMS.Store(dawnMS + n*hourMS) }
+	is := func(want string) {
+		t.Helper()
+		w.must(w.LookAtAlerts(ctx))
+		if got := fired(w.world, func(*notify.Notice) bool { return true }); got != want {
+			t.Errorf("in hour %d told is %q, want %q", (w.nowMS.Load()-dawnMS)/hourMS, got, want)
+		}
+	}
+	for n := range int64(48) {
+		hour(n)
+		w.spend(1)
+	}
+	is("")
+	hour(48)
+	w.spend(99)
+	is("")
+	w.restart(new(atomic.Bool), rand.New(rand.NewPCG(1, 1))) // what was seen is kept
+	w.spend(300)
+	is("runs out F, pace F")
+	for range 2 {
+		w.spend(10_000) // more than there is
+	}
+	is("runs out F, pace F, denied F") // of four, two
+	hour(50)
+	is("runs out F, pace F, denied F, denied R, pace R")
+	l := w.lineItem("a")
+	l.Quantity = 1_000_000
+	w.must(w.change("", func(c *engine.Change) error { _, err := c.PutLineItem(l); return err }))
+	is("runs out F, pace F, denied F, denied R, pace R, runs out R")
+}
+
+// With a test clock, setting it forward has alerts fire before it is answered.
+func TestTestClockTells(t *testing.T) {
+	w := newWorld(t, func(s store.Store, o *engine.Options) store.Store {
+		o.Clock = &store.Clock{Test: true, NowMS: dawnMS}
+		return s
+	})
+	w.alert(notify.Rule{Name: "soon", Kind: notify.Ending, Within: "P1D"})
+	_, _, err := w.AdvanceClock(ctx, nil, func(nowMS int64) int64 { return nowMS + 980*hourMS }, func(int64, int) (*store.Answer, error) { return new(store.Answer), nil })
+	w.must(err)
+	if got := fired(w, func(*notify.Notice) bool { return true }); got != "soon F" {
+		t.Errorf("told is %q", got)
+	}
+}
+
+// What one look costs with very many line items, of which none comes to its end, and what a new alert costs them.
+func BenchmarkLookAtManyLineItems(b *testing.B) {
+	const most = 1_000_000
+	s, err := sqlite.Open(filepath.Join(b.TempDir(), "many.db"), sqlite.Options{Create: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	e := engine.New(s, engine.Options{})
+	b.Cleanup(func() { e.Stop(); _ = s.Close() })
+	change := func(fn func(*engine.Change) error) {
+		if _, _, err := e.Change(ctx, "", nil, func(c *engine.Change) (*store.Answer, error) { return nil, fn(c) }); err != nil {
+			b.Fatal(err)
+		}
+	}
+	instance := ""
+	change(func(c *engine.Change) error {
+		for i := range most {
+			if i%1000 == 0 {
+				made, err := c.CreateInstance("i", fmt.Sprint("account ", i))
+				if err != nil {
+					return err
+				}
+				instance = made.ID
+			}
+			if _, err := c.PutLineItem(ledger.LineItem{
+				ActivationID: fmt.Sprint(i), InstanceID: instance, State: ledger.Deployed, Quantity: 100, EndMS: ledger.LatestMS - int64(i), Elastic: true, Kind: ledger.Paid,
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, r := range []*notify.Rule{{Name: "soon", Kind: notify.Ending, Within: "P14D"}, {Name: "low", Kind: notify.BalanceBelow, Percent: token.FromInt(10)}} {
+		if err := r.Complete(); err != nil {
+			b.Fatal(err)
+		}
+		change(func(c *engine.Change) error { return c.CreateAlert(r) })
+	}
+	started := time.Now()
+	if err := e.LookAtAlerts(ctx); err != nil {
+		b.Fatal(err)
+	}
+	b.Logf("a new alert has looked at %d line items in %s", most, time.Since(started))
+	for b.Loop() {
+		if err := e.LookAtAlerts(ctx); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
