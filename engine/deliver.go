@@ -95,12 +95,11 @@ func (d *deliverer) claim(ctx context.Context, begun func(*Webhook, *Delivery)) 
 		return err
 	}
 	d.engine.metrics.oldestDue(oldest)
+	var errs []error
 	for w, ids := range due {
-		if err := d.begin(ctx, w, ids, begun); err != nil {
-			return err
-		}
+		errs = append(errs, d.begin(ctx, w, ids, begun))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // due returns the deliveries that can begin, by webhook, and how old the oldest is that is due.
