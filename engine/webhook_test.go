@@ -291,7 +291,9 @@ func TestReceiversThatMisbehave(t *testing.T) {
 		says   string
 	}{
 		{"reset", reset, 0, ""},
-		{"a redirect is not followed", func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, elsewhere.URL, http.StatusTemporaryRedirect) }, http.StatusTemporaryRedirect, ""},
+		{"a redirect is not followed", func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		}, http.StatusTemporaryRedirect, ""},
 		{"a huge body", func(rw http.ResponseWriter, _ *http.Request) {
 			rw.WriteHeader(500)
 			for range 1 << 10 {
