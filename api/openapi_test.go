@@ -21,6 +21,7 @@ import (
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/notify"
 	amount "github.com/farebox/farebox/token"
 	"github.com/farebox/farebox/usage"
 )
@@ -193,6 +194,11 @@ var wireTypes = map[string]reflect.Type{
 	"NewConsumptionLimit": reflect.TypeFor[NewConsumptionLimit](), "ConsumptionLimit": reflect.TypeFor[ConsumptionLimit](),
 	"ConsumptionLimitState": reflect.TypeFor[ConsumptionLimitState](), "Consumption": reflect.TypeFor[Consumption](),
 	"Pack": reflect.TypeFor[Pack](), "Packs": reflect.TypeFor[Packs](), "NewSale": reflect.TypeFor[NewSale](), "Sale": reflect.TypeFor[Sale](),
+	"Alert": reflect.TypeFor[notify.Rule](), "Alerts": reflect.TypeFor[Alerts](),
+	"AlertNotice": reflect.TypeFor[notify.Notice](), "AlertsFired": reflect.TypeFor[AlertsFired](),
+	"NewWebhook": reflect.TypeFor[NewWebhook](), "Webhook": reflect.TypeFor[Webhook](), "Webhooks": reflect.TypeFor[Webhooks](),
+	"Attempt": reflect.TypeFor[Attempt](), "WebhookTest": reflect.TypeFor[WebhookTest](),
+	"Delivery": reflect.TypeFor[Delivery](), "Deliveries": reflect.TypeFor[Deliveries](), "DeliveryDetail": reflect.TypeFor[DeliveryDetail](),
 	"Quote": reflect.TypeFor[Quote](), "QuotedItem": reflect.TypeFor[QuotedItem](), "QuotedLineItem": reflect.TypeFor[QuotedLineItem](),
 	"SimulationRequest": reflect.TypeFor[SimulationRequest](), "Simulation": reflect.TypeFor[Simulation](),
 	"SimulatedItem": reflect.TypeFor[SimulatedItem](), "UnpricedItem": reflect.TypeFor[UnpricedItem](),

@@ -18,6 +18,8 @@ type Change struct {
 	tx    store.Tx
 	nowMS int64
 	newID func() string
+
+	private bool // webhooks may be
 }
 
 // Change runs fn in a transaction and returns its answer. With once, an answer given before under the same key is returned
@@ -33,7 +35,7 @@ func (e *Engine) Change(ctx context.Context, scope string, once *Once, fn func(*
 }
 
 func (e *Engine) change(tx store.Tx, scope string, once *Once, fn func(*Change) (*store.Answer, error)) (*store.Answer, bool, error) {
-	c := &Change{tx: tx, nowMS: e.Now(), newID: e.newID}
+	c := &Change{tx: tx, nowMS: e.Now(), newID: e.newID, private: e.deliverer.sender.Private()}
 	if once == nil {
 		answer, err := fn(c)
 		return answer, false, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/farebox/farebox/ledger"
@@ -76,6 +77,9 @@ func (e *Engine) AdvanceClock(ctx context.Context, once *Once, to func(nowMS int
 	})
 	if err == nil {
 		e.testMS.Store(toMS)
+		if late := e.LookAtAlerts(ctx); late != nil { // which they are then, but the clock stands where it was set to
+			slog.Warn("alerts are held up; trying again", "error", late, "cause", cause(late))
+		}
 	}
 	return given, replayed, err
 }

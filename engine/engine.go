@@ -25,6 +25,8 @@ type Options struct {
 	Serve bool
 	// Clock is how time passes in the database; nil: as Now tells. Tokens (JWT) are judged by Now in any case.
 	Clock *store.Clock
+	// PrivateWebhooks allows events to be sent to addresses that are not public, and by http.
+	PrivateWebhooks bool
 }
 
 // Engine runs on one store. Its methods are safe for concurrent use.
@@ -46,8 +48,10 @@ type Engine struct {
 	awakeMS atomic.Int64 // when we were last out of reach, to its end
 	failing bool         // the last commit failed; of commitBatches alone
 
-	columns  columns
-	recorded atomic.Int64 // receipts that this engine has booked
+	columns   columns
+	recorded  atomic.Int64 // receipts that this engine has booked
+	watcher   *watcher
+	deliverer *deliverer
 
 	queue    chan *request
 	dues     chan *catchUp
@@ -84,6 +88,7 @@ func New(s store.Store, options Options) *Engine {
 		e.serve = options.Serve
 	}
 	e.seenMS.Store(e.Now())
+	e.watcher, e.deliverer = &watcher{engine: e}, newDeliverer(e, options.PrivateWebhooks)
 	e.adoptKeys()
 	e.running.Go(e.commitBatches)
 	e.running.Go(e.lookAround)
@@ -92,6 +97,8 @@ func New(s store.Store, options Options) *Engine {
 	}
 	if options.Serve {
 		e.running.Go(e.keepFolded)
+		e.running.Go(e.watchAlerts)
+		e.running.Go(e.deliver)
 	}
 	return e
 }
@@ -164,7 +171,7 @@ func (e *Engine) lookAround() {
 			err = e.store.Refresh(ctx)
 			e.adoptKeys()
 		case <-forget.C:
-			err = e.Forget(ctx)
+			err = orErr(e.Forget(ctx), e.forgetDeliveries(ctx))
 		}
 		if err != nil {
 			slog.Warn("the store is not well; trying again", "error", err, "cause", cause(err))

@@ -25,6 +25,7 @@ type Follower struct {
 
 // Followed is what a follower reads next.
 type Followed struct {
+	From     usage.Position   // where the follower has come to
 	At       []usage.Position // where the receipts are
 	Receipts []*usage.Receipt
 	More     bool   // there are more behind them
@@ -65,16 +66,15 @@ func (e *Engine) Follow(ctx context.Context, f *Follower) {
 // FollowOnce has a follower take what comes next, and reports whether there is more.
 func (e *Engine) FollowOnce(ctx context.Context, f *Follower) (more bool, err error) {
 	var batch Followed
-	from := usage.Position{}
 	err = e.View(ctx, func(r store.Reader) error {
 		was, err := r.Follower(f.Name)
 		if err != nil {
 			return err
 		}
 		if was != nil {
-			from, batch.Body = was.Position, was.Body
+			batch.From, batch.Body = was.Position, was.Body
 		}
-		return batch.read(r, from, f.Most)
+		return batch.read(r, f.Most)
 	})
 	if err != nil || len(batch.Receipts) == 0 {
 		return false, err
@@ -88,7 +88,7 @@ func (e *Engine) FollowOnce(ctx context.Context, f *Follower) (more bool, err er
 		if err != nil {
 			return err
 		}
-		if is != nil && is.Position != from || is == nil && from != (usage.Position{}) {
+		if is != nil && is.Position != batch.From || is == nil && batch.From != (usage.Position{}) {
 			return errOvertaken // another server took them, or was told to begin anew
 		}
 		if write != nil {
@@ -107,8 +107,8 @@ func (e *Engine) FollowOnce(ctx context.Context, f *Follower) (more bool, err er
 var errOvertaken = problem.New(problem.Conflict, "another follower of this name was faster")
 
 // read reads up to most receipts.
-func (f *Followed) read(r store.Reader, from usage.Position, most int) error {
-	_, err := r.Receipts(from, nil, 0, func(at usage.Position, receipt *usage.Receipt) (bool, error) {
+func (f *Followed) read(r store.Reader, most int) error {
+	_, err := r.Receipts(f.From, nil, 0, func(at usage.Position, receipt *usage.Receipt) (bool, error) {
 		if len(f.Receipts) == most {
 			f.More = true
 			return false, nil

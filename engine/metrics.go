@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/farebox/farebox/notify"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -14,6 +15,9 @@ type Metrics struct {
 	batchSize  prometheus.Histogram
 	commitTime prometheus.Histogram
 	lateness   prometheus.Gauge
+	alerts     *prometheus.CounterVec
+	attempts   *prometheus.CounterVec
+	waiting    prometheus.Gauge
 }
 
 // NewMetrics returns metrics that no registry has yet.
@@ -32,12 +36,21 @@ func NewMetrics() *Metrics {
 		lateness: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "farebox_session_late_seconds", Help: "How late the last automatic charges or deadlines of sessions were begun.",
 		}),
+		alerts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "farebox_alerts_total", Help: "Alerts that fired or were resolved, by kind and state.",
+		}, []string{"kind", "state"}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "farebox_webhook_attempts_total", Help: "Attempts to deliver an event: delivered, retried, given_up or gone.",
+		}, []string{"outcome"}),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "farebox_webhook_oldest_due_seconds", Help: "How long the event has been due that waits longest for an attempt.",
+		}),
 	}
 }
 
 // Register adds the metrics to a registry.
 func (m *Metrics) Register(r prometheus.Registerer) {
-	r.MustRegister(m.items, m.batchSize, m.commitTime, m.lateness)
+	r.MustRegister(m.items, m.batchSize, m.commitTime, m.lateness, m.alerts, m.attempts, m.waiting)
 }
 
 func (m *Metrics) batch(requests int, took time.Duration) {
@@ -46,6 +59,16 @@ func (m *Metrics) batch(requests int, took time.Duration) {
 }
 
 func (m *Metrics) late(ms int64) { m.lateness.Set(float64(ms) / 1000) }
+
+func (m *Metrics) alerted(notices []*notify.Notice) {
+	for _, n := range notices {
+		m.alerts.WithLabelValues(string(n.Kind), string(n.State)).Inc()
+	}
+}
+
+func (m *Metrics) attempted(outcome string) { m.attempts.WithLabelValues(outcome).Inc() }
+
+func (m *Metrics) oldestDue(ms int64) { m.waiting.Set(float64(ms) / 1000) }
 
 func (m *Metrics) decided(receipts []*usage.Receipt) {
 	for _, r := range receipts {

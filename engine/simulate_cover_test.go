@@ -91,7 +91,7 @@ func (w *timed) use(r *access.Request, who int, inSession, closes bool, sessions
 		open = false
 	}
 	if open && closes {
-		_, err := w.CloseSession(ref, nil)
+		_, err := w.CloseSession(ref, nil, nil)
 		w.must(err)
 		delete(sessions, who)
 		return

@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -22,6 +23,7 @@ import (
 	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/notify"
 	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/rate"
@@ -43,6 +45,7 @@ type shop struct {
 	session                 string // the id of a session of instance
 	condition, action       string // ids of a condition of instance, and of the action of its line item
 	admin, client, stranger string // tokens; the client's is for instance, the stranger's for other
+	webhook, delivery       string // ids of a webhook, to which nobody listens, and of an event to it
 	key                     string // the id of the one administration key
 
 	answered map[string]bool // operation ids with the statuses that were seen
@@ -60,7 +63,7 @@ func openShop(t *testing.T) *shop {
 		t.Fatal(err)
 	}
 	s := &shop{store: books, now: func() time.Time { return now }, answered: map[string]bool{}}
-	s.engine = engine.New(books, engine.Options{Now: s.now, Clock: clock})
+	s.engine = engine.New(books, engine.Options{Now: s.now, Clock: clock, PrivateWebhooks: true})
 	s.server = New(s.engine, Options{})
 	t.Cleanup(s.close)
 	pair, err := auth.NewPair()
@@ -191,6 +194,7 @@ func (s *shop) open(t *testing.T) {
 		})
 	}
 	s.change(t, s.openRules)
+	s.openWebhook(t)
 	receipt, _, err := s.engine.CreateSession(s.instance, nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -202,6 +206,37 @@ func (s *shop) open(t *testing.T) {
 func (s *shop) change(t *testing.T, fn func(*engine.Change) error) {
 	t.Helper()
 	if _, _, err := s.engine.Change(t.Context(), "", nil, func(tx *engine.Change) (*store.Answer, error) { return nil, fn(tx) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// openWebhook makes a webhook, and has an alert fire that is sent to it.
+func (s *shop) openWebhook(t *testing.T) {
+	err := s.engine.View(t.Context(), func(r store.Reader) error {
+		_, err := engine.WebhookOf(r, s.webhook)
+		return err
+	})
+	if problem.KindOf(err) != problem.NotFound {
+		s.change(t, func(tx *engine.Change) error {
+			return tx.ReplaceWebhook(&engine.Webhook{ID: s.webhook, URL: "http://127.0.0.1:1"}) // and enables it
+		})
+		return
+	}
+	s.change(t, func(tx *engine.Change) error {
+		w := &engine.Webhook{URL: "http://127.0.0.1:1"}
+		defer func() { s.webhook = w.ID }()
+		r := &notify.Rule{Name: fmt.Sprint("opened ", len(s.answered), s.webhook), Kind: notify.Ending, Within: "P3650D"}
+		return errors.Join(r.Complete(), tx.CreateWebhook(w), tx.CreateAlert(r))
+	})
+	if err := s.engine.LookAtAlerts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err = s.engine.View(t.Context(), func(r store.Reader) error {
+		all, _, err := engine.Deliveries(r, s.webhook, 0, 1)
+		s.delivery = all[0].ID
+		return err
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -321,7 +356,7 @@ func (s *shop) read(t *testing.T, p place) {
 
 // asksOnly reports whether what is posted to a path changes nothing.
 func asksOnly(path string) bool {
-	return strings.HasSuffix(path, "/quote") || strings.HasSuffix(path, "/simulate")
+	return strings.HasSuffix(path, "/quote") || strings.HasSuffix(path, "/simulate") || strings.HasSuffix(path, "/test")
 }
 
 // post sends every example of a body that changes nothing.
@@ -416,6 +451,24 @@ func (s *shop) conflict(t *testing.T, p place) {
 		theirs := strings.Replace(s.body(p), "team-1000", "theirs", 1)
 		s.must(t, http.StatusCreated, p.method, path, s.admin, theirs)
 		s.must(t, http.StatusConflict, p.method, path, s.admin, theirs)
+	case "createAlert": // it is there already
+		theirs := strings.Replace(s.body(p), "low-balance", "theirs", 1)
+		s.must(t, http.StatusCreated, p.method, path, s.admin, theirs)
+		s.must(t, http.StatusConflict, p.method, path, s.admin, theirs)
+	case "createWebhook": // there are too many
+		made := 0
+		for got := s.ask(t, p.method, path, s.admin, s.body(p)); got.status == http.StatusCreated && made <= 100; made++ {
+			got = s.ask(t, p.method, path, s.admin, s.body(p))
+		}
+		s.must(t, http.StatusConflict, p.method, path, s.admin, s.body(p))
+		s.dropWebhooks(t)
+		s.open(t)
+	case "replayDelivery": // the webhook is disabled
+		s.change(t, func(tx *engine.Change) error {
+			return tx.ReplaceWebhook(&engine.Webhook{ID: s.webhook, URL: "http://127.0.0.1:1", Disabled: true})
+		})
+		s.must(t, http.StatusConflict, p.method, path, s.admin, "")
+		s.open(t)
 	case "sellPack": // the order is there already: the same is answered, another refused
 		theirs := strings.Replace(s.body(p), "PO-", "THEIRS-", 1)
 		s.must(t, http.StatusCreated, p.method, path, s.admin, theirs)
@@ -444,6 +497,20 @@ func (s *shop) conflict(t *testing.T, p place) {
 		if p.can(http.StatusConflict) {
 			t.Errorf("nothing here makes %s conflict", p.OperationId)
 		}
+	}
+}
+
+func (s *shop) dropWebhooks(t *testing.T) {
+	var all []*engine.Webhook
+	err := s.engine.View(t.Context(), func(r store.Reader) (err error) {
+		all, err = engine.Webhooks(r)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range all {
+		s.change(t, func(tx *engine.Change) error { return tx.DeleteWebhook(w.ID) })
 	}
 }
 
@@ -494,7 +561,7 @@ func (s *shop) nowhere(t *testing.T, p place) {
 // exampleOf returns the values of a parameter's first example. It stands in the schema: the page at /docs/ would fill one that
 // stands beside it into every call that is tried.
 func (s *shop) exampleOf(p *v3.Parameter) (values []string) {
-	if id := map[string]string{"instanceId": s.instance, "sessionId": s.session, "conditionId": s.condition}[p.Name]; id != "" {
+	if id := map[string]string{"instanceId": s.instance, "sessionId": s.session, "conditionId": s.condition, "webhookId": s.webhook, "deliveryId": s.delivery}[p.Name]; id != "" {
 		return []string{id}
 	}
 	node := p.Schema.Schema().Examples[0]

@@ -164,6 +164,8 @@ type Answer struct {
 
 // Reader reads one consistent state. What does not exist is nil, not an error.
 type Reader interface {
+	NoticeReader
+
 	Instance(id string) (*Instance, error)
 	DefaultInstance(accountID string) (*Instance, error)
 	Instances(afterNumber int64, limit int) ([]Instance, error)
@@ -213,6 +215,7 @@ type Reader interface {
 // Tx reads and writes one state.
 type Tx interface {
 	Reader
+	NoticeWriter
 
 	InsertInstance(*Instance) error // sets Number
 

@@ -20,6 +20,7 @@ import (
 type serveCmd struct {
 	Addr        string     `default:"127.0.0.1:8080" help:"Where to listen; port 0 picks a free one." placeholder:"HOST:PORT" env:"FAREBOX_ADDR"`
 	TestClock   *time.Time `help:"Let time pass only when an administrator advances it, from this time on such as 2026-01-01T00:00:00Z. For tests, on a database of their own." placeholder:"TIME"`
+	Private     bool       `name:"webhook-allow-private" help:"Let webhooks go to private addresses and to http:// too. For tests, and where all who may set webhooks may reach this network anyway." env:"FAREBOX_WEBHOOK_ALLOW_PRIVATE"`
 	sourceFlags `embed:""`
 	database    `embed:""`
 }
@@ -64,7 +65,7 @@ func (cmd *serveCmd) Run() error {
 	defer func() { logError("closing the database", s.Close()) }()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return serve(ctx, s, serving{cmd.DB, cmd.Addr, cmd.TestClock, sourcing}, func(addr string, e *engine.Engine) {
+	return serve(ctx, s, serving{cmd.DB, cmd.Addr, cmd.TestClock, sourcing, cmd.Private}, func(addr string, e *engine.Engine) {
 		about := []any{"addr", addr, "db", cmd.DB, "docs", "http://" + addr + "/docs/"}
 		if e.HasTestClock() {
 			about = append(about, "testClock", timeText(e.Now()))
@@ -78,6 +79,7 @@ type serving struct {
 	db, addr  string
 	testClock *time.Time // nil: the time of the world
 	sourcing  server.Sourcing
+	private   bool // webhooks may be
 }
 
 // serve answers requests until ctx ends. It tells the address it listens on when it is ready.
@@ -87,7 +89,7 @@ func serve(ctx context.Context, s store.Store, what serving, ready func(addr str
 		return fmt.Errorf("%s: %w", what.db, err)
 	}
 	metrics := engine.NewMetrics()
-	e := engine.New(s, engine.Options{Metrics: metrics, Serve: true, Clock: clock})
+	e := engine.New(s, engine.Options{Metrics: metrics, Serve: true, Clock: clock, PrivateWebhooks: what.private})
 	defer e.Stop()
 	if err := firstKeys(ctx, e, what.db); err != nil {
 		return err

@@ -38,8 +38,10 @@ func (r *reader) LineItemChanges(instanceID string) (_ []store.LineItemChange, e
 
 func (t *tx) AddLineItemChange(c store.LineItemChange) error {
 	l := &c.LineItem
-	_, err := t.exec("INSERT INTO line_item_change ("+lineItemChangeColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	_, err := t.exec("INSERT INTO line_item_change ("+lineItemChangeColumns+`, after_journal, used, reset_ms)
+		SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(number), 0) FROM journal), coalesce(used, '0'), coalesce(reset_ms, 0)
+		FROM (SELECT 1) LEFT JOIN balance ON line_item = ?`,
 		l.Number, c.TimeMS, l.ActivationID, l.InstanceID, l.State, l.Quantity, l.StartMS, l.EndMS, l.Elastic, l.Series,
-		l.Overdraft, l.OverdraftLimit, l.Priority, l.Kind, l.UnitPrice.String(), l.Currency, l.Recurs, l.Deleted)
+		l.Overdraft, l.OverdraftLimit, l.Priority, l.Kind, l.UnitPrice.String(), l.Currency, l.Recurs, l.Deleted, l.Number)
 	return err
 }

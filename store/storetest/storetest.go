@@ -40,6 +40,8 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Sale", saleTests},
 		{"LineItemChange", lineItemChangeTests},
 		{"Follower", followerTests},
+		{"Alert", alertTests},
+		{"Webhook", webhookTests},
 		{"Clock", clockTests},
 		{"Receipts", receiptTests},
 		{"Once", onceTests},

@@ -1,0 +1,313 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/notify"
+	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/token"
+	"github.com/farebox/farebox/usage"
+)
+
+// watcherName is the follower that alerts fire by.
+const watcherName = "alerts"
+
+// Of what there is to look at a turn takes a portion, so that charges get in between.
+const (
+	watchMost = 2048 // receipts
+	lookMost  = 256  // line items, changes of line items, or states that are due
+
+	lookEvery    = 10 * time.Second // for what time alone changes
+	watchedMost  = 100_000          // subjects remembered between turns
+	watchRetries = 10               // turns to catch up with the record before giving way
+)
+
+// watching is what the follower remembers.
+type watching struct {
+	Rules    int64                   `json:"rules"`             // how often they were changed
+	Told     int64                   `json:"told"`              // the last change of a line item that was looked at
+	Sweeping bool                    `json:"sweeping,omitzero"` // all line items are looked at, since there are new rules ...
+	Swept    int64                   `json:"swept,omitzero"`    // ... up to this number
+	Ending   map[string]endingCursor `json:"ending,omitzero"`   // up to which end a rule has seen line items
+}
+
+type endingCursor struct {
+	MS     int64 `json:"ms"`
+	Number int64 `json:"number"`
+}
+
+func watchingOf(body []byte) (*watching, error) {
+	w := &watching{Ending: map[string]endingCursor{}}
+	if len(body) == 0 {
+		return w, nil
+	}
+	return w, json.Unmarshal(body, w)
+}
+
+// watcher has alerts fire: by the record, which it follows, and by the time. What it remembers between turns is as the books have it, or is
+// dropped.
+type watcher struct {
+	engine *Engine
+	mu     sync.Mutex // one turn at a time
+
+	known    bool // what is remembered holds ...
+	at       usage.Position
+	changed  int64 // ... at this position and with these rules
+	rules    []*notify.Rule
+	lines    map[int64]*watchedLine
+	others   map[string]*watchedOther
+	accounts map[string]string // by instance
+}
+
+// watchAlerts has alerts fire until the engine stops.
+func (e *Engine) watchAlerts() {
+	ctx := context.Background()
+	var looked time.Time
+	for {
+		select {
+		case <-e.quit:
+			return
+		case <-time.After(refreshEvery):
+		}
+		onlyTold := time.Since(looked) < lookEvery
+		if !onlyTold {
+			looked = time.Now()
+		}
+		if err := e.watcher.catchUp(ctx, onlyTold); err != nil && problem.KindOf(err) != problem.Unavailable {
+			slog.Warn("alerts are held up; trying again", "error", err, "cause", cause(err))
+		}
+	}
+}
+
+// LookAtAlerts has all alerts fire that are to fire by now.
+func (e *Engine) LookAtAlerts(ctx context.Context) error { return e.watcher.catchUp(ctx, false) }
+
+// catchUp follows the record to its end and looks at what else has changed: with onlyTold, at line items that were told to be otherwise
+// alone.
+func (w *watcher) catchUp(ctx context.Context, onlyTold bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for behind := 0; ; {
+		watched, todo, err := w.todo(ctx, onlyTold)
+		if err != nil || !watched {
+			return err
+		}
+		more, err := w.follow(ctx)
+		switch {
+		case err != nil:
+			return err
+		case more:
+			if w.engine.stopped.Load() {
+				return nil
+			}
+			continue
+		case !todo:
+			return nil
+		}
+		err = w.look(ctx)
+		if errors.Is(err, errBehind) {
+			if behind++; behind < watchRetries {
+				continue
+			}
+			return nil
+		}
+		if err != nil || w.engine.stopped.Load() {
+			return err
+		}
+	}
+}
+
+// todo reports whether anything is watched at all, and whether there is something to look at beside the record.
+func (w *watcher) todo(ctx context.Context, onlyTold bool) (watched, todo bool, err error) {
+	nowMS := w.engine.Now()
+	err = w.engine.View(ctx, func(r store.Reader) error {
+		body, err := w.refresh(r)
+		if err != nil || body == nil || len(w.rules) == 0 {
+			return err
+		}
+		watched = true
+		told, err := r.ToldAfter(body.Told, 1)
+		if err != nil || len(told) > 0 || body.Sweeping || onlyTold {
+			todo = len(told) > 0 || body.Sweeping
+			return err
+		}
+		due, err := r.DueAlertStates(nowMS, 1)
+		if err != nil || len(due) > 0 {
+			todo = len(due) > 0
+			return err
+		}
+		for _, rule := range w.rules {
+			if rule.Soon() == 0 {
+				continue
+			}
+			cursor := body.cursor(rule, nowMS)
+			ending, err := r.LineItemsEnding(cursor.MS, cursor.Number, nowMS+rule.Soon(), 1)
+			if err != nil || len(ending) > 0 {
+				todo = len(ending) > 0
+				return err
+			}
+		}
+		return nil
+	})
+	return watched, todo, err
+}
+
+// cursor returns up to which end a rule has seen line items: to begin with, those that have ended.
+func (b *watching) cursor(rule *notify.Rule, nowMS int64) endingCursor {
+	c := b.Ending[rule.Name]
+	if c.MS < nowMS {
+		c = endingCursor{MS: nowMS}
+	}
+	return c
+}
+
+// refresh reads what the follower remembers, and drops what is remembered here when it does not hold any more. Nil: there never was a rule.
+func (w *watcher) refresh(r store.Reader) (*watching, error) {
+	f, err := r.Follower(watcherName)
+	if err != nil || f == nil {
+		return nil, err
+	}
+	body, err := watchingOf(f.Body)
+	if err != nil {
+		return nil, err
+	}
+	if w.known && w.at == f.Position && w.changed == body.Rules && len(w.lines)+len(w.others) < watchedMost {
+		return body, nil
+	}
+	w.lines, w.others, w.accounts = map[int64]*watchedLine{}, map[string]*watchedOther{}, map[string]string{}
+	w.known, w.at, w.changed = true, f.Position, body.Rules
+	w.rules, err = enabledAlerts(r)
+	if err != nil {
+		w.known = false
+	}
+	return body, err
+}
+
+// follow takes the receipts that come next.
+func (w *watcher) follow(ctx context.Context) (more bool, err error) {
+	var done *turn
+	more, err = w.engine.FollowOnce(ctx, &Follower{Name: watcherName, Most: watchMost, Take: func(ctx context.Context, batch *Followed) (int, func(store.Tx) error, error) {
+		before := bytes.Clone(batch.Body)
+		var t *turn
+		err := w.engine.View(ctx, func(r store.Reader) (err error) {
+			if t, err = w.begin(r); err != nil {
+				return err
+			}
+			return t.followed(batch)
+		})
+		if err != nil {
+			w.known = false
+			return 0, nil, err
+		}
+		return len(batch.Receipts), func(tx store.Tx) error {
+			if f, err := tx.Follower(watcherName); err != nil || f == nil || !bytes.Equal(f.Body, before) {
+				return orErr(err, errOvertaken) // the rules are others by now
+			}
+			done = t
+			t.at = batch.next(len(batch.Receipts))
+			return t.write(tx)
+		}, nil
+	}})
+	switch {
+	case err != nil:
+		w.known = false
+	case done != nil:
+		w.done(done)
+	}
+	return more, err
+}
+
+// done is told that a turn was written.
+func (w *watcher) done(t *turn) {
+	w.known, w.at = true, t.at
+	w.engine.metrics.alerted(t.notices)
+	if len(t.notices) > 0 {
+		w.engine.hint()
+	}
+}
+
+// begin starts a turn. What is remembered holds again once it was written.
+func (w *watcher) begin(r store.Reader) (*turn, error) {
+	body, err := w.refresh(r)
+	w.known = false
+	if err != nil {
+		return nil, err
+	}
+	if body == nil {
+		return nil, errOvertaken
+	}
+	return &turn{watcher: w, Reader: r, body: body, at: w.at}, nil
+}
+
+var errBehind = errors.New("there is more in the record")
+
+// look is a turn for what is not in the record: it is only taken at its end, where the books are as the record says.
+func (w *watcher) look(ctx context.Context) error {
+	var done *turn
+	err := w.engine.store.Change(ctx, func(tx store.Tx) error {
+		t, err := w.begin(tx)
+		if err != nil {
+			return err
+		}
+		rest := &Followed{From: t.at}
+		if rest.Body, err = json.Marshal(t.body); err != nil {
+			return err
+		}
+		if err := rest.read(tx, watchMost); err != nil {
+			return err
+		}
+		if rest.More {
+			return errBehind
+		}
+		if len(rest.Receipts) > 0 {
+			if err := t.followed(rest); err != nil {
+				return err
+			}
+			t.at = rest.next(len(rest.Receipts))
+		}
+		if err := t.look(w.engine.Now()); err != nil {
+			return err
+		}
+		if err := t.write(tx); err != nil {
+			return err
+		}
+		done = t
+		body, err := json.Marshal(t.body)
+		return orErr(err, tx.PutFollower(store.Follower{Name: watcherName, Position: t.at, Body: body}))
+	})
+	if err != nil {
+		w.known = false
+		return err
+	}
+	w.done(done)
+	return nil
+}
+
+// watchedLine is a line item as it stands where the follower is, with the rules that cover it.
+type watchedLine struct {
+	ledger.LineItem
+	accountID string
+	watched   []*watchedRule
+
+	// While its use stays between these, and its terms and its allowance are the same, nothing fires until then.
+	above, below *token.Amount
+	quietUntilMS int64
+}
+
+// watchedRule is a rule and its state of a subject.
+type watchedRule struct {
+	*notify.Rule
+	state notify.State
+}
+
+// watchedOther is a requester or an instance.
+type watchedOther struct{ watched []*watchedRule }
