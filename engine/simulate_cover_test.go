@@ -97,7 +97,7 @@ func (w *timed) use(r *access.Request, who int, inSession, closes bool, sessions
 		return
 	}
 	if !open {
-		receipt, _, err := w.CreateSession(w.instance, nil)
+		receipt, _, err := w.CreateSession(w.instance, nil, nil)
 		w.must(err)
 		ref = engine.SessionRef{ID: receipt.Session.ID}
 		sessions[who] = ref
