@@ -121,6 +121,7 @@ func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.
 	if len(decided.Receipts) > 0 {
 		s.lastCommit++
 		s.once.add(s.lastCommit, decided.Receipts)
+		s.recent.add(s.lastCommit, decided.Receipts, s.written)
 	}
 	return nil
 }
@@ -338,6 +339,7 @@ func (s *Store) encode(receipts []*usage.Receipt) (codec int, text []byte, err e
 			return 0, nil, err
 		}
 	}
+	s.written = buf.Len()
 	if buf.Len() < zstdFrom {
 		return codecPlain, buf.Bytes(), nil
 	}

@@ -268,9 +268,9 @@ func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, 
 				looked++
 				continue
 			}
-			receipts, err := r.s.decode(row.codec, row.receipts)
+			receipts, err := r.receiptsOf(&row)
 			if err != nil {
-				return from, unavailable(err)
+				return from, err
 			}
 			if row.number > from.Commit {
 				from = usage.Position{Commit: row.number}
@@ -309,12 +309,28 @@ type journalRow struct {
 	number, timeMS int64
 	fromMS         int64 // the earliest receipt's time
 	codec          int
-	receipts       []byte
+	receipts       []byte // nil: they are held in memory
+}
+
+// receiptsOf returns a row's receipts, from memory or from their bytes.
+func (r *reader) receiptsOf(row *journalRow) (_ []*usage.Receipt, err error) {
+	defer translate(&err)
+	if row.receipts == nil {
+		if held := r.s.recent.get(row.number); held != nil {
+			return held, nil
+		}
+		err := r.q.QueryRowContext(r.ctx, "SELECT receipts FROM journal WHERE number = ?", row.number).Scan(&row.receipts)
+		if err != nil { // it was let go meanwhile
+			return nil, err
+		}
+	}
+	return r.s.decode(row.codec, row.receipts)
 }
 
 func (r *reader) journal(from int64) (_ []journalRow, err error) {
 	defer translate(&err)
-	rows, err := r.q.QueryContext(r.ctx, "SELECT number, from_ms, time_ms, codec, receipts FROM journal WHERE number >= ? ORDER BY number LIMIT ?", from, page)
+	rows, err := r.q.QueryContext(r.ctx, `SELECT number, from_ms, time_ms, codec, CASE WHEN number < ? THEN receipts END
+		FROM journal WHERE number >= ? ORDER BY number LIMIT ?`, r.s.recent.from(), from, page)
 	if err != nil {
 		return nil, err
 	}

@@ -47,9 +47,11 @@ type Store struct {
 	books      map[string]*ledger.Book // as in the file
 	tables     map[int64]*rate.Table   // by serial; tables never change
 	once       onceWindow
+	written    int // bytes of JSON of the last receipts
 	encoder    *zstd.Encoder
 	decoder    *zstd.Decoder
 
+	recent     recentRows
 	settings   atomic.Pointer[store.Settings]
 	checkpoint checkpointer
 }
