@@ -73,7 +73,10 @@ func NewBucket(events []Event, keep ...Dimension) *Bucket {
 	for i := range events {
 		e := &events[i]
 		times[i], requests[i] = e.UsageTimeMS, int64(e.Requests)
-		tokens.amounts[i], overdraft.amounts[i], count.amounts[i], money.amounts[i] = e.Tokens, e.Overdraft, e.Count, e.Money()
+		tokens.amounts[i], overdraft.amounts[i], money.amounts[i] = e.Tokens, e.Overdraft, e.Money()
+		if e.Kind != Denial { // what was denied was not used
+			count.amounts[i] = e.Count
+		}
 	}
 	if n > 0 {
 		b.Header.FromMS, b.Header.LastMS = slices.Min(times), slices.Max(times)

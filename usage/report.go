@@ -26,7 +26,7 @@ type Row struct {
 type Sums struct {
 	Tokens     token.Amount // net of refunds, as are Overdraft, Count and Money
 	Overdraft  token.Amount
-	Count      token.Amount
+	Count      token.Amount // of what was granted
 	Money      []Money // by currency, in its order; those that come to nothing among them
 	Requests   int64   // items that were decided on
 	Denials    int64
