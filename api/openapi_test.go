@@ -202,6 +202,7 @@ var wireTypes = map[string]reflect.Type{
 	"Quote": reflect.TypeFor[Quote](), "QuotedItem": reflect.TypeFor[QuotedItem](), "QuotedLineItem": reflect.TypeFor[QuotedLineItem](),
 	"SimulationRequest": reflect.TypeFor[SimulationRequest](), "Simulation": reflect.TypeFor[Simulation](),
 	"SimulatedItem": reflect.TypeFor[SimulatedItem](), "UnpricedItem": reflect.TypeFor[UnpricedItem](),
+	"Usage": reflect.TypeFor[Usage](), "UsageRow": reflect.TypeFor[UsageRow](), "UsageSums": reflect.TypeFor[UsageSums](), "Money": reflect.TypeFor[usage.Money](),
 	"Source":    reflect.TypeFor[usage.Source](),
 	"TestClock": reflect.TypeFor[TestClock](), "ClockAdvance": reflect.TypeFor[ClockAdvance](),
 }

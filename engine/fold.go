@@ -178,8 +178,8 @@ func allThere(parts []*usage.Bucket, headers []usage.BucketHeader) bool {
 }
 
 // RebuildUsage throws all buckets away and makes them anew. Queries go on meanwhile, and are as slow as what is not folded is long.
-// Progress is told the receipts that are folded by then.
-func (e *Engine) RebuildUsage(ctx context.Context, progress func(receipts int64)) error {
+// Progress is told how many receipts this has folded by then, and the time of the last one.
+func (e *Engine) RebuildUsage(ctx context.Context, progress func(receipts, atMS int64)) error {
 	err := e.store.Change(ctx, func(tx store.Tx) error {
 		headers, err := tx.Buckets(0, 0)
 		if err != nil {
@@ -192,16 +192,21 @@ func (e *Engine) RebuildUsage(ctx context.Context, progress func(receipts int64)
 		}
 		return tx.DeleteFollower(foldName)
 	})
-	for more := true; more && err == nil; {
-		folder, taken := e.folder(1), 0
-		take := folder.Take
-		folder.Take = func(ctx context.Context, f *Followed) (int, func(store.Tx) error, error) {
-			n, write, err := take(ctx, f)
-			taken = n
-			return n, write, err
+	folder, folded := e.folder(1), int64(0)
+	take := folder.Take
+	folder.Take = func(ctx context.Context, f *Followed) (int, func(store.Tx) error, error) {
+		taken, write, err := take(ctx, f)
+		if err != nil || taken == 0 {
+			return taken, write, err
 		}
+		return taken, func(tx store.Tx) error {
+			folded += int64(taken)
+			progress(folded, f.Receipts[taken-1].TimeMS)
+			return write(tx)
+		}, nil
+	}
+	for more := true; more && err == nil; {
 		if more, err = e.FollowOnce(ctx, folder); err == nil {
-			progress(int64(taken))
 			err = e.mergeBuckets(ctx)
 		}
 	}

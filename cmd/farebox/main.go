@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // reports know all time zones, wherever they run
 
 	"github.com/alecthomas/kong"
 

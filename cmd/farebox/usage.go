@@ -18,7 +18,9 @@ import (
 )
 
 type usageCmd struct {
-	Events usageEventsCmd `cmd:"" help:"Print usage events as CSV or NDJSON."`
+	Query   usageQueryCmd   `cmd:"" help:"Add usage up: by time, item, customer, requester or what requests carry."`
+	Events  usageEventsCmd  `cmd:"" help:"Print usage events as CSV or NDJSON."`
+	Rebuild usageRebuildCmd `cmd:"" help:"Make anew what queries are answered from; seldom needed."`
 }
 
 type usageEventsCmd struct {
@@ -28,7 +30,7 @@ type usageEventsCmd struct {
 	Item          string    `help:"Only of this item." placeholder:"NAME"`
 	Requester     string    `help:"Only by this requester (its value)." placeholder:"VALUE"`
 	RequesterType string    `help:"Only by this type of requester." placeholder:"TYPE"`
-	Kind          string    `help:"Only of this kind: CHARGE or DENIAL." enum:",CHARGE,DENIAL" default:""`
+	Kind          string    `help:"Only of this kind: CHARGE, AUTOMATIC_CHARGE, REFUND or DENIAL." enum:",CHARGE,AUTOMATIC_CHARGE,REFUND,DENIAL" default:""`
 	From          time.Time `help:"From this time on, such as 2026-01-31T08:00:00Z." placeholder:"TIME"`
 	To            time.Time `help:"Until before this time." placeholder:"TIME"`
 	database      `embed:""`

@@ -126,6 +126,8 @@ func (w *world) command(line string) string {
 		return w.balances(a)
 	case "events":
 		return w.events(a)
+	case "usage":
+		return w.usage(a)
 	case "key":
 		return w.saveKey(a)
 	case "delete-key":

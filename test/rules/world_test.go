@@ -225,10 +225,12 @@ func (w *world) audit() {
 		return
 	}
 	sums, charged := map[string]token.Amount{}, map[string]token.Amount{}
-	for _, e := range w.eventsOf(nil) {
+	events := w.eventsOf(nil)
+	for _, e := range events {
 		sums[e.ActivationID] = sums[e.ActivationID].Add(e.Tokens)
 		charged[e.SessionID] = charged[e.SessionID].Add(e.Tokens)
 	}
+	w.auditUsage(events, sums)
 	for _, id := range w.instanceIDs() {
 		for _, l := range w.lineItemsOf(id) {
 			if !w.recurring[l.ActivationID] && !l.Used.Equal(sums[l.ActivationID]) {
