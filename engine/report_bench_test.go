@@ -40,7 +40,7 @@ func BenchmarkFold(b *testing.B) {
 	defer e.Stop()
 	for b.Loop() {
 		receipts := int64(0)
-		if err := e.RebuildUsage(ctx, func(n int64) { receipts += n }); err != nil {
+		if err := e.RebuildUsage(ctx, func(n, _ int64) { receipts += n }); err != nil {
 			b.Fatal(err)
 		}
 		b.ReportMetric(float64(receipts)/b.Elapsed().Seconds()/float64(b.N), "receipts/s")
@@ -53,7 +53,7 @@ func BenchmarkUsage(b *testing.B) {
 	e := engine.New(s, engine.Options{})
 	defer e.Stop()
 	if headers := bucketsOf(b, s); len(headers) == 0 {
-		if err := e.RebuildUsage(ctx, func(int64) {}); err != nil {
+		if err := e.RebuildUsage(ctx, func(int64, int64) {}); err != nil {
 			b.Fatal(err)
 		}
 	}
