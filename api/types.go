@@ -297,10 +297,12 @@ type ConfigValue struct {
 	UpdatedBy string `json:"updatedBy,omitzero"`
 }
 
-// Events is a page of usage events; Next is the cursor of the next page, and absent on the last.
+// Events is a page of usage events; Next is the cursor of the next page, and absent on the last. Cursor is always there: it goes on
+// behind this page, now or when more has been recorded.
 type Events struct {
 	Events []usage.Event `json:"events"`
 	Next   string        `json:"next,omitzero"`
+	Cursor string        `json:"cursor"`
 }
 
 // NewSession says which instance a session is to run on.
