@@ -102,7 +102,8 @@ func (e *Engine) FollowOnce(ctx context.Context, f *Follower) (more bool, err er
 	if err != nil || taken == 0 {
 		return false, err
 	}
-	err = e.store.Change(ctx, func(tx store.Tx) error {
+	// Also when ctx has ended: what was taken should not be taken again.
+	err = e.store.Change(context.WithoutCancel(ctx), func(tx store.Tx) error {
 		is, err := tx.Follower(f.Name)
 		if err != nil {
 			return err
