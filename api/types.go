@@ -299,10 +299,12 @@ type ConfigValue struct {
 	UpdatedBy string `json:"updatedBy,omitzero"`
 }
 
-// Events is a page of usage events; Next is the cursor of the next page, and absent on the last.
+// Events is a page of usage events; Next is the cursor of the next page, and absent on the last. Cursor is always there: it goes on
+// behind this page, now or when more has been recorded.
 type Events struct {
 	Events []usage.Event `json:"events"`
 	Next   string        `json:"next,omitzero"`
+	Cursor string        `json:"cursor"`
 }
 
 // Usage is what was used, added up as asked. Times are milliseconds since 1970; To is absent if there was no end.

@@ -47,7 +47,7 @@ func fold(f *Followed) (taken int, bucket *usage.Bucket) {
 		taken++
 	}
 	bucket = usage.NewBucket(events)
-	bucket.Header.From, bucket.Header.Next = f.At[0], f.next(taken)
+	bucket.Header.From, bucket.Header.Next = f.At[0], f.Next(taken)
 	return taken, bucket
 }
 

@@ -17,6 +17,9 @@ type Follower struct {
 	Most int           // receipts taken at a time
 	Wait time.Duration // how long it looks away when there is nothing to read
 
+	// Look says whether there is anything to read for, given the engine's time; nil: always. It spares reading what would not be taken.
+	Look func(nowMS int64) bool
+
 	// Take is given the receipts that come next, and what the follower has remembered. It returns what is to be written, in the
 	// transaction that moves the follower on: so what is written counts once, whatever fails. What Take itself does outside of
 	// the store may be done again. An error has the same receipts taken again, later. Taken nothing (0) waits for more to come.
@@ -32,14 +35,16 @@ type Followed struct {
 	Body     []byte // what the follower has remembered; what Take leaves in it is remembered
 }
 
-// next returns the position behind the first n receipts.
-func (f *Followed) next(n int) usage.Position {
+// Next returns the position behind the first n receipts.
+func (f *Followed) Next(n int) usage.Position {
 	p := f.At[n-1]
 	return usage.Position{Commit: p.Commit, Receipt: p.Receipt + 1}
 }
 
-// Follow has a follower read until ctx ends or the engine stops. What goes wrong is logged and tried again.
+// Follow has a follower read until ctx ends or the engine stops. What goes wrong is logged, measured and tried again, less and less
+// often while it goes on going wrong.
 func (e *Engine) Follow(ctx context.Context, f *Follower) {
+	failures := 0
 	for wait := time.Duration(0); ; {
 		select {
 		case <-e.quit:
@@ -48,24 +53,39 @@ func (e *Engine) Follow(ctx context.Context, f *Follower) {
 			return
 		case <-time.After(wait):
 		}
+		wait = f.Wait
+		if f.Look != nil && !f.Look(e.Now()) {
+			continue
+		}
 		more, err := e.FollowOnce(ctx, f)
 		switch {
+		case ctx.Err() != nil:
+			return
 		case err != nil:
-			if ctx.Err() == nil && problem.KindOf(err) != problem.Unavailable {
-				slog.Warn("what follows the record is held up; trying again", "follower", f.Name, "error", err, "cause", cause(err))
-			}
-			wait = max(f.Wait, time.Second)
-		case more:
+			failures++
+			wait = max(f.Wait, patience(failures))
+			slog.Warn("what follows the record is held up; trying again", "follower", f.Name, "in", wait, "error", err, "cause", cause(err))
+			continue
+		case failures > 0:
+			slog.Info("what follows the record goes on", "follower", f.Name, "failures", failures)
+		}
+		failures = 0
+		if more {
 			wait = 0
-		default:
-			wait = f.Wait
 		}
 	}
+}
+
+// patience is how long is waited after a number of failures in a row: from a second to a minute.
+func patience(failures int) time.Duration {
+	return min(time.Second<<min(failures-1, 6), time.Minute)
 }
 
 // FollowOnce has a follower take what comes next, and reports whether there is more.
 func (e *Engine) FollowOnce(ctx context.Context, f *Follower) (more bool, err error) {
 	var batch Followed
+	upTo := int64(0)
+	defer func() { e.metrics.followed(f.Name, upTo, err) }()
 	err = e.View(ctx, func(r store.Reader) error {
 		was, err := r.Follower(f.Name)
 		if err != nil {
@@ -74,7 +94,7 @@ func (e *Engine) FollowOnce(ctx context.Context, f *Follower) (more bool, err er
 		if was != nil {
 			batch.From, batch.Body = was.Position, was.Body
 		}
-		return batch.read(r, f.Most)
+		return batch.Read(r, f.Most)
 	})
 	if err != nil || len(batch.Receipts) == 0 {
 		return false, err
@@ -83,7 +103,8 @@ func (e *Engine) FollowOnce(ctx context.Context, f *Follower) (more bool, err er
 	if err != nil || taken == 0 {
 		return false, err
 	}
-	err = e.store.Change(ctx, func(tx store.Tx) error {
+	// Also when ctx has ended: what was taken should not be taken again.
+	err = e.store.Change(context.WithoutCancel(ctx), func(tx store.Tx) error {
 		is, err := tx.Follower(f.Name)
 		if err != nil {
 			return err
@@ -96,18 +117,21 @@ func (e *Engine) FollowOnce(ctx context.Context, f *Follower) (more bool, err er
 				return err
 			}
 		}
-		return tx.PutFollower(store.Follower{Name: f.Name, Position: batch.next(taken), Body: batch.Body})
+		return tx.PutFollower(store.Follower{Name: f.Name, Position: batch.Next(taken), Body: batch.Body})
 	})
 	if err == errOvertaken {
 		return true, nil
+	}
+	if err == nil {
+		upTo = batch.Receipts[taken-1].MadeMS()
 	}
 	return err == nil && (batch.More || taken < len(batch.Receipts)), err
 }
 
 var errOvertaken = problem.New(problem.Conflict, "another follower of this name was faster")
 
-// read reads up to most receipts.
-func (f *Followed) read(r store.Reader, most int) error {
+// Read reads up to most receipts, from From on.
+func (f *Followed) Read(r store.Reader, most int) error {
 	_, err := r.Receipts(f.From, nil, 0, func(at usage.Position, receipt *usage.Receipt) (bool, error) {
 		if len(f.Receipts) == most {
 			f.More = true

@@ -18,6 +18,10 @@ type Metrics struct {
 	alerts     *prometheus.CounterVec
 	attempts   *prometheus.CounterVec
 	waiting    prometheus.Gauge
+
+	followTime     *prometheus.GaugeVec
+	followFailing  *prometheus.GaugeVec
+	followFailures *prometheus.CounterVec
 }
 
 // NewMetrics returns metrics that no registry has yet.
@@ -45,17 +49,39 @@ func NewMetrics() *Metrics {
 		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "farebox_webhook_oldest_due_seconds", Help: "How long the event has been due that waits longest for an attempt.",
 		}),
+		followTime: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "farebox_follower_reached_seconds", Help: "Up to when the record has been taken by who follows it, as seconds since 1970.",
+		}, []string{"follower"}),
+		followFailing: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "farebox_follower_failing", Help: "1 while who follows the record is held up.",
+		}, []string{"follower"}),
+		followFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "farebox_follower_failures_total", Help: "How often who follows the record was held up.",
+		}, []string{"follower"}),
 	}
 }
 
 // Register adds the metrics to a registry.
 func (m *Metrics) Register(r prometheus.Registerer) {
-	r.MustRegister(m.items, m.batchSize, m.commitTime, m.lateness, m.alerts, m.attempts, m.waiting)
+	r.MustRegister(m.items, m.batchSize, m.commitTime, m.lateness, m.alerts, m.attempts, m.waiting, m.followTime, m.followFailing, m.followFailures)
 }
 
 func (m *Metrics) batch(requests int, took time.Duration) {
 	m.batchSize.Observe(float64(requests))
 	m.commitTime.Observe(took.Seconds())
+}
+
+// followed says how a follower got on: upTo is when the last receipt was made that it took, 0 if it took none.
+func (m *Metrics) followed(name string, upToMS int64, err error) {
+	failing := 0.0
+	if err != nil {
+		failing = 1
+		m.followFailures.WithLabelValues(name).Inc()
+	}
+	m.followFailing.WithLabelValues(name).Set(failing)
+	if upToMS > 0 {
+		m.followTime.WithLabelValues(name).Set(float64(upToMS) / 1000)
+	}
 }
 
 func (m *Metrics) late(ms int64) { m.lateness.Set(float64(ms) / 1000) }

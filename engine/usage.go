@@ -11,45 +11,70 @@ import (
 // server up; the page is then short, and its position tells where to go on.
 const looksMost = 100_000
 
-// Events returns up to limit usage events that a filter selects, in the order in which they happened, and the position to
-// go on from; nil when there is no more.
-func (e *Engine) Events(ctx context.Context, from usage.Position, filter *usage.Filter, limit int) (events []usage.Event, next *usage.Position, err error) {
-	err = e.View(ctx, func(r store.Reader) error {
-		events, next, err = EventPage(r, from, filter, limit, looksMost)
-		return err
-	})
-	return events, next, err
+// Page is a stretch of the record.
+type Page struct {
+	Events []usage.Event
+	Next   usage.Position // where to go on, now or when there is more
+	More   bool           // there is more now, as far as is known
 }
 
-// EventPage is Events on one state, looking at about bound receipts at most (0: all).
-func EventPage(r store.Reader, from usage.Position, filter *usage.Filter, limit, bound int) ([]usage.Event, *usage.Position, error) {
-	events := []usage.Event{}
-	var full *usage.Position
+// PageOf returns up to limit usage events that a filter selects, in the order in which they happened.
+func (e *Engine) PageOf(ctx context.Context, from usage.Position, filter *usage.Filter, limit int) (page *Page, err error) {
+	err = e.View(ctx, func(r store.Reader) error {
+		page, err = ReadPage(r, from, filter, limit, looksMost)
+		return err
+	})
+	return page, err
+}
+
+// ReadPage is PageOf on one state, looking at about bound receipts at most (0: all).
+func ReadPage(r store.Reader, from usage.Position, filter *usage.Filter, limit, bound int) (*Page, error) {
+	page := &Page{Events: []usage.Event{}, Next: from}
 	var scratch []usage.Event
 	next, err := r.Receipts(from, filter, bound, func(at usage.Position, receipt *usage.Receipt) (bool, error) {
-		if !filter.MatchReceipt(receipt.InstanceID, receipt.TimeMS) {
-			return true, nil
-		}
-		scratch = receipt.Events(scratch[:0])
 		skip := 0
 		if at.Commit == from.Commit && at.Receipt == from.Receipt { // else the receipt that was begun is one the filter leaves out
 			skip = from.Event
 		}
-		for i := skip; i < len(scratch); i++ {
-			if !filter.Match(&scratch[i]) {
-				continue
+		if filter.MatchReceipt(receipt.InstanceID, receipt.TimeMS) {
+			scratch = receipt.Events(scratch[:0])
+			for i := skip; i < len(scratch); i++ {
+				if !filter.Match(&scratch[i]) {
+					continue
+				}
+				if len(page.Events) == limit {
+					at.Event = i
+					page.Next, page.More = at, true
+					return false, nil
+				}
+				page.Events = append(page.Events, scratch[i])
 			}
-			if len(events) == limit {
-				at.Event = i
-				full = &at
-				return false, nil
-			}
-			events = append(events, scratch[i])
 		}
+		page.Next = usage.Position{Commit: at.Commit, Receipt: at.Receipt + 1}
 		return true, nil
 	})
-	if full != nil || err != nil || next == (usage.Position{}) {
-		return events, full, err
+	if err == nil && !page.More && next != (usage.Position{}) {
+		page.Next, page.More = next, true
 	}
-	return events, &next, nil
+	return page, err
+}
+
+// Events is PageOf, with the position to go on from; nil when there is no more.
+func (e *Engine) Events(ctx context.Context, from usage.Position, filter *usage.Filter, limit int) ([]usage.Event, *usage.Position, error) {
+	return cut(e.PageOf(ctx, from, filter, limit))
+}
+
+// EventPage is ReadPage, with the position to go on from; nil when there is no more.
+func EventPage(r store.Reader, from usage.Position, filter *usage.Filter, limit, bound int) ([]usage.Event, *usage.Position, error) {
+	return cut(ReadPage(r, from, filter, limit, bound))
+}
+
+func cut(p *Page, err error) ([]usage.Event, *usage.Position, error) {
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case !p.More:
+		return p.Events, nil, nil
+	}
+	return p.Events, &p.Next, nil
 }

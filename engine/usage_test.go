@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/farebox/farebox/access"
@@ -105,4 +106,37 @@ func TestPositionGoesOnUnderAnotherFilter(t *testing.T) {
 		}
 		return nil
 	}))
+}
+
+// Whoever reads on from where a page ended, also the last one, gets each event once, whatever is recorded meanwhile.
+func TestPagesGoOnWithWhatIsRecordedLater(t *testing.T) {
+	for _, filter := range []usage.Filter{{}, {Kind: usage.Denial}, {Item: "x"}, {FromMS: 1}, {InstanceIDs: []string{"nobody"}}} {
+		for limit := 1; limit < 8; limit++ {
+			w := newWorld(t, nil)
+			var from usage.Position
+			var got []string
+			follow := func(bound int) {
+				for more := true; more; {
+					var page *engine.Page
+					w.must(w.View(ctx, func(r store.Reader) (err error) {
+						page, err = engine.ReadPage(r, from, &filter, limit, bound)
+						return err
+					}))
+					for i := range page.Events {
+						got = append(got, page.Events[i].ID)
+					}
+					from, more = page.Next, page.More
+				}
+			}
+			for bound := range 4 {
+				follow(bound)
+				w.record(bound)
+			}
+			follow(0)
+			follow(0)
+			if want, _ := w.pages(&filter, 1000, 0); !slices.Equal(got, want) {
+				t.Errorf("%+v in pages of %d: read %q, want %q", filter, limit, got, want)
+			}
+		}
+	}
 }

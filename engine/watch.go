@@ -213,7 +213,7 @@ func (w *watcher) follow(ctx context.Context) (more bool, err error) {
 				return orErr(err, errOvertaken) // the rules are others by now
 			}
 			done = t
-			t.at = batch.next(len(batch.Receipts))
+			t.at = batch.Next(len(batch.Receipts))
 			return t.write(tx)
 		}, nil
 	}})
@@ -262,7 +262,7 @@ func (w *watcher) look(ctx context.Context) error {
 		if rest.Body, err = json.Marshal(t.body); err != nil {
 			return err
 		}
-		if err := rest.read(tx, watchMost); err != nil {
+		if err := rest.Read(tx, watchMost); err != nil {
 			return err
 		}
 		if rest.More {
@@ -272,7 +272,7 @@ func (w *watcher) look(ctx context.Context) error {
 			if err := t.followed(rest); err != nil {
 				return err
 			}
-			t.at = rest.next(len(rest.Receipts))
+			t.at = rest.Next(len(rest.Receipts))
 		}
 		if err := t.look(w.engine.Now()); err != nil {
 			return err

@@ -36,6 +36,7 @@ type reply struct {
 	status      int
 	contentType string
 	body        []byte
+	stream      stream // instead of body: an answer that is not kept in memory
 	replayed    bool
 }
 
@@ -57,7 +58,11 @@ func (s *Server) handler(r route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		started := time.Now()
 		rep := s.answer(r, w, req)
-		write(w, rep)
+		if rep.stream != nil {
+			writeStream(w, req, rep)
+		} else {
+			write(w, rep)
+		}
 		took := time.Since(started).Seconds()
 		if rep.status == http.StatusOK {
 			ok.Observe(took)

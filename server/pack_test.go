@@ -70,7 +70,7 @@ func TestQuoteByHTTP(t *testing.T) {
 			t.Errorf("got\n%s\nwant\n%s", got.body, want)
 		}
 	}
-	if events := s.must(t, 200, "GET", "/farebox/v1/usage/events", s.admin, ""); events.body != `{"events":[]}` {
+	if events := s.must(t, 200, "GET", "/farebox/v1/usage/events", s.admin, ""); !strings.HasPrefix(events.body, `{"events":[],`) {
 		t.Errorf("a quote was recorded: %s", events.body)
 	}
 	dear := strings.Replace(renderTwice, `"count": 2`, `"count": 3`, 1)

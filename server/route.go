@@ -48,6 +48,7 @@ func routes() []route {
 		{"GET", "/openapi.yaml", operations, public, 0, openAPI},
 		{"GET", "/farebox/v1/usage", farebox, ofInstances, 0, queryUsage},
 		{"GET", "/farebox/v1/usage/events", farebox, ofInstances, 0, listEvents},
+		{"GET", "/farebox/v1/usage/export", farebox, ofInstances, 0, exportEvents},
 		{"GET", "/farebox/v1/sessions", farebox, ofInstances, 0, pageSessions},
 		{"POST", "/farebox/v1/sessions", farebox, ofInstances, bodyMost, createSession},
 		{"GET", "/farebox/v1/sessions/{sessionId}", farebox, ofInstances, 0, ofSession(getSession)},

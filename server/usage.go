@@ -29,13 +29,13 @@ func listEvents(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	events, next, err := c.server.engine.Events(c.Context(), from, filter, int(limit))
+	page, err := c.server.engine.PageOf(c.Context(), from, filter, int(limit))
 	if err != nil {
 		return nil, err
 	}
-	out := api.Events{Events: events}
-	if next != nil {
-		out.Next = cursor(*next)
+	out := api.Events{Events: page.Events, Cursor: cursor(page.Next)}
+	if page.More {
+		out.Next = out.Cursor
 	}
 	return jsonReply(http.StatusOK, out)
 }
@@ -45,10 +45,11 @@ var eventParameters = map[string]bool{
 	"limit": true, "cursor": true,
 }
 
-func (c *call) eventFilter() (*usage.Filter, error) {
+// eventFilter reads the parameters that select events; also are those that a route has besides.
+func (c *call) eventFilter(also ...string) (*usage.Filter, error) {
 	q := c.URL.Query()
 	for name := range q {
-		if !eventParameters[name] {
+		if !eventParameters[name] && !slices.Contains(also, name) {
 			return nil, problem.Field(name, "is not a parameter of this list; see /docs")
 		}
 	}

@@ -196,29 +196,29 @@ func MulHalfEven(a, b Amount) Amount {
 	} else if digits <= 19 {
 		return Amount{a.d.Mul(b.d).RoundBank(FractionDigits)}
 	}
-	return quotient(new(big.Int).Mul(a.scaled(), b.scaled()), unit, halfEven)
+	return quotient(new(big.Int).Mul(a.Scaled(), b.Scaled()), unit, halfEven)
 }
 
 // MulDivHalfEven returns a x b / c, rounded half to even at the 12th digit: a share of an amount. c must not be 0.
 func MulDivHalfEven(a, b, c Amount) Amount {
-	return quotient(new(big.Int).Mul(a.scaled(), b.scaled()), c.scaled(), halfEven)
+	return quotient(new(big.Int).Mul(a.Scaled(), b.Scaled()), c.Scaled(), halfEven)
 }
 
 // MulDivUp returns a x b / c for numbers that are not negative, rounded up at the 12th digit. c must not be 0.
 func MulDivUp(a, b, c Amount) Amount {
-	return quotient(new(big.Int).Mul(a.scaled(), b.scaled()), c.scaled(), up)
+	return quotient(new(big.Int).Mul(a.Scaled(), b.Scaled()), c.Scaled(), up)
 }
 
 // DivDown returns a / b for numbers that are not negative, rounded down at the 12th digit. b must not be 0.
 func DivDown(a, b Amount) Amount {
-	return quotient(new(big.Int).Mul(a.scaled(), unit), b.scaled(), down)
+	return quotient(new(big.Int).Mul(a.Scaled(), unit), b.Scaled(), down)
 }
 
-// unit is 1 in the scale of scaled.
+// unit is 1 in the scale of Scaled.
 var unit = new(big.Int).Exp(big.NewInt(10), big.NewInt(FractionDigits), nil)
 
-// scaled returns a x 10^12, a whole number.
-func (a Amount) scaled() *big.Int {
+// Scaled returns a x 10^12, a whole number: all of its digits.
+func (a Amount) Scaled() *big.Int {
 	negative, hi, lo, digits, small := a.d.ToHiLo()
 	if !small {
 		n, _ := new(big.Int).SetString(strings.Replace(a.d.StringFixed(FractionDigits), ".", "", 1), 10)

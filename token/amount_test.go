@@ -60,7 +60,7 @@ func TestArithmeticIsExact(t *testing.T) {
 				t.Fatalf("%s of %v, %v, %v = %v, off by %v of the 12th digit", name, a, b, c, got, off.FloatString(3))
 			}
 			if strings.HasSuffix(name, "HalfEven") && off.Abs(off).Cmp(big.NewRat(1, 2)) == 0 {
-				if got.scaled().Bit(0) == 1 {
+				if got.Scaled().Bit(0) == 1 {
 					t.Fatalf("%s of %v, %v, %v = %v: half rounds to even", name, a, b, c, got)
 				}
 			}

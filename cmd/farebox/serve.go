@@ -22,6 +22,7 @@ type serveCmd struct {
 	TestClock   *time.Time `help:"Let time pass only when an administrator advances it, from this time on such as 2026-01-01T00:00:00Z. For tests, on a database of their own." placeholder:"TIME"`
 	Private     bool       `name:"webhook-allow-private" help:"Let webhooks go to private addresses and to http:// too. For tests, and where all who may set webhooks may reach this network anyway." env:"FAREBOX_WEBHOOK_ALLOW_PRIVATE"`
 	sourceFlags `embed:""`
+	outFlags    `embed:""`
 	database    `embed:""`
 }
 
@@ -48,7 +49,11 @@ With --test-clock an integration test can live through months in seconds: POST /
 when every automatic charge, deadline and lapse up to then has been made. A database keeps the kind of clock it was first
 served with; a test clock goes on where it stood. Tokens (JWT) are judged by real time in any case.
 
+Usage events can leave while it runs: --export-to writes each day when it is over, --events-to sends them as they happen. Neither holds
+up a charge. A target that is new gets all that was ever recorded.
+
   farebox serve --addr 127.0.0.1:8080 --db ./farebox.db
+  farebox serve --export-to file:///var/lib/farebox/usage --events-to https://billing.example/usage
   farebox serve --db ./test.db --test-clock 2026-01-01T00:00:00Z`
 }
 
@@ -58,14 +63,19 @@ func (cmd *serveCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	s, err := cmd.open(sqlite.Options{Create: true, Serve: true})
+	out, err := cmd.outFlags.open(context.Background())
+	if err != nil {
+		return err
+	}
+	defer func() { logError("closing targets", out.close()) }()
+	s, err := cmd.database.open(sqlite.Options{Create: true, Serve: true})
 	if err != nil {
 		return err
 	}
 	defer func() { logError("closing the database", s.Close()) }()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return serve(ctx, s, serving{cmd.DB, cmd.Addr, cmd.TestClock, sourcing, cmd.Private}, func(addr string, e *engine.Engine) {
+	return serve(ctx, s, serving{cmd.DB, cmd.Addr, cmd.TestClock, sourcing, cmd.Private, out}, func(addr string, e *engine.Engine) {
 		about := []any{"addr", addr, "db", cmd.DB, "docs", "http://" + addr + "/docs/"}
 		if e.HasTestClock() {
 			about = append(about, "testClock", timeText(e.Now()))
@@ -79,7 +89,8 @@ type serving struct {
 	db, addr  string
 	testClock *time.Time // nil: the time of the world
 	sourcing  server.Sourcing
-	private   bool // webhooks may be
+	private   bool     // webhooks may be
+	out       *outlets // nil: none
 }
 
 // serve answers requests until ctx ends. It tells the address it listens on when it is ready.
@@ -102,6 +113,11 @@ func serve(ctx context.Context, s store.Store, what serving, ready func(addr str
 	listener, err := net.Listen("tcp", what.addr)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", what.addr, err)
+	}
+	if what.out != nil {
+		following, end := context.WithCancel(ctx)
+		wait := what.out.follow(following, e)
+		defer func() { end(); wait() }()
 	}
 	ready(listener.Addr().String(), e)
 	err = server.New(e, server.Options{Metrics: metrics, Sourcing: what.sourcing}).Serve(ctx, listener)
