@@ -35,6 +35,9 @@ type History struct {
 	Today token.Amount   // since then
 }
 
+// NewDays returns as many days without use as a forecast looks back at.
+func NewDays() []token.Amount { return make([]token.Amount, HistoryDays) }
+
 // Paces are averages over whole days, up to today's beginning, in tokens per day.
 type Paces struct {
 	Day1, Day7, Day30 token.Amount
@@ -80,7 +83,7 @@ type Range struct {
 // Of forecasts how the line items of a book are drawn down, in their order, from now on. Who may use a line item, and what it
 // prices, is left aside.
 func Of(h *History, book *ledger.Book, nowMS int64, tolerant bool) *Forecast {
-	days := trimmed(floats(h.Days))
+	days := trimmed(Floats(h.Days))
 	if why := tooLittle(days); why != "" {
 		return &Forecast{TooLittle: why}
 	}
@@ -130,7 +133,8 @@ func trimmed(days []float64) []float64 {
 	return days
 }
 
-func floats(amounts []token.Amount) []float64 {
+// Floats returns amounts as estimates count them.
+func Floats(amounts []token.Amount) []float64 {
 	out := make([]float64, len(amounts))
 	for i, a := range amounts {
 		out[i] = float(a)

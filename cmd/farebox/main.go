@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // statements are made for time zones wherever they are made
 
 	"github.com/alecthomas/kong"
 

@@ -18,7 +18,9 @@ import (
 )
 
 type usageCmd struct {
-	Events usageEventsCmd `cmd:"" help:"Print usage events as CSV or NDJSON."`
+	Events    usageEventsCmd    `cmd:"" help:"Print usage events as CSV or NDJSON."`
+	Statement usageStatementCmd `cmd:"" help:"Print an account's statement of a month."`
+	Backtest  usageBacktestCmd  `cmd:"" help:"See how well forecasts would have done on what was recorded."`
 }
 
 type usageEventsCmd struct {

@@ -19,7 +19,7 @@ const module = "github.com/farebox/farebox/"
 
 // floors are the folders from the ground up (docs/ARCHITECTURE.md). A folder imports from lower floors only, so that a change
 // below never needs a change above to be understood.
-var floors = []string{"problem", "period", "token", "formula", "rate", "ledger", "access", "usage", "forecast", "api", "auth", "store", "store/sqlite", "engine", "server", "cmd/farebox"}
+var floors = []string{"problem", "period", "token", "formula", "rate", "ledger", "access", "usage", "forecast", "api", "auth", "store", "store/sqlite", "engine", "statement", "server", "cmd/farebox"}
 
 // pure folders decide by what they are given: the same input gives the same books, whenever and wherever.
 var pure = []string{"period", "token", "formula", "rate", "ledger", "access", "usage"}
