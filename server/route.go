@@ -64,6 +64,8 @@ func routes() []route {
 		{"GET", "/farebox/v1/instances/{instanceId}/forecast", farebox, ofInstance, 0, getForecast},
 		{"GET", "/farebox/v1/instances/{instanceId}/statements/{month}", farebox, ofInstance, 0, instanceStatement},
 		{"GET", "/farebox/v1/accounts/{accountId}/statements/{month}", farebox, adminOnly, 0, accountStatement},
+		{"GET", "/farebox/v1/insights", farebox, adminOnly, 0, listInsights},
+		{"GET", "/farebox/v1/insights/{name}", farebox, adminOnly, 0, getInsight},
 		{"POST", "/farebox/v1/rate-tables/simulate", farebox, adminOnly, rateTableMost, simulateRates},
 		{"GET", "/farebox/v1/test-clock", farebox, adminOnly, 0, readTestClock},
 		{"POST", "/farebox/v1/test-clock", farebox, adminOnly, bodyMost, advanceTestClock},

@@ -20,6 +20,7 @@ import (
 type usageCmd struct {
 	Events    usageEventsCmd    `cmd:"" help:"Print usage events as CSV or NDJSON."`
 	Statement usageStatementCmd `cmd:"" help:"Print an account's statement of a month."`
+	Insights  usageInsightsCmd  `cmd:"" help:"Answer questions about customers: who adopts what, who grows, who is near the end."`
 	Backtest  usageBacktestCmd  `cmd:"" help:"See how well forecasts would have done on what was recorded."`
 }
 
