@@ -1,5 +1,7 @@
 package api
 
+import "github.com/go-json-experiment/json/jsontext"
+
 // Insights lists the questions that can be asked.
 type Insights struct {
 	Insights []InsightName `json:"insights"`
@@ -15,9 +17,9 @@ type InsightName struct {
 // Insight is a page of an answer: rows of cells, in the order of the columns. A cell is a text, empty where there is nothing to say, or a
 // number; times are milliseconds since 1970.
 type Insight struct {
-	Name    string   `json:"name"`
-	Time    int64    `json:"time"`
-	Columns []string `json:"columns"`
-	Rows    [][]any  `json:"rows"`
-	Total   int      `json:"total"`
+	Name    string         `json:"name"`
+	Time    int64          `json:"time"`
+	Columns []string       `json:"columns"`
+	Rows    jsontext.Value `json:"rows"`
+	Total   int            `json:"total"`
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/farebox/farebox/api"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/problem"
@@ -26,7 +28,7 @@ func getInsight(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.insightParameters(insight)
+	p, err := c.insightParameters()
 	if err != nil {
 		return nil, err
 	}
@@ -37,14 +39,20 @@ func getInsight(c *call) (*reply, error) {
 	if t.Rows == nil {
 		t.Rows = [][]any{}
 	}
-	return jsonReply(http.StatusOK, api.Insight{Name: insight.Name, Time: c.server.engine.Now(), Columns: t.Columns, Rows: t.Rows, Total: total})
+	rows, err := json.Marshal(t.Rows)
+	if err != nil {
+		return nil, err
+	}
+	return jsonReply(http.StatusOK, api.Insight{Name: insight.Name, Time: c.server.engine.Now(), Columns: t.Columns, Rows: rows, Total: total})
 }
 
-func (c *call) insightParameters(insight *engine.Insight) (p engine.InsightParameters, err error) {
+var insightParameters = []string{"from", "to", "interval", "order", "days", "limit", "offset"}
+
+func (c *call) insightParameters() (p engine.InsightParameters, err error) {
 	q := c.URL.Query()
 	for name := range q {
-		if name != "limit" && name != "offset" && !slices.Contains(insight.Parameters, name) {
-			return p, problem.Field(name, "is not a parameter of this insight; see /docs")
+		if !slices.Contains(insightParameters, name) {
+			return p, problem.Field(name, "is not a parameter of insights; see /docs")
 		}
 	}
 	if p.FromMS, err = parseTime("from", q.Get("from")); err != nil {

@@ -37,13 +37,13 @@ func wireTotal(lines []usage.StatementLine, kind ledger.Kind) api.StatementTotal
 	if t.Money == nil {
 		t.Money = []usage.Money{}
 	}
-	return api.StatementTotal{Flows: t.Flows, Money: t.Money}
+	return api.StatementTotal{Tokens: t.Flows, Money: t.Money}
 }
 
 func wireLine(l *usage.StatementLine) api.StatementLineItem {
 	out := api.StatementLineItem{
 		ActivationID: l.ActivationID, Kind: string(l.Terms.Kind), Quantity: l.Terms.Quantity, Start: l.Terms.StartMS, End: l.Terms.EndMS,
-		UnitPrice: l.Terms.UnitPrice, Currency: l.Terms.Currency, Flows: l.Flows, Money: l.Money, Items: make([]api.StatementItem, len(l.Items)),
+		UnitPrice: l.Terms.UnitPrice, Currency: l.Terms.Currency, Tokens: l.Flows, Money: l.Money, Items: make([]api.StatementItem, len(l.Items)),
 	}
 	if out.Money == nil {
 		out.Money = []usage.Money{}
@@ -70,7 +70,7 @@ func CSV(s *api.Statement) []byte {
 		for j := range s.Instances[i].LineItems {
 			l := &s.Instances[i].LineItems[j]
 			head := []string{s.AccountID, s.Month, s.TimeZone, strconv.FormatBool(s.Preliminary), s.Instances[i].InstanceID, l.ActivationID, l.Kind}
-			f := &l.Flows
+			f := &l.Tokens
 			row := append(head[:len(head):len(head)], "", "", f.Opening.String(), f.Purchased.String(), f.Granted.String(), f.Used.String(), f.Refunded.String(),
 				f.Expired.String(), f.Withdrawn.String(), f.Closing.String(), f.OverdraftToBill.String())
 			if len(l.Money) == 0 {

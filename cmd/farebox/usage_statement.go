@@ -98,7 +98,7 @@ func statementTable(out io.Writer, s *api.Statement) error {
 	for i := range s.Instances {
 		for j := range s.Instances[i].LineItems {
 			l := &s.Instances[i].LineItems[j]
-			row(l.ActivationID, &l.Flows)
+			row(l.ActivationID, &l.Tokens)
 			for _, item := range l.Items {
 				fmt.Fprintf(w, "%s\t\t\t\t%s\t%s\t\t\t\t\t\n", item.Item, item.Used, item.Refunded)
 			}
