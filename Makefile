@@ -52,6 +52,6 @@ bench: ## the benchmarks behind docs/BENCHMARKS.md
 fuzz: ## every fuzz target for FUZZTIME (default 20s)
 	@for pkg in $$(go list ./...); do \
 	  for target in $$(go test -list '^Fuzz' $$pkg | grep ^Fuzz); do \
-	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $${FUZZTIME:-20s} $$pkg || exit 1; \
+	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $${FUZZTIME:-20s} -fuzzminimizetime 1s $$pkg || exit 1; \
 	  done; \
 	done

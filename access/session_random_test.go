@@ -1,7 +1,9 @@
 package access
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -379,7 +381,11 @@ func (st *stage) snapshot() snapshot {
 			}
 		}
 		for _, standing := range st.standings {
-			if c := standing.Consumed[l.Number]; c != nil && c.SinceMS != 0 {
+			for _, key := range slices.SortedFunc(maps.Keys(standing.Consumed), func(x, y ledger.PeriodKey) int { return cmp.Compare(x.SinceMS, y.SinceMS) }) {
+				c := standing.Consumed[key]
+				if key.Number != l.Number || c.Tokens.IsZero() {
+					continue
+				}
 				uses += fmt.Sprintf(" %s since %d", c.Tokens, c.SinceMS)
 				if l.Limit.Tokens.Less(c.Tokens) || c.Tokens.Sign() < 0 {
 					st.t.Fatalf("%s of a limit of %s is consumed", c.Tokens, l.Limit.Tokens)

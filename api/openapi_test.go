@@ -201,8 +201,9 @@ var wireTypes = map[string]reflect.Type{
 	"ForecastTokens": reflect.TypeFor[ForecastTokens](), "LineItemForecast": reflect.TypeFor[LineItemForecast](),
 	"Statement": reflect.TypeFor[Statement](), "StatementTotal": reflect.TypeFor[StatementTotal](),
 	"StatementInstance": reflect.TypeFor[StatementInstance](), "StatementLineItem": reflect.TypeFor[StatementLineItem](),
-	"StatementItem": reflect.TypeFor[StatementItem](), "StatementFlows": reflect.TypeFor[usage.Flows](), "StatementMoney": reflect.TypeFor[usage.Money](),
+	"StatementItem": reflect.TypeFor[StatementItem](), "StatementFlows": reflect.TypeFor[usage.Flows](), "StatementMoney": reflect.TypeFor[usage.StatementMoney](),
 	"Insights": reflect.TypeFor[Insights](), "InsightName": reflect.TypeFor[InsightName](), "Insight": reflect.TypeFor[Insight](),
+	"Source":    reflect.TypeFor[usage.Source](),
 	"TestClock": reflect.TypeFor[TestClock](), "ClockAdvance": reflect.TypeFor[ClockAdvance](),
 }
 

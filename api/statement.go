@@ -22,8 +22,8 @@ type Statement struct {
 
 // StatementTotal is what line items of one kind come to.
 type StatementTotal struct {
-	Tokens usage.Flows   `json:"tokens"`
-	Money  []usage.Money `json:"money"`
+	Tokens usage.Flows            `json:"tokens"`
+	Money  []usage.StatementMoney `json:"money"`
 }
 
 // StatementInstance is one instance's part.
@@ -36,16 +36,16 @@ type StatementInstance struct {
 
 // StatementLineItem is one line item's part, with its terms as they were last told.
 type StatementLineItem struct {
-	ActivationID string          `json:"activationId"`
-	Kind         string          `json:"kind"`
-	Quantity     int64           `json:"quantity"`
-	Start        int64           `json:"start"`
-	End          int64           `json:"end"`
-	UnitPrice    token.Amount    `json:"unitPrice,omitzero"`
-	Currency     string          `json:"currency,omitzero"`
-	Tokens       usage.Flows     `json:"tokens"`
-	Money        []usage.Money   `json:"money"`
-	Items        []StatementItem `json:"items"`
+	ActivationID string                 `json:"activationId"`
+	Kind         string                 `json:"kind"`
+	Quantity     int64                  `json:"quantity"`
+	Start        int64                  `json:"start"`
+	End          int64                  `json:"end"`
+	UnitPrice    token.Amount           `json:"unitPrice,omitzero"`
+	Currency     string                 `json:"currency,omitzero"`
+	Tokens       usage.Flows            `json:"tokens"`
+	Money        []usage.StatementMoney `json:"money"`
+	Items        []StatementItem        `json:"items"`
 }
 
 // StatementItem is what one item came to.

@@ -187,8 +187,8 @@ type RateItemV10 struct {
 	Rate    *token.Amount `json:"rate"`
 }
 
-// RateItemV11 is an offering and its price in tokens in v1.1: a rate or a formula. The last two are Farebox's own; Window is a
-// period such as P1D.
+// RateItemV11 is an offering and its price in tokens in v1.1: a rate or a formula. The last three are Farebox's own; Window is a
+// period such as P1D, Cost what one costs the producer.
 type RateItemV11 struct {
 	Name        string        `json:"name"`
 	Version     string        `json:"version"`
@@ -196,6 +196,7 @@ type RateItemV11 struct {
 	Formula     string        `json:"formula,omitzero"`
 	FreeSeconds int64         `json:"freeSeconds,omitzero"`
 	Window      string        `json:"window,omitzero"`
+	Cost        *token.Amount `json:"cost,omitempty"`
 }
 
 // AccessRequest asks to use items. AllowPartial and AllOrNothing are Farebox's own (decisions.md D5).
@@ -505,6 +506,7 @@ type Simulation struct {
 	RefusedTokens token.Amount    `json:"refusedTokens"`
 	Items         []SimulatedItem `json:"items"`
 	NotPriced     []UnpricedItem  `json:"notPriced"`
+	Notes         []string        `json:"notes"`
 }
 
 // SimulatedItem is an item as one account used it.

@@ -55,66 +55,78 @@ func present(all []*ledger.LineItem) []*ledger.LineItem {
 type Outlook struct {
 	*Balance
 	Paces     forecast.Paces
-	LinePaces map[int64]forecast.Paces // by line item number
+	LinePaces map[string]forecast.Paces // by activationId
 	Forecast  *forecast.Forecast
 }
 
-// Outlook forecasts how an instance's line items are drawn down. It fails as Balance does.
-func (e *Engine) Outlook(ctx context.Context, instanceID string) (o *Outlook, err error) {
-	prices := pricesAt(e.store.Settings(), e.Now())
-	var histories *histories
-	err = e.View(ctx, func(r store.Reader) error {
-		b, err := balanceOf(r, instanceID, prices)
-		if err != nil {
-			return err
-		}
-		o = &Outlook{Balance: b}
-		histories, err = historiesOf(r, &usage.Filter{InstanceIDs: []string{instanceID}}, prices.NowMS)
-		return err
-	})
+// Outlook forecasts how an instance's line items are drawn down. It fails as Balance and Usage do.
+func (e *Engine) Outlook(ctx context.Context, instanceID string) (*Outlook, error) {
+	b, err := e.Balance(ctx, instanceID)
 	if err != nil {
 		return nil, err
 	}
-	o.Paces, o.LinePaces = histories.all.Paces(), map[int64]forecast.Paces{}
-	for number, h := range histories.lines {
-		o.LinePaces[number] = h.Paces()
+	history, err := e.History(ctx, instanceID, b.NowMS)
+	if err != nil {
+		return nil, err
 	}
-	o.Forecast = forecast.Of(&histories.all, o.Book, o.NowMS, o.Tolerant)
+	o := &Outlook{Balance: b, Paces: history.Paces(), LinePaces: map[string]forecast.Paces{}, Forecast: forecast.Of(history, b.Book, b.NowMS, b.Tolerant)}
+	for _, days := range [...]int64{1, 7, 30} {
+		if err := e.linePaces(ctx, o, days); err != nil {
+			return nil, err
+		}
+	}
 	return o, nil
 }
 
-// histories are the days of an instance, and of each of its line items by number.
-type histories struct {
-	todayMS int64 // when it began
-	all     forecast.History
-	lines   map[int64]*forecast.History
+func ofInstance(instanceID string) []usage.Match {
+	return []usage.Match{{Dimension: usage.ByInstance, Values: []usage.Value{{Text: instanceID}}}}
 }
 
-// historiesOf reads what was used in the days that a forecast looks at.
-func historiesOf(r store.Reader, filter *usage.Filter, nowMS int64) (*histories, error) {
-	h := &histories{todayMS: nowMS - nowMS%forecast.DayMS, lines: map[int64]*forecast.History{}}
-	h.all = h.empty()
-	filter.FromMS, filter.ToMS = max(h.todayMS-forecast.HistoryDays*forecast.DayMS, 0), nowMS+1
-	err := eachMoved(r, filter, func(e *usage.Event) {
-		if h.lines[e.LineItem] == nil {
-			line := h.empty()
-			h.lines[e.LineItem] = &line
-		}
-		h.add(&h.all, e)
-		h.add(h.lines[e.LineItem], e)
-	})
-	return h, err
-}
-
-func (h *histories) empty() forecast.History { return forecast.History{Days: forecast.NewDays()} }
-
-func (h *histories) add(to *forecast.History, e *usage.Event) {
-	if e.UsageTimeMS >= h.todayMS {
-		to.Today = to.Today.Add(e.Tokens)
-		return
+// History returns what an instance was charged in the days that a forecast looks at. It fails as Usage does.
+func (e *Engine) History(ctx context.Context, instanceID string, nowMS int64) (*forecast.History, error) {
+	todayMS := nowMS - nowMS%forecast.DayMS
+	fromMS := max(todayMS-forecast.HistoryDays*forecast.DayMS, 0)
+	report, err := e.Usage(ctx, &usage.Query{FromMS: fromMS, ToMS: nowMS + 1, Interval: usage.Daily, Where: ofInstance(instanceID)})
+	if err != nil {
+		return nil, err
 	}
-	day := len(to.Days) - 1 - int((h.todayMS-1-e.UsageTimeMS)/forecast.DayMS)
-	to.Days[day] = to.Days[day].Add(e.Tokens)
+	h := &forecast.History{Days: make([]token.Amount, (todayMS-fromMS)/forecast.DayMS)}
+	for i := range report.Rows {
+		row := &report.Rows[i]
+		if row.FromMS >= todayMS {
+			h.Today = h.Today.Add(row.Tokens)
+		} else {
+			h.Days[(row.FromMS-fromMS)/forecast.DayMS] = row.Tokens
+		}
+	}
+	return h, nil
+}
+
+// linePaces adds the paces of line items over the last whole days.
+func (e *Engine) linePaces(ctx context.Context, o *Outlook, days int64) error {
+	todayMS := o.NowMS - o.NowMS%forecast.DayMS
+	if todayMS == 0 {
+		return nil
+	}
+	q := &usage.Query{FromMS: max(todayMS-days*forecast.DayMS, 0), ToMS: todayMS, By: []usage.Dimension{usage.ByLineItem}, Where: ofInstance(o.Book.InstanceID)}
+	report, err := e.Usage(ctx, q)
+	if err != nil {
+		return err
+	}
+	for i := range report.Rows {
+		row := &report.Rows[i]
+		paces, pace := o.LinePaces[row.By[0].Text], token.MulDivHalfEven(row.Tokens, token.FromInt(1), token.FromInt(days))
+		switch days {
+		case 1:
+			paces.Day1 = pace
+		case 7:
+			paces.Day7 = pace
+		default:
+			paces.Day30 = pace
+		}
+		o.LinePaces[row.By[0].Text] = paces
+	}
+	return nil
 }
 
 // InstanceDays returns what each instance was charged in all, less refunds, in every whole day from its first use up to today's beginning,

@@ -46,6 +46,9 @@ type Engine struct {
 	awakeMS atomic.Int64 // when we were last out of reach, to its end
 	failing bool         // the last commit failed; of commitBatches alone
 
+	columns  columns
+	recorded atomic.Int64 // receipts that this engine has booked
+
 	queue    chan *request
 	dues     chan *catchUp
 	quit     chan struct{}
@@ -86,6 +89,9 @@ func New(s store.Store, options Options) *Engine {
 	e.running.Go(e.lookAround)
 	if e.serve {
 		e.running.Go(e.makeDue)
+	}
+	if options.Serve {
+		e.running.Go(e.keepFolded)
 	}
 	return e
 }
@@ -142,7 +148,7 @@ const (
 	forgetEvery  = time.Hour
 )
 
-// lookAround takes notice of what other processes change, and forgets idempotency keys past their time.
+// lookAround takes notice of what other processes change, and forgets what is past its time.
 func (e *Engine) lookAround() {
 	refresh, forget := time.NewTicker(refreshEvery), time.NewTicker(forgetEvery)
 	defer refresh.Stop()
@@ -158,12 +164,33 @@ func (e *Engine) lookAround() {
 			err = e.store.Refresh(ctx)
 			e.adoptKeys()
 		case <-forget.C:
-			err = e.store.Forget(ctx, e.Now()-store.OnceRetention.Milliseconds())
+			err = e.Forget(ctx)
 		}
 		if err != nil {
 			slog.Warn("the store is not well; trying again", "error", err, "cause", cause(err))
 		}
 	}
+}
+
+// settle is how long ago nothing is charged as of any more when nothing is due from then: clocks step back, and a session that
+// waits after a fault of ours says that it is due later than it is.
+const settle = 24 * time.Hour
+
+// Forget drops what nobody asks for any more; it is done every hour. Errors are those of the store.
+func (e *Engine) Forget(ctx context.Context) error {
+	now := e.Now()
+	settled := now - settle.Milliseconds()
+	err := e.View(ctx, func(r store.Reader) error {
+		next, err := r.NextDue()
+		if next != 0 {
+			settled = min(settled, next)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return e.store.Forget(ctx, min(now-store.OnceRetention.Milliseconds(), settled), settled)
 }
 
 // asleep is how long nothing may be heard of us until sessions are owed a new deadline for their heartbeat.

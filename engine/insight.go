@@ -52,6 +52,7 @@ const (
 
 // asking is an insight being answered on one state.
 type asking struct {
+	ctx   context.Context
 	r     store.Reader
 	nowMS int64
 	p     InsightParameters
@@ -76,18 +77,18 @@ func FindInsight(name string) (*Insight, error) {
 // much to look at).
 func (e *Engine) Insight(ctx context.Context, i *Insight, p InsightParameters) (t *usage.Table, rows int, err error) {
 	err = e.View(ctx, func(r store.Reader) error {
-		t, rows, err = i.On(r, p, e.Now(), insightLooksMost)
+		t, rows, err = i.On(ctx, r, p, e.Now(), insightLooksMost)
 		return err
 	})
 	return t, rows, err
 }
 
 // On answers an insight on one state, looking at a number of receipts at most (0: all).
-func (i *Insight) On(r store.Reader, p InsightParameters, nowMS int64, most int) (*usage.Table, int, error) {
+func (i *Insight) On(ctx context.Context, r store.Reader, p InsightParameters, nowMS int64, most int) (*usage.Table, int, error) {
 	if err := p.complete(nowMS); err != nil {
 		return nil, 0, err
 	}
-	t, err := i.answer(&asking{r, nowMS, p, most})
+	t, err := i.answer(&asking{ctx, r, nowMS, p, most})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -103,13 +104,13 @@ func (p *InsightParameters) complete(nowMS int64) error {
 	if p.FromMS == 0 {
 		p.FromMS = max(p.ToMS-insightSpanUsual, 0)
 	}
-	p.Interval, p.Order, p.Days = cmp.Or(p.Interval, usage.ByMonth), cmp.Or(p.Order, "growth"), cmp.Or(p.Days, insightDaysUsual)
+	p.Interval, p.Order, p.Days = cmp.Or(p.Interval, usage.Monthly), cmp.Or(p.Order, "growth"), cmp.Or(p.Days, insightDaysUsual)
 	switch {
 	case p.FromMS > p.ToMS:
 		return problem.Field("from", "must be before to")
 	case p.ToMS-p.FromMS > insightSpanMost:
 		return problem.Field("from", "must be at most two years before to")
-	case !slices.Contains(usage.Intervals, p.Interval):
+	case p.Interval == usage.Hourly || !slices.Contains(usage.Intervals, p.Interval):
 		return problem.Field("interval", "must be day, week or month")
 	case p.Order != "growth" && p.Order != "decline":
 		return problem.Field("order", "must be growth or decline")
@@ -121,6 +122,22 @@ func (p *InsightParameters) complete(nowMS int64) error {
 
 func (p *InsightParameters) span() usage.InsightSpan {
 	return usage.InsightSpan{FromMS: p.FromMS, ToMS: p.ToMS, Interval: p.Interval}
+}
+
+// sums returns what was used by each value of a dimension.
+func (a *asking) sums(by usage.Dimension, fromMS, toMS int64, where ...usage.Match) (map[string]token.Amount, error) {
+	sums := map[string]token.Amount{}
+	if toMS <= fromMS {
+		return sums, nil
+	}
+	report, err := UsageReport(a.ctx, a.r, &usage.Query{FromMS: fromMS, ToMS: toMS, By: []usage.Dimension{by}, Where: where}, a.most)
+	if err != nil {
+		return nil, err
+	}
+	for i := range report.Rows {
+		sums[report.Rows[i].By[0].Text] = report.Rows[i].Tokens
+	}
+	return sums, nil
 }
 
 // each calls fn with the events from a time on.
@@ -147,9 +164,12 @@ func adoption(a *asking) (*usage.Table, error) {
 }
 
 func growth(a *asking) (*usage.Table, error) {
-	in := usage.Growth{Span: a.p.span(), Decline: a.p.Order == "decline"}
-	err := a.each(max(in.BeforeMS(), 0), in.Add)
-	return in.Table(), err
+	now, err := a.sums(usage.ByAccount, a.p.FromMS, a.p.ToMS)
+	if err != nil {
+		return nil, err
+	}
+	before, err := a.sums(usage.ByAccount, max(a.p.FromMS-(a.p.ToMS-a.p.FromMS), 0), a.p.FromMS)
+	return usage.Growth(now, before, a.p.Order == "decline"), err
 }
 
 func triedOnce(a *asking) (*usage.Table, error) {
@@ -160,12 +180,8 @@ func triedOnce(a *asking) (*usage.Table, error) {
 
 // unusedPurchases lists line items that are usable since long, and that nothing was ever taken from.
 func unusedPurchases(a *asking) (*usage.Table, error) {
-	used := map[int64]bool{}
-	err := a.each(0, func(e *usage.Event) {
-		if e.Kind != usage.Denial && e.Tokens.Sign() > 0 {
-			used[e.LineItem] = true
-		}
-	})
+	taken := usage.Match{Dimension: usage.ByKind, Values: []usage.Value{{Text: string(usage.Charge)}, {Text: string(usage.AutomaticCharge)}}}
+	used, err := a.sums(usage.ByLineItem, 0, a.nowMS+1, taken)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +192,7 @@ func unusedPurchases(a *asking) (*usage.Table, error) {
 	t := &usage.Table{Columns: []string{"accountId", "instanceId", "activationId", "kind", "quantity", "start", "end"}}
 	for _, book := range books {
 		for _, l := range book.LineItems {
-			if l.Usable(a.nowMS, false) && !used[l.Number] && l.StartMS <= a.nowMS-a.p.Days*forecast.DayMS {
+			if l.Usable(a.nowMS, false) && used[l.ActivationID].IsZero() && l.StartMS <= a.nowMS-a.p.Days*forecast.DayMS {
 				t.Rows = append(t.Rows, []any{book.AccountID, l.InstanceID, l.ActivationID, string(l.Kind), l.Quantity, l.StartMS, l.EndMS})
 			}
 		}
@@ -210,12 +226,7 @@ func (a *asking) books() ([]*ledger.Book, error) {
 // have nothing left though they were used in them.
 func runningOut(a *asking) (*usage.Table, error) {
 	todayMS := a.nowMS - a.nowMS%forecast.DayMS
-	week := map[string]token.Amount{}
-	err := a.each(max(todayMS-7*forecast.DayMS, 0), func(e *usage.Event) {
-		if e.Kind != usage.Denial && e.UsageTimeMS >= todayMS-7*forecast.DayMS && e.UsageTimeMS < todayMS {
-			week[e.InstanceID] = week[e.InstanceID].Add(e.Tokens)
-		}
-	})
+	week, err := a.sums(usage.ByInstance, max(todayMS-7*forecast.DayMS, 0), todayMS)
 	if err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ type LimitState struct {
 }
 
 // Limit returns how the limit of a line item stands now, with a page of requesters from after one on (nil: from the first).
-// A page may be shorter than its size. It fails with a problem NotFound.
+// It fails with a problem NotFound.
 func (e *Engine) Limit(ctx context.Context, instanceID, activationID string, after *ledger.RequesterKey, size int) (*LimitState, error) {
 	var state *LimitState
 	err := e.View(ctx, func(r store.Reader) error {
@@ -90,7 +90,7 @@ func (e *Engine) Limit(ctx context.Context, instanceID, activationID string, aft
 		state = &LimitState{Limit: *l.Limit}
 		var sinceMS int64
 		sinceMS, state.NextResetMS = l.Limit.Around(e.Now())
-		page, err := r.Consumed(l.Number, after, size+1)
+		page, err := r.Consumed(ledger.PeriodKey{Number: l.Number, SinceMS: sinceMS}, after, size+1)
 		if err != nil {
 			return err
 		}
@@ -98,7 +98,7 @@ func (e *Engine) Limit(ctx context.Context, instanceID, activationID string, aft
 			page = page[:size]
 			state.Next = &page[size-1].RequesterKey
 		}
-		state.Consumed = slices.DeleteFunc(slices.Clone(page), func(c ledger.Consumed) bool { return c.SinceMS != sinceMS })
+		state.Consumed = page
 		return nil
 	})
 	return state, err

@@ -18,11 +18,12 @@ import (
 // Simulation is what recorded usage would have cost by a draft of a rate table: of the line items that are priced by the
 // draft's series, request by request. Balances are not run again: what the draft prices is taken to be granted as it was.
 // What it does not price, prices negatively, or has a formula without a value for, would have been refused: variables are
-// those of the recorded requests.
+// those of the recorded requests. What covers later use is what would, had the draft taken effect when the period begins.
 type Simulation struct {
 	FromMS, ToMS int64
 	Requests     int64          // that were looked at
 	Rows         []SimulatedRow // by account, item and version
+	Notes        []string       // what the record does not tell, for people
 }
 
 // SimulatedRow is an item as an account used it, net of refunds.
@@ -96,10 +97,12 @@ func (e *Engine) Simulate(ctx context.Context, replay *Replay) (*Simulation, err
 // Replay says what to simulate, and within which bounds.
 type Replay struct {
 	Draft    *rate.Table
-	FromMS   int64         // usage time, inclusive
-	ToMS     int64         // exclusive
-	RowsMost int           // 0: any number
-	Patience time.Duration // 0: however long it takes
+	FromMS   int64 // usage time, inclusive
+	ToMS     int64 // exclusive
+	RowsMost int   // 0: any number
+	// CoversMost bounds how many charges cover later use at the same time, by the draft and as recorded; 0: SimulatedCoversMost.
+	CoversMost int
+	Patience   time.Duration // 0: however long it takes
 
 	// Progress is called now and then with the time of the usage that has been replayed so far; nil: nobody asks.
 	Progress func(atMS int64)
@@ -108,7 +111,8 @@ type Replay struct {
 // replayPage is how many receipts are looked at in one view: a view that is held for long keeps the store from tidying up.
 const replayPage = 10_000
 
-// Simulate replays recorded usage against a draft. It writes nothing, and holds no more in memory than its rows. It fails with
+// Simulate replays recorded usage against a draft. It writes nothing, and holds no more in memory than its rows and
+// what covers later use. It fails with
 // a problem: Invalid, or TooLarge when it is past its bounds.
 func Simulate(ctx context.Context, s store.Store, replay *Replay) (*Simulation, error) {
 	if err := replay.Draft.Validate(); err != nil {
@@ -127,10 +131,12 @@ func Simulate(ctx context.Context, s store.Store, replay *Replay) (*Simulation, 
 		filter: usage.Filter{FromMS: replay.FromMS, ToMS: replay.ToMS},
 	}
 	rate.NewCatalog([]*rate.Table{replay.Draft}) // makes its index
+	m.covers = newCovers(replay.Draft, cmp.Or(replay.CoversMost, SimulatedCoversMost))
+	m.rates = s.Settings().Rates
 	if err := m.run(ctx, s, time.Now()); err != nil {
 		return nil, err
 	}
-	return &Simulation{FromMS: replay.FromMS, ToMS: replay.ToMS, Requests: m.requests, Rows: sortedRows(m.rows)}, nil
+	return &Simulation{FromMS: replay.FromMS, ToMS: replay.ToMS, Requests: m.requests, Rows: sortedRows(m.rows), Notes: m.unknown.notes()}, nil
 }
 
 type simulatedKey struct {
@@ -145,6 +151,9 @@ type simulator struct {
 	rows     map[simulatedKey]*SimulatedRow
 	series   map[int64]string // of line items, by number, as far as they were looked up
 	events   []usage.Event    // of the receipt at hand
+	covers   *covers
+	rates    *rate.Catalog // that there are
+	unknown  unknown
 }
 
 func (m *simulator) run(ctx context.Context, s store.Store, started time.Time) error {
@@ -231,9 +240,8 @@ func (m *simulator) price(item *usage.Item) (*rate.Item, token.Amount, ledger.St
 
 // charge replays an item that was granted, as far as the draft's series priced it.
 func (m *simulator) charge(r store.Reader, receipt *usage.Receipt, item *usage.Item, events []usage.Event) error {
-	priced, price, status := m.price(item)
-	var used, charged, tokens token.Amount // counts, and what was paid
-	ours := false
+	var used, tokens token.Amount // counts, and what was paid
+	ours := 0
 	for i := range events {
 		series, err := m.seriesOf(r, item, i)
 		if err != nil {
@@ -242,26 +250,58 @@ func (m *simulator) charge(r store.Reader, receipt *usage.Receipt, item *usage.I
 		if series != m.Draft.Series {
 			continue
 		}
-		ours = true
+		ours++
 		used, tokens = used.Add(events[i].Count), tokens.Add(events[i].Tokens)
-		if i == 0 && !item.Covered.IsZero() && priced != nil && priced.Window != 0 {
-			continue // what a charge before covered stays covered
-		}
-		charged = charged.Add(events[i].Count)
 	}
-	if !ours {
+	if ours == 0 {
 		return nil
 	}
 	row := m.row(receipt, item)
 	row.Charges++
 	row.Count, row.OldTokens = row.Count.Add(used), row.OldTokens.Add(tokens)
+	newTokens, status, err := m.decide(receipt, item, used, ours < len(events))
 	if status != ledger.Granted {
 		row.Refused++
 		row.RefusedStatus, row.RefusedTokens = cmp.Or(row.RefusedStatus, status), row.RefusedTokens.Add(tokens)
-		return nil
+		return err
 	}
-	row.NewTokens = row.NewTokens.Add(token.MulHalfEven(charged, price))
-	return nil
+	row.NewTokens = row.NewTokens.Add(newTokens)
+	return err
+}
+
+// decide returns what the draft charges for a count of an item, and otherwise why it charges nothing. Part of the item may have been
+// priced by other series.
+func (m *simulator) decide(receipt *usage.Receipt, item *usage.Item, count token.Amount, split bool) (token.Amount, ledger.Status, error) {
+	priced, price, status := m.price(item)
+	hasWindow, hadWindow := priced != nil && priced.Window != 0, !item.CoverCount.IsZero()
+	if receipt.Session != nil && priced != nil {
+		m.compareTerms(item, priced)
+	}
+	if !hasWindow && !hadWindow {
+		return token.MulHalfEven(count, price), status, nil
+	}
+	if split {
+		m.unknown.note(&m.unknown.split, item)
+	}
+	o, err := m.covers.charge(receipt, item, count)
+	return o.Tokens, o.Status, err
+}
+
+// compareTerms takes note of terms whose effect on a session the record does not tell.
+func (m *simulator) compareTerms(item *usage.Item, priced *rate.Item) {
+	if !item.CoverCount.IsZero() && priced.Window == 0 && item.Covered.IsZero() {
+		m.unknown.note(&m.unknown.uncovered, item)
+	}
+	for i := range item.Slices {
+		s := &item.Slices[i]
+		if s.Series != m.Draft.Series || s.TableVersion == "" {
+			continue
+		}
+		if was := m.rates.Find(s.Series, s.TableVersion).Item(item.Item, item.Version); was != nil && was.FreeSeconds != priced.FreeSeconds {
+			m.unknown.note(&m.unknown.freed, item)
+			return
+		}
+	}
 }
 
 // seriesOf returns the series that priced a slice. What was covered by a charge before was not priced; it is of the series of
@@ -283,9 +323,10 @@ func (m *simulator) seriesOf(r store.Reader, item *usage.Item, i int) (string, e
 	return series, err
 }
 
-// refund replays what a session gave back: the same part of the new charge as of the old one.
+// refund replays what a session gave back: the same part of the new charge as of the old one, and nothing of one that covers a
+// window.
 func (m *simulator) refund(receipt *usage.Receipt, item *usage.Item) {
-	_, price, status := m.price(item)
+	priced, price, status := m.price(item)
 	for i := range item.Slices {
 		s := &item.Slices[i]
 		if s.Series != m.Draft.Series || s.Rate.IsZero() {
@@ -294,7 +335,7 @@ func (m *simulator) refund(receipt *usage.Receipt, item *usage.Item) {
 		row := m.row(receipt, item)
 		row.OldTokens = row.OldTokens.Sub(s.Tokens)
 		row.Count = row.Count.Sub(token.MulDivHalfEven(s.Tokens, one, s.Rate))
-		if status == ledger.Granted {
+		if status == ledger.Granted && priced.Window == 0 {
 			row.NewTokens = row.NewTokens.Sub(token.MulDivHalfEven(s.Tokens, price, s.Rate))
 		}
 	}

@@ -92,11 +92,11 @@ func (p *Proof) compare(r store.Reader) error {
 type rebuilt struct {
 	balances map[int64]usage.Balance
 	actions  map[usage.ActionKey]token.Amount
-	consumed map[usage.ConsumedKey]usage.Consumption
+	consumed map[usage.ConsumedKey]token.Amount
 }
 
 func newRebuilt(lineItems int) *rebuilt {
-	return &rebuilt{make(map[int64]usage.Balance, lineItems), map[usage.ActionKey]token.Amount{}, map[usage.ConsumedKey]usage.Consumption{}}
+	return &rebuilt{make(map[int64]usage.Balance, lineItems), map[usage.ActionKey]token.Amount{}, map[usage.ConsumedKey]token.Amount{}}
 }
 
 func (p *Proof) compareLineItem(l *ledger.LineItem, rebuilt *rebuilt) {
@@ -157,15 +157,12 @@ func (p *Proof) replayRules(e *usage.Event, rebuilt *rebuilt) {
 		}
 	}
 	if e.Ruled.Limited {
-		key := usage.ConsumedKey{RequesterKey: e.Requester.Key(e.InstanceID), Number: e.LineItem}
-		c := rebuilt.consumed[key]
-		switch {
-		case e.Ruled.SinceMS < c.SinceMS:
-			return // made late, for a period that is over
-		case e.Ruled.SinceMS > c.SinceMS:
-			c = usage.Consumption{SinceMS: e.Ruled.SinceMS}
+		key := usage.ConsumedKey{RequesterKey: e.Requester.Key(e.InstanceID), PeriodKey: ledger.PeriodKey{Number: e.LineItem, SinceMS: e.Ruled.SinceMS}}
+		consumed := rebuilt.consumed[key].Add(e.Tokens)
+		if !consumed.Equal(e.Ruled.Consumed) && !e.Tokens.Equal(e.Ruled.Consumed) { // counting may have begun anew
+			p.differ("event %s: requester %s had consumed %s since %s after it, the events up to it add up to %s",
+				e.ID, key.Value, e.Ruled.Consumed, instant(key.SinceMS), consumed)
 		}
-		c.Tokens = c.Tokens.Add(e.Tokens)
-		rebuilt.consumed[key] = c
+		rebuilt.consumed[key] = e.Ruled.Consumed
 	}
 }

@@ -96,13 +96,13 @@ func (p *Proof) compareCovers(r store.Reader, covers map[ledger.CoverKey]rebuilt
 	})
 }
 
-// compareConsumed compares what requesters consumed from line items with a limit. What was forgotten with a limit that was
-// removed is not there to be compared.
+// compareConsumed compares what requesters consumed from line items with a limit, as far as it was not forgotten: with a limit that
+// was removed, or because its period is over.
 func (p *Proof) compareConsumed(r store.Reader, rebuilt *rebuilt) error {
 	return r.EachConsumed(func(c *ledger.Consumed) error {
-		events := rebuilt.consumed[usage.ConsumedKey{RequesterKey: c.RequesterKey, Number: c.Number}]
-		if events.SinceMS == c.SinceMS && events.Tokens.Less(c.Tokens) {
-			p.differ("requester %s on instance %s consumed %s from a line item with a limit, its events add up to %s", c.Value, c.InstanceID, c.Tokens, events.Tokens)
+		if events := rebuilt.consumed[usage.ConsumedKey{RequesterKey: c.RequesterKey, PeriodKey: c.PeriodKey}]; !c.Tokens.Equal(events) {
+			p.differ("requester %s on instance %s consumed %s from a line item with a limit since %s, its events add up to %s",
+				c.Value, c.InstanceID, c.Tokens, instant(c.SinceMS), events)
 		}
 		return nil
 	})

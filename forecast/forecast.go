@@ -35,9 +35,6 @@ type History struct {
 	Today token.Amount   // since then
 }
 
-// NewDays returns as many days without use as a forecast looks back at.
-func NewDays() []token.Amount { return make([]token.Amount, HistoryDays) }
-
 // Paces are averages over whole days, up to today's beginning, in tokens per day.
 type Paces struct {
 	Day1, Day7, Day30 token.Amount

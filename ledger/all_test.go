@@ -127,7 +127,7 @@ func (e *everything) check(t *rapid.T) {
 		}
 		for i := range e.who {
 			who := e.who[i].Standing
-			if c := who.Consumed[l.Number]; c != nil && c.SinceMS != 0 {
+			for _, c := range who.of(l.Number) {
 				if sum := consumed[fmt.Sprint(l.ActivationID, who.Value, c.SinceMS)]; !c.Tokens.Equal(sum) || l.Limit.Tokens.Less(c.Tokens) {
 					t.Fatalf("%s of %s is consumed by %s, its charges add up to %s", c.Tokens, l.Limit.Tokens, who.Value, sum)
 				}
@@ -173,7 +173,7 @@ func (e *everything) expect(who *Who, count token.Amount) (Status, token.Amount)
 		if l.Limit != nil {
 			since, _ := l.Limit.Around(e.NowMS)
 			limit = l.Limit.Tokens
-			if c := who.Standing.Consumed[l.Number]; c != nil && c.SinceMS == since {
+			if c := who.Standing.Consumed[PeriodKey{l.Number, since}]; c != nil {
 				limit = limit.Sub(c.Tokens)
 			}
 		}

@@ -80,14 +80,10 @@ type Slice struct {
 // Ruled is what a slice takes from an allocation and from a consumption limit, or gives back to them.
 type Ruled struct {
 	Action   *Action   // with an allocation; nil: none
-	Consumed *Consumed // by the requester; nil: there is no limit
-	SinceMS  int64     // when the limit's period began
+	Consumed *Consumed // by the requester, in the limit's period; nil: there is no limit
 
 	ActionUsed     token.Amount // after it: set by Apply
 	ConsumedTokens token.Amount
-
-	wasTokens  token.Amount // of Consumed, before Apply
-	wasSinceMS int64
 }
 
 // Outcome is the decision on one ask, or a refund. Slices are in the order of drawing, one a line item (of a refund, and price);
@@ -166,7 +162,7 @@ func (d *draw) denied(ask Ask) Outcome {
 	case d.ruled:
 		return denied(ask, DeniedByRules, "")
 	case d.limited != nil:
-		_, nextMS := d.limited.Limit.Around(d.nowMS)
+		_, nextMS := d.limited.limitAround(d.nowMS)
 		return denied(ask, LimitReached, fmt.Sprintf("%s tokens per %s and requester from line item %s, until %s", d.limited.Limit.Tokens,
 			d.limited.Limit.Period, d.limited.ActivationID, time.UnixMilli(nextMS).UTC().Format(time.RFC3339)))
 	}
@@ -307,13 +303,14 @@ func (d *draw) allowed(l *LineItem, left, price token.Amount) (_ token.Amount, a
 		}
 	}
 	if l.Limit != nil {
-		sinceMS, _ := l.Limit.Around(d.nowMS)
-		consumed := d.who.Standing.Consumed[l.Number]
-		if bound(l.Limit.Tokens.Sub(consumed.in(sinceMS))) && d.limited == nil {
-			d.limited = l
+		sinceMS, _ := l.limitAround(d.nowMS)
+		against.limited, against.sinceMS = true, sinceMS
+		most := l.Limit.Tokens
+		if c := d.who.Standing.Consumed[PeriodKey{l.Number, sinceMS}]; c != nil {
+			most = most.Sub(c.Tokens)
 		}
-		if consumed == nil || consumed.SinceMS <= sinceMS { // what is made late does not count for the period after it
-			against.limited, against.sinceMS = true, sinceMS
+		if bound(most) && d.limited == nil {
+			d.limited = l
 		}
 	}
 	return left, against, true
@@ -324,9 +321,9 @@ func (w *Who) ruled(l *LineItem, against claim) *Ruled {
 	if against == (claim{}) {
 		return nil
 	}
-	r := &Ruled{Action: against.action, SinceMS: against.sinceMS}
+	r := &Ruled{Action: against.action}
 	if against.limited {
-		r.Consumed = w.Standing.consumed(l.Number)
+		r.Consumed = w.Standing.consumed(PeriodKey{l.Number, against.sinceMS})
 	}
 	return r
 }
@@ -446,8 +443,7 @@ func (s *Slice) book(tokens token.Amount) {
 		r.ActionUsed = r.Action.Used
 	}
 	if c := r.Consumed; c != nil {
-		r.wasTokens, r.wasSinceMS = c.Tokens, c.SinceMS
-		c.Tokens, c.SinceMS = c.in(r.SinceMS).Add(tokens), r.SinceMS
+		c.Tokens = c.Tokens.Add(tokens)
 		r.ConsumedTokens = c.Tokens
 	}
 }
@@ -464,7 +460,7 @@ func (s *Slice) unbook(tokens token.Amount) {
 	if r.Action != nil {
 		r.Action.Used = r.Action.Used.Sub(tokens)
 	}
-	if r.Consumed != nil { // which may have been of a period before
-		r.Consumed.Tokens, r.Consumed.SinceMS = r.wasTokens, r.wasSinceMS
+	if r.Consumed != nil {
+		r.Consumed.Tokens = r.Consumed.Tokens.Sub(tokens)
 	}
 }

@@ -20,35 +20,48 @@ func (l *Limit) Around(nowMS int64) (sinceMS, nextMS int64) {
 	return max(sinceMS, l.FromMS), nextMS
 }
 
+// limitAround is Around of a line item's limit.
+func (l *LineItem) limitAround(nowMS int64) (sinceMS, nextMS int64) {
+	sinceMS, nextMS = l.limited.Around(l.Limit.Period, l.Limit.NextResetMS, nowMS)
+	return max(sinceMS, l.Limit.FromMS), nextMS
+}
+
 // Continues decides from when on consumption counts in a new limit, and reports whether that is as in the one before, nil if
-// there is none: the period that runs has to begin when that one's did.
+// there is none: the period that runs has to begin when that one's did. Those before it are kept only if they are as long.
+// A next reset that is the one before leaves the day as it is.
 func (l *Limit) Continues(before *Limit, nowMS int64) bool {
 	l.FromMS = nowMS
 	if before == nil {
 		return false
 	}
-	now, _ := l.Period.Around(l.NextResetMS, nowMS)
-	was, _ := before.Period.Around(before.NextResetMS, nowMS)
-	if now == was {
-		l.FromMS = before.FromMS
+	was, next := before.Period.Around(before.NextResetMS, nowMS)
+	if l.Period == before.Period && l.NextResetMS == next {
+		l.NextResetMS = before.NextResetMS // as it was shown: a day clipped to a month's end is not to stay clipped
 	}
-	return now == was
+	now, _ := l.Period.Around(l.NextResetMS, nowMS)
+	switch {
+	case now != was:
+		return false
+	case l.Period == before.Period:
+		l.FromMS = before.FromMS
+	default:
+		l.FromMS = max(now, before.FromMS)
+	}
+	return true
 }
 
-// Consumed is what a requester has consumed from a line item with a limit, in the period that began at SinceMS.
+// PeriodKey names a period of the limit of a line item.
+type PeriodKey struct {
+	Number  int64 // of the line item
+	SinceMS int64 // when the period began
+}
+
+// Consumed is what a requester has consumed from a line item in a period of its limit. Periods that are over are kept apart, as
+// long as something can still be charged as of then.
 type Consumed struct {
 	RequesterKey
-	Number  int64 // of the line item
-	Tokens  token.Amount
-	SinceMS int64
-}
-
-// in returns what was consumed in the period that began at a time; nil: nothing.
-func (c *Consumed) in(sinceMS int64) token.Amount {
-	if c == nil || c.SinceMS != sinceMS {
-		return token.Amount{}
-	}
-	return c.Tokens
+	PeriodKey
+	Tokens token.Amount
 }
 
 // RequesterKey names a requester on an instance: by type and value.
@@ -63,7 +76,7 @@ type RequesterKey struct {
 type Standing struct {
 	RequesterKey
 	Covers   map[ItemKey]*Cover
-	Consumed map[int64]*Consumed // by the line item's number
+	Consumed map[PeriodKey]*Consumed
 }
 
 // ItemKey names an item.
@@ -71,7 +84,7 @@ type ItemKey struct{ Item, Version string }
 
 // NewStanding returns the standing of one who has nothing behind it.
 func NewStanding(key RequesterKey) *Standing {
-	return &Standing{RequesterKey: key, Covers: map[ItemKey]*Cover{}, Consumed: map[int64]*Consumed{}}
+	return &Standing{RequesterKey: key, Covers: map[ItemKey]*Cover{}, Consumed: map[PeriodKey]*Consumed{}}
 }
 
 // Clone returns a copy of a standing to try things out on.
@@ -81,9 +94,9 @@ func (s *Standing) Clone() *Standing {
 		copied := *cover
 		c.Covers[key] = &copied
 	}
-	for number, consumed := range s.Consumed {
+	for key, consumed := range s.Consumed {
 		copied := *consumed
-		c.Consumed[number] = &copied
+		c.Consumed[key] = &copied
 	}
 	return c
 }
@@ -97,11 +110,11 @@ func (s *Standing) cover(key ItemKey) *Cover {
 	return c
 }
 
-func (s *Standing) consumed(number int64) *Consumed {
-	c := s.Consumed[number]
+func (s *Standing) consumed(key PeriodKey) *Consumed {
+	c := s.Consumed[key]
 	if c == nil {
-		c = &Consumed{RequesterKey: s.RequesterKey, Number: number}
-		s.Consumed[number] = c
+		c = &Consumed{RequesterKey: s.RequesterKey, PeriodKey: key}
+		s.Consumed[key] = c
 	}
 	return c
 }

@@ -1,12 +1,14 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/farebox/farebox/period"
@@ -77,14 +79,19 @@ func TestLimitPeriods(t *testing.T) {
 			"5 for 5: a 5; 5 for 5: a 5; 303; 1 for 1: a 1; 1 for 1: a 1"},
 		{"refunds give back in the same period", "5 DAY", "2026-01-10",
 			"2026-01-10 4; 2026-01-10 2; 2026-01-10 back; 2026-01-10 5", "4 for 4: a 4; 303; back 0; 5 for 5: a 5"},
-		{"D23: refunds give back nothing of a period that is over", "5 DAY", "2026-01-10",
-			"2026-01-10 4; 2026-01-11 5; 2026-01-11 back; 2026-01-11 1", "4 for 4: a 4; 5 for 5: a 5; back 5; 303"},
+		{"D23: refunds give back to the period that was charged, and to no other", "5 DAY", "2026-01-10",
+			"2026-01-10 4; 2026-01-11 5; 2026-01-11 back; 2026-01-11 1; 2026-01-10 5; 2026-01-10 1",
+			"4 for 4: a 4; 5 for 5: a 5; back 5; 303; 5 for 5: a 5; 303"},
 		{"nor before anything was consumed in the next", "5 DAY", "2026-01-10",
 			"2026-01-10 4; 2026-01-11 back; 2026-01-11 5; 2026-01-11 1", "4 for 4: a 4; back 0; 5 for 5: a 5; 303"},
-		{"what is made late does not count in the period after it", "5 DAY", "2026-01-10",
-			"2026-01-11 4; 2026-01-10 3; 2026-01-11 1; 2026-01-11 1", "4 for 4: a 4; 3 for 3: a 3; 1 for 1: a 1; 303"},
-		{"and never passes the limit itself", "5 DAY", "2026-01-10",
-			"2026-01-11 4; 2026-01-10 5.1", "4 for 4: a 4; 303"},
+		{"D23: what is made late counts in its own period, not in the one after it", "5 DAY", "2026-01-10",
+			"2026-01-11 4; 2026-01-10 3; 2026-01-11 1; 2026-01-11 1; 2026-01-10 3; 2026-01-10 2",
+			"4 for 4: a 4; 3 for 3: a 3; 1 for 1: a 1; 303; 303; 2 for 2: a 2"},
+		{"D23: with what was consumed then", "5 DAY", "2026-01-10",
+			"2026-01-10 2; 2026-01-11 4; 2026-01-12 4; 2026-01-10 4; 2026-01-10 3; 2026-01-11 2; 2026-01-11 1",
+			"2 for 2: a 2; 4 for 4: a 4; 4 for 4: a 4; 303; 3 for 3: a 3; 303; 1 for 1: a 1"},
+		{"D23: and gets its refund there", "5 DAY", "2026-01-10",
+			"2026-01-10 3; 2026-01-11 4; 2026-01-11 back; 2026-01-11 2; 2026-01-10 5", "3 for 3: a 3; 4 for 4: a 4; back 4; 303; 5 for 5: a 5"},
 	} {
 		t.Run(row.rule, func(t *testing.T) {
 			w := newWorld(t, "a: 0 of 1000 at 1").rules("a limit " + row.limit).ever()
@@ -96,23 +103,50 @@ func TestLimitPeriods(t *testing.T) {
 	}
 }
 
-// A slice that is made late says that it counts against no limit, and so does its share: its refund gives nothing back.
-func TestLateChargesAreNotOfTheLimit(t *testing.T) {
+// A refund of what was consumed in a period that was forgotten gives nothing back, and begins no period anew.
+func TestRefundOfAForgottenPeriod(t *testing.T) {
 	w := newWorld(t, "a: 0 of 1000 at 1").rules("a limit 5 DAY").ever()
-	w.steps(t, "2026-01-11 4")
-	before := *w.Standing.Consumed[0]
 	w.NowMS = ms(t, "2026-01-10")
-	late := w.ask("3", false)
-	late.Apply()
-	if s := late.Slices[0]; s.Ruled != nil {
-		t.Errorf("the slice counts against %+v", s.Ruled)
-	}
-	w.steps(t, "2026-01-11 0.5")
-	back := Refund(&w.Book, w.Standing, Shares(late.Slices), late.Tokens)
+	o := w.ask("3", false)
+	o.Apply()
+	w.Standing = NewStanding(w.Standing.RequesterKey)
+	back := Refund(&w.Book, w.Standing, Shares(o.Slices), o.Tokens)
 	back.Apply()
-	before.Tokens = token.MustParse("4.5")
-	if diff := cmp.Diff(before, *w.Standing.Consumed[0], equalAmounts); diff != "" {
-		t.Errorf("consumed (-want +got)\n%s", diff)
+	if r := back.Slices[0].Ruled; r != nil || len(w.Standing.Consumed) != 0 || !w.LineItems[0].Used.IsZero() {
+		t.Errorf("the refund counts against %+v; consumed is %v, used %s", r, w.Standing.Consumed, w.LineItems[0].Used)
+	}
+}
+
+// What was consumed goes on to count under another limit whose period began when that of the one before did; of the periods
+// before, only under one that is as long.
+func TestLimitContinues(t *testing.T) {
+	for _, row := range []struct{ before, next, want string }{
+		{"", "DAY 2026-01-01", "from 2026-01-12 12:00:00"},
+		{"DAY 2026-01-01", "DAY 2026-01-31", "goes on, from 2026-01-10 12:00:00"},
+		{"DAY 2026-01-01", "DAY 2026-01-01 01:00:00", "from 2026-01-12 12:00:00"},
+		{"DAY 2026-01-01", "WEEK 2026-01-05", "goes on, from 2026-01-12 00:00:00"},
+		{"WEEK 2026-01-05", "DAY 2026-01-01", "goes on, from 2026-01-12 00:00:00"},
+		{"MONTH 2026-01-12", "YEAR 2026-01-12", "goes on, from 2026-01-12 00:00:00"},
+		{"MONTH 2026-01-01", "WEEK 2026-01-05", "from 2026-01-12 12:00:00"},
+		{"MONTH 2026-01-01", "QUARTER 2026-01-01", "goes on, from 2026-01-10 12:00:00"},
+		{"MONTH 2026-01-01", "MONTH 2026-05-01", "goes on, from 2026-01-10 12:00:00"},
+		{"MONTH 2025-12-31", "MONTH 2026-01-31", "goes on, from 2026-01-10 12:00:00"},
+		{"MONTH 2025-12-31", "MONTH 2026-02-28", "from 2026-01-12 12:00:00"},
+	} {
+		limit := func(text string) *Limit {
+			every, anchor, set := strings.Cut(text, " ")
+			if !set {
+				return nil
+			}
+			return &Limit{Period: period.Frequency(every), NextResetMS: ms(t, anchor), FromMS: ms(t, "2026-01-10 12:00:00")}
+		}
+		next, got := limit(row.next), ""
+		if next.Continues(limit(row.before), ms(t, "2026-01-12 12:00:00")) {
+			got = "goes on, "
+		}
+		if got += "from " + time.UnixMilli(next.FromMS).UTC().Format(time.DateTime); got != row.want {
+			t.Errorf("%s after %q: %s, want %s", row.next, row.before, got, row.want)
+		}
 	}
 }
 
@@ -147,7 +181,7 @@ func (w *world) state() string {
 		for i := range l.Actions {
 			fmt.Fprintf(&all, " %s %s", l.Actions[i].ID, l.Actions[i].Used)
 		}
-		if c := w.Standing.Consumed[l.Number]; c != nil && !c.Tokens.IsZero() {
+		for _, c := range w.Standing.of(l.Number) {
 			fmt.Fprintf(&all, " consumed %s since %d", c.Tokens, c.SinceMS)
 		}
 		fmt.Fprintln(&all)
@@ -155,18 +189,29 @@ func (w *world) state() string {
 	return all.String()
 }
 
+// of returns what was consumed from a line item, period by period.
+func (s *Standing) of(number int64) (all []*Consumed) {
+	for _, c := range s.Consumed {
+		if c.Number == number && !c.Tokens.IsZero() {
+			all = append(all, c)
+		}
+	}
+	slices.SortFunc(all, func(x, y *Consumed) int { return cmp.Compare(x.SinceMS, y.SinceMS) })
+	return all
+}
+
 func TestCloneStanding(t *testing.T) {
 	s := NewStanding(RequesterKey{"A", "USER", "u"})
 	s.cover(ItemKey{"x", "1"}).Count = token.FromInt(3)
-	s.consumed(7).Tokens = token.FromInt(4)
+	s.consumed(PeriodKey{7, 1}).Tokens = token.FromInt(4)
 	c := s.Clone()
-	if diff := cmp.Diff(s, c, equalAmounts); diff != "" {
+	if diff := gocmp.Diff(s, c, equalAmounts); diff != "" {
 		t.Fatalf("(-was +clone)\n%s", diff)
 	}
-	c.cover(ItemKey{"x", "1"}).Count, c.consumed(7).Tokens = token.FromInt(1), token.FromInt(1)
+	c.cover(ItemKey{"x", "1"}).Count, c.consumed(PeriodKey{7, 1}).Tokens = token.FromInt(1), token.FromInt(1)
 	c.cover(ItemKey{"y", ""})
-	c.consumed(8)
-	if len(s.Covers) != 1 || len(s.Consumed) != 1 || s.Covers[ItemKey{"x", "1"}].Count.String() != "3" || s.Consumed[7].Tokens.String() != "4" {
+	c.consumed(PeriodKey{7, 2})
+	if len(s.Covers) != 1 || len(s.Consumed) != 1 || s.Covers[ItemKey{"x", "1"}].Count.String() != "3" || s.Consumed[PeriodKey{7, 1}].Tokens.String() != "4" {
 		t.Errorf("changes of a clone leave %+v", s)
 	}
 }

@@ -71,6 +71,8 @@ type LineItem struct {
 	ResetMS int64        // when the allowance began that Used is of; 0: none was begun
 	Deleted bool         // kept for its events only
 	Number  int64        // the store's name for it
+
+	allowance, limited period.Memo // the periods that were looked at last, of Recurs and Limit
 }
 
 // Validate checks what the producer sets; its problems name fields as the JSON document has them.
@@ -131,6 +133,7 @@ func currency(s string) bool {
 func (l *LineItem) Terms() LineItem {
 	terms := *l
 	terms.Actions, terms.Limit, terms.Used, terms.ResetMS = nil, nil, token.Amount{}, 0
+	terms.allowance, terms.limited = period.Memo{}, period.Memo{}
 	return terms
 }
 
@@ -171,12 +174,12 @@ func (l *LineItem) NextMS(nowMS int64, tolerant bool) int64 {
 		return 0
 	}
 	if l.Recurs != "" {
-		if _, next := l.Recurs.Around(l.StartMS, max(nowMS, l.StartMS)); next < l.EndMS {
+		if _, next := l.allowance.Around(l.Recurs, l.StartMS, max(nowMS, l.StartMS)); next < l.EndMS {
 			end = min(end, next)
 		}
 	}
 	if l.Limit != nil {
-		_, next := l.Limit.Around(nowMS)
+		_, next := l.limitAround(nowMS)
 		end = min(end, next)
 	}
 	return end

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/token"
 )
@@ -172,6 +173,26 @@ func TestValidateLineItem(t *testing.T) {
 			t.Errorf("%+v is refused: %v", l, problems)
 		case row.field != "" && (len(problems) != 1 || problems[0].Field != row.field):
 			t.Errorf("%+v: got %v, want one problem of %s", l, problems, row.field)
+		}
+	}
+}
+
+func TestSameTermsKnowsOnlyWhatWasTold(t *testing.T) {
+	told := LineItem{ActivationID: "a", Quantity: 5, Recurs: period.Daily, UnitPrice: token.MustParse("1.5"), Currency: "EUR"}
+	used := told
+	used.Used, used.ResetMS, used.Actions, used.Limit = token.FromInt(1), 5, []Action{{ID: "x"}}, &Limit{}
+	used.UnitPrice = token.MustParse("1.50")
+	used.allowance.Around(period.Daily, 0, 1<<40)
+	if !told.SameTerms(&used) {
+		t.Error("use, rules or what was looked at are taken for what was told")
+	}
+	for _, change := range []func(*LineItem){
+		func(l *LineItem) { l.Quantity++ }, func(l *LineItem) { l.UnitPrice = token.FromInt(2) }, func(l *LineItem) { l.Recurs = period.Weekly },
+		func(l *LineItem) { l.Deleted = true }, func(l *LineItem) { l.EndMS++ },
+	} {
+		other := told
+		if change(&other); told.SameTerms(&other) {
+			t.Errorf("%+v is taken for the same as %+v", other, told)
 		}
 	}
 }

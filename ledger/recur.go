@@ -8,7 +8,7 @@ func (l *LineItem) renew(nowMS int64) (changed bool) {
 	if l.Recurs == "" {
 		return false
 	}
-	began, _ := l.Recurs.Around(l.StartMS, min(max(nowMS, l.StartMS), l.EndMS-1)) // the tolerance adds no allowance
+	began, _ := l.allowance.Around(l.Recurs, l.StartMS, min(max(nowMS, l.StartMS), l.EndMS-1)) // the tolerance adds no allowance
 	if began <= l.ResetMS {
 		return false // also when the clock was set back
 	}
@@ -38,6 +38,6 @@ func (l *LineItem) ends() int64 {
 	if l.Recurs == "" || l.ResetMS == 0 {
 		return l.EndMS
 	}
-	_, next := l.Recurs.Around(l.StartMS, l.ResetMS)
+	_, next := l.allowance.Around(l.Recurs, l.StartMS, l.ResetMS)
 	return min(next, l.EndMS)
 }

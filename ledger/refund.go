@@ -58,7 +58,9 @@ func (s *Slice) share(tokens token.Amount, overdraft bool) Share {
 		if r.Action != nil {
 			share.ActionID = r.Action.ID
 		}
-		share.Limited, share.SinceMS = r.Consumed != nil, r.SinceMS
+		if r.Consumed != nil {
+			share.Limited, share.SinceMS = true, r.Consumed.SinceMS
+		}
 	}
 	return share
 }
@@ -120,14 +122,12 @@ func Refund(book *Book, standing *Standing, paid []Share, tokens token.Amount) O
 func (b *Book) giveBack(standing *Standing, p *Share) Slice {
 	l := b.byNumber(p.Number)
 	s := Slice{LineItem: l, Series: p.Series, Version: p.Version, Rate: p.Rate, ResetMS: p.ResetMS}
-	r := Ruled{SinceMS: p.SinceMS}
+	var r Ruled
 	if at := slices.IndexFunc(l.Actions, func(a Action) bool { return a.ID == p.ActionID }); p.ActionID != "" && at >= 0 {
 		r.Action = &l.Actions[at]
 	}
 	if p.Limited && l.Limit != nil {
-		if c := standing.Consumed[p.Number]; c != nil && c.SinceMS == p.SinceMS {
-			r.Consumed = c
-		}
+		r.Consumed = standing.Consumed[PeriodKey{p.Number, p.SinceMS}]
 	}
 	if r.Action != nil || r.Consumed != nil {
 		s.Ruled = &r

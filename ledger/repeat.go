@@ -27,7 +27,7 @@ func Repeat(outcomes []Outcome, most int64) int64 {
 			most = fits(r.Action.Allocation.Sub(r.Action.Used), d.Tokens, most)
 		}
 		if r := d.Ruled; r != nil && r.Consumed != nil {
-			most = fits(d.LineItem.Limit.Tokens.Sub(r.Consumed.in(r.SinceMS)), d.Tokens, most)
+			most = fits(d.LineItem.Limit.Tokens.Sub(r.Consumed.Tokens), d.Tokens, most)
 		}
 	}
 	for i := range drawn {

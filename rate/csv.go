@@ -14,7 +14,7 @@ import (
 
 // readCSV reads a header and an item a row.
 func readCSV(content []byte) (*File, error) {
-	s, err := openSheet(content, "name,version,rate", "name", "version", "rate", "formula", "freeSeconds", "window")
+	s, err := openSheet(content, "name,version,rate", "name", "version", "rate", "formula", "freeSeconds", "window", "cost")
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +60,9 @@ func (s *sheet) item() (item Item, err error) {
 	}
 	if item.Window, err = window(s.cell("window")); err != nil {
 		return item, problem.Field("window", "%v", err)
+	}
+	if item.Cost, err = cost(s.cell("cost")); err != nil {
+		return item, problem.Field("cost", "%v", err)
 	}
 	return item, nil
 }

@@ -20,7 +20,7 @@ import (
 type Diff struct {
 	Added, Removed  []Change
 	Dearer, Cheaper []Change
-	OtherTerms      []Change // or another formula
+	OtherTerms      []Change // or another formula, or cost
 	Unchanged       int
 }
 
@@ -132,6 +132,9 @@ func (d Diff) Print(w io.Writer, most int) error {
 	if slices.ContainsFunc(d.OtherTerms, Change.otherFormula) {
 		others = fmt.Sprintf(", %d with another formula or other terms", len(d.OtherTerms))
 	}
+	if slices.ContainsFunc(d.OtherTerms, Change.otherCost) {
+		others += " or costs"
+	}
 	_, err := fmt.Fprintf(w, "%s%d added, %d removed, %d dearer, %d cheaper, %d unchanged%s\n",
 		aligned(lines), len(d.Added), len(d.Removed), len(d.Dearer), len(d.Cheaper), d.Unchanged, others)
 	return err
@@ -174,7 +177,7 @@ func (c Change) label() string {
 // otherFormula reports whether another formula makes the price, or a formula in place of a rate or the other way round.
 func (c Change) otherFormula() bool { return c.Old.FormulaText() != c.New.FormulaText() }
 
-// terms says which terms change, and how; it is empty if none do.
+// terms says which terms, or that the cost, change, and how; it is empty if none do.
 func (c Change) terms() string {
 	var all []string
 	was, now := c.Old.terms(), c.New.terms()
@@ -184,6 +187,12 @@ func (c Change) terms() string {
 		}
 	}
 	return strings.Join(all, ", ")
+}
+
+// otherCost reports whether what an item costs the producer changes.
+func (c Change) otherCost() bool {
+	was, now := c.Old.Cost, c.New.Cost
+	return (was == nil) != (now == nil) || was != nil && !was.Equal(*now)
 }
 
 // columnMost keeps one long name from pushing everything else off the screen.

@@ -34,6 +34,8 @@ func priced(lines ...string) *Table {
 				item.Window, err = window(value)
 			case "freeSeconds":
 				item.FreeSeconds, err = seconds(value)
+			case "cost":
+				item.Cost, err = cost(value)
 			default:
 				panic(word)
 			}
@@ -118,6 +120,29 @@ func TestDiffOfFormulas(t *testing.T) {
 	}
 	if Compare(priced("a =x"), priced("a =y")).Same() || !Compare(older, older).Same() {
 		t.Error("Same is wrong")
+	}
+}
+
+// What an item costs the producer is shown as terms are, though no customer sees it: 0 is a cost, and none is not.
+func TestDiffOfCosts(t *testing.T) {
+	older := priced("same 8 cost=0.40", "told 8", "gone 8 cost=0.4", "other 8 cost=0.4", "zero 8", "dearer 8 cost=0.4", "formula =a cost=1")
+	newer := priced("same 8 cost=0.4", "told 8 cost=0.4", "gone 8", "other 8 cost=0.3 window=P1D", "zero 8 cost=0", "dearer 9 cost=0.5", "formula =b cost=1",
+		"added 1 cost=0.2")
+	const want = `+ added    1           cost 0.2
+^ dearer   8 -> 9      +12.5%
+~ dearer   9           cost 0.4 -> 0.5
+~ formula  = a -> = b
+~ gone     8           cost 0.4 -> none
+~ other    8           window none -> P1D, cost 0.4 -> 0.3
+~ told     8           cost none -> 0.4
+~ zero     8           cost none -> 0
+1 added, 0 removed, 1 dearer, 0 cheaper, 1 unchanged, 6 with another formula or other terms or costs
+`
+	if got := Compare(older, newer).String(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if got, want := Compare(priced("a 1"), priced("a 1 cost=0")).String(), "0 unchanged, 1 with other terms or costs\n"; !strings.HasSuffix(got, want) {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

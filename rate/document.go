@@ -128,7 +128,7 @@ func readItems(all *node) ([]Item, error) {
 }
 
 func readItem(n *node, prefix string) (item Item, err error) {
-	if err := n.check(prefix, "name", "version", "rate", "formula", "freeSeconds", "window"); err != nil {
+	if err := n.check(prefix, "name", "version", "rate", "formula", "freeSeconds", "window", "cost"); err != nil {
 		return item, err
 	}
 	if n.get("name") == nil {
@@ -143,8 +143,18 @@ func readItem(n *node, prefix string) (item Item, err error) {
 	if err := n.readPrice(prefix, &item); err != nil {
 		return item, err
 	}
-	err = n.readTerms(prefix, &item)
-	return item, err
+	if err := n.readTerms(prefix, &item); err != nil {
+		return item, err
+	}
+	if at := n.get("cost"); at != nil {
+		if at.kind != plain && at.kind != number {
+			return item, at.refuse(prefix+"cost", "%s found, expected a number", at.kind)
+		}
+		if item.Cost, err = cost(at.text); err != nil {
+			return item, at.refuse(prefix+"cost", "%v", err)
+		}
+	}
+	return item, nil
 }
 
 func (n *node) readPrice(prefix string, item *Item) error {

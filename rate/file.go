@@ -110,6 +110,15 @@ func amount(text string) (token.Amount, error) {
 	return a, nil
 }
 
+// cost reads what one of an item costs; what is not told is written as no text, unlike 0.
+func cost(text string) (*token.Amount, error) {
+	if text == "" {
+		return nil, nil
+	}
+	a, err := amount(text)
+	return &a, err
+}
+
 // seconds reads freeSeconds; none are written as 0 or not at all.
 func seconds(text string) (int64, error) {
 	if text == "" {

@@ -90,16 +90,20 @@ func meter(name string) string {
 	return name
 }
 
-// missed notes the costs inside of a field that is none itself, such as prices by tiers: no item can say them.
+// missed notes the costs inside of a field that is none itself, such as prices by tiers: no item can say them. Other numbers inside
+// may change prices too, such as a factor for a region.
 func (im *costs) missed(where string, n *node) {
 	for i, v := range n.list {
 		im.missed(fmt.Sprintf("%s[%d]", where, i), v)
 	}
 	for _, f := range n.fields {
 		inside := where + "." + printable(f.name)
-		if isCost(f.name) {
+		switch {
+		case isCost(f.name):
 			im.note(inside, "lies inside of a field that is no cost")
-		} else {
+		case f.value.kind == number:
+			im.note(inside, "%.40s is not called a cost; if it is a factor of the costs, add items for what it makes dearer", f.value.text)
+		default:
 			im.missed(inside, f.value)
 		}
 	}

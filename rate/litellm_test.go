@@ -61,7 +61,8 @@ func TestImportLiteLLMSaysWhatItLeavesOut(t *testing.T) {
 			"h_cost": {"x": 1, "y": {"z": 1}, "w": -2},
 			"tiers": [{"range": [0, 1], "input_cost_per_token": 1}, {"deep": {"output_cost": 2}}],
 			"input_cost_per_token": 1, "input_token_cost": 2,
-			"a\tb_cost": 1
+			"a\tb_cost": 1,
+			"max_tokens": 8192, "factors": {"us": 1.1, "names": {"deep": 6}, "text": "7"}
 		},
 		"m": {"input_cost": 3},
 		"note": "prices of today"
@@ -84,6 +85,8 @@ func TestImportLiteLLMSaysWhatItLeavesOut(t *testing.T) {
 		`m: tiers[1].deep.output_cost: lies inside of a field that is no cost`,
 		`m: input_token_cost: m: input_cost_per_token makes an item m/input too; that one is kept`,
 		`m: "a\tb_cost": the item cannot be called so: name: "m/a\tb" has a control character; remove it`,
+		`m: factors.us: 1.1 is not called a cost; if it is a factor of the costs, add items for what it makes dearer`,
+		`m: factors.names.deep: 6 is not called a cost; if it is a factor of the costs, add items for what it makes dearer`,
 		`m: input_cost: m: input_cost_per_token makes an item m/input too; that one is kept`,
 		`note: a string found, expected an object`,
 	}

@@ -63,3 +63,18 @@ func TestPrice(t *testing.T) {
 		}
 	}
 }
+
+// Finding a price and making it by a formula, as each charge does, leaves nothing to the garbage collector.
+func TestPriceIsNotAllocated(t *testing.T) {
+	table := priced("plain 5", "fit =MIN(price*quantity,100)+0.5")
+	NewCatalog([]*Table{table})
+	v, err := NewVariables(map[string]token.Amount{"Price": token.MustParse("0.25"), "quantity": token.FromInt(12)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"plain", "fit"} {
+		if allocations := testing.AllocsPerRun(100, func() { _, _ = table.Item(name, "").Price(v) }); allocations != 0 {
+			t.Errorf("%s: %v allocations", name, allocations)
+		}
+	}
+}

@@ -47,22 +47,29 @@ type Item struct {
 	FreeSeconds int64
 	// Window is how long a charge covers its requester's use of the item, in sessions and one-off alike. 0: each use is charged.
 	Window time.Duration
+
+	// Cost is what one of an item costs the producer, in the money that it keeps its books in; nil: not told. No price follows from it.
+	Cost *token.Amount
 }
 
-// term is one of an item's terms under its name in files and on the wire; the value of one that it does not have is empty.
+// term is one of an item's terms, or its cost, under its name in files and on the wire; the value of one that it does not have is
+// empty.
 type term struct{ name, value string }
 
 func (t term) String() string { return cmp.Or(t.value, "none") }
 
-func (item *Item) terms() [2]term {
-	free := ""
+func (item *Item) terms() [3]term {
+	free, cost := "", ""
 	if item.FreeSeconds != 0 {
 		free = strconv.FormatInt(item.FreeSeconds, 10)
 	}
-	return [...]term{{"freeSeconds", free}, {"window", period.Format(item.Window)}}
+	if item.Cost != nil {
+		cost = item.Cost.String()
+	}
+	return [...]term{{"freeSeconds", free}, {"window", period.Format(item.Window)}, {"cost", cost}}
 }
 
-// Terms returns an item's terms for people, such as "window P1D"; it is empty if there are none.
+// Terms returns an item's terms and its cost for people, such as "window P1D, cost 0.4"; it is empty if there are none.
 func (item *Item) Terms() string {
 	var all []string
 	for _, t := range item.terms() {
@@ -145,6 +152,8 @@ func (item Item) validate(prefix string) error {
 		return problem.Field(prefix+"rate", "must not be negative, and is %s for %s", item.Rate, key{item.Name, item.Version})
 	}
 	switch k := (key{item.Name, item.Version}); {
+	case item.Cost != nil && item.Cost.Sign() < 0:
+		return problem.Field(prefix+"cost", "must not be negative, and is %s for %s; leave it out if it is not known", item.Cost, k)
 	case item.Formula != nil && !item.Rate.IsZero():
 		return problem.Field(prefix+"formula", "contradicts rate: %s has one or the other; leave one of them out", k)
 	case item.FreeSeconds < 0 || item.FreeSeconds > FreeSecondsMost:

@@ -73,7 +73,7 @@ func wireForecast(o *engine.Outlook) *api.Forecast {
 		RunsOut: wireDay(f.RunsOut), Denied: wireDay(f.Denied), ExpiresUnused: wireTokens(f.Unused), LineItems: make([]api.LineItemForecast, len(o.Book.LineItems)),
 	}
 	for i, l := range o.Book.LineItems {
-		p := o.LinePaces[l.Number]
+		p := o.LinePaces[l.ActivationID]
 		one := api.LineItemForecast{ActivationID: l.ActivationID, Balance: l.Balance(), Pace: api.Pace{Last1: p.Day1, Last7: p.Day7, Last30: p.Day30}}
 		if line := f.Lines[l.Number]; line != nil {
 			one.RunsOut, one.Ends, one.ExpiresUnused = wireDay(line.RunsOut), line.EndMS, wireTokens(line.Unused)

@@ -97,7 +97,7 @@ func TestSimulationByHTTP(t *testing.T) {
 	got := s.must(t, 200, "POST", path, s.admin, `{"table": `+draft+`, "from": 0, "to": 4102444800000}`)
 	const want = `{"from":0,"to":4102444800000,"requests":1,"charges":1,"oldTokens":10,"newTokens":14,"difference":4,"refused":0,"refusedTokens":0,"items":[` +
 		`{"accountId":"ACME","item":"render","version":"","charges":1,"count":2,"oldTokens":10,"newTokens":14,"difference":4,"refused":0,"refusedTokens":0,` +
-		`"denied":0,"deniedUnpriced":0}],"notPriced":[]}`
+		`"denied":0,"deniedUnpriced":0}],"notPriced":[],"notes":[]}`
 	if got.body != want {
 		t.Errorf("got\n%s\nwant\n%s", got.body, want)
 	}

@@ -29,7 +29,9 @@ func wireRateTable(f family, t *rate.Table) any {
 		})
 	}
 	return wireItems(t, func(item *rate.Item) (_ api.RateItemV11, shown bool) {
-		wire := api.RateItemV11{Name: item.Name, Version: item.Version, FreeSeconds: item.FreeSeconds, Window: period.Format(item.Window)}
+		wire := api.RateItemV11{
+			Name: item.Name, Version: item.Version, FreeSeconds: item.FreeSeconds, Window: period.Format(item.Window), Cost: item.Cost,
+		}
 		if item.Formula != nil {
 			wire.Formula = item.Formula.String()
 		} else {
@@ -100,7 +102,7 @@ func decodeItems[I any](f family, body []byte, latest func(I) api.RateItemV11) (
 }
 
 func decodeItem(in *api.RateItemV11) (rate.Item, *problem.Error) {
-	item := rate.Item{Name: in.Name, Version: in.Version, FreeSeconds: in.FreeSeconds}
+	item := rate.Item{Name: in.Name, Version: in.Version, FreeSeconds: in.FreeSeconds, Cost: in.Cost}
 	var err error
 	if why := rate.OnePrice(in.Rate != nil, in.Formula != ""); why != nil {
 		return item, why

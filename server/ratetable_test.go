@@ -47,6 +47,32 @@ func TestTermsOfItems(t *testing.T) {
 	}
 }
 
+// TestCostsOfItems shows that v1.1 takes and shows what items cost the producer, and that v1.0 has never heard of it.
+func TestCostsOfItems(t *testing.T) {
+	s := openShop(t)
+	v10 := strings.Replace(rateTables, "v1.1", "v1.0", 1)
+	s.must(t, 201, "POST", rateTables, s.admin, rateTableOf("1", `{"name": "a", "rate": 8, "cost": 0.40}, {"name": "b", "formula": "x", "cost": 0},
+		{"name": "c", "rate": 1, "cost": null}`))
+	for path, want := range map[string]string{
+		rateTables: `"items":[{"name":"a","version":"","rate":8,"cost":0.4},{"name":"b","version":"","formula":"x","cost":0},{"name":"c","version":"","rate":1}]`,
+		v10:        `"items":[{"name":"a","version":"","rate":8},{"name":"c","version":"","rate":1}]`,
+	} {
+		if got := s.must(t, 200, "GET", path, s.admin, ""); !strings.Contains(got.body, want) {
+			t.Errorf("%s shows %s\nwant %s", path, got.body, want)
+		}
+	}
+	for _, c := range []struct{ path, cost, message string }{
+		{rateTables, `-0.1`, `items[0].cost: must not be negative, and is -0.1 for \"a\"; leave it out if it is not known`},
+		{rateTables, `"0.1"`, `items[0].cost: string found, number expected`},
+		{v10, `0.1`, `items[0]: property 'cost' is not defined in the schema and the schema does not allow additional properties`},
+	} {
+		got := s.must(t, 400, "POST", c.path, s.admin, rateTableOf("2", `{"name": "a", "rate": 1, "cost": `+c.cost+`}`))
+		if want := `{"message":"` + c.message + `"}`; got.body != want {
+			t.Errorf("%s: %s\nwant %s", c.cost, got.body, want)
+		}
+	}
+}
+
 // TestFormulasOfItems shows that v1.1 takes and shows formulas, and that v1.0 neither takes nor shows items that have one.
 func TestFormulasOfItems(t *testing.T) {
 	s := openShop(t)

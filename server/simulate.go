@@ -14,6 +14,7 @@ import (
 const (
 	simulationPatience = 10 * time.Second
 	simulationRows     = 10_000
+	simulationCovers   = 100_000
 )
 
 // SimulationSpan is how far back recorded usage is replayed unless told otherwise.
@@ -26,7 +27,7 @@ func simulateRates(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	replay.Patience, replay.RowsMost = simulationPatience, simulationRows
+	replay.Patience, replay.RowsMost, replay.CoversMost = simulationPatience, simulationRows, simulationCovers
 	s, err := c.server.engine.Simulate(c.Context(), replay)
 	if err != nil {
 		return nil, ofTable(err)
@@ -75,7 +76,7 @@ func Simulation(s *engine.Simulation) *api.Simulation {
 	out := &api.Simulation{
 		From: s.FromMS, To: s.ToMS, Requests: s.Requests, Charges: total.Charges, OldTokens: total.OldTokens, NewTokens: total.NewTokens,
 		Difference: total.Difference(), Refused: total.Refused, RefusedTokens: total.RefusedTokens,
-		Items: make([]api.SimulatedItem, len(s.Rows)), NotPriced: []api.UnpricedItem{},
+		Items: make([]api.SimulatedItem, len(s.Rows)), NotPriced: []api.UnpricedItem{}, Notes: s.Notes,
 	}
 	for i := range s.Rows {
 		r := &s.Rows[i]

@@ -35,7 +35,7 @@ func Wire(s *engine.Statement) *api.Statement {
 func wireTotal(lines []usage.StatementLine, kind ledger.Kind) api.StatementTotal {
 	t := usage.Sum(lines, kind)
 	if t.Money == nil {
-		t.Money = []usage.Money{}
+		t.Money = []usage.StatementMoney{}
 	}
 	return api.StatementTotal{Tokens: t.Flows, Money: t.Money}
 }
@@ -46,7 +46,7 @@ func wireLine(l *usage.StatementLine) api.StatementLineItem {
 		UnitPrice: l.Terms.UnitPrice, Currency: l.Terms.Currency, Tokens: l.Flows, Money: l.Money, Items: make([]api.StatementItem, len(l.Items)),
 	}
 	if out.Money == nil {
-		out.Money = []usage.Money{}
+		out.Money = []usage.StatementMoney{}
 	}
 	for i, item := range l.Items {
 		out.Items[i] = api.StatementItem{Item: item.Item, Version: item.Version, Used: item.Used, Refunded: item.Refunded}

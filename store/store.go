@@ -41,8 +41,9 @@ type Store interface {
 	// Refresh takes notice of what others have changed in the same database.
 	Refresh(ctx context.Context) error
 
-	// Forget drops idempotency keys that were used before a time, and covers that ended before it.
-	Forget(ctx context.Context, beforeMS int64) error
+	// Forget drops idempotency keys that were used before a time, and covers that ended before it. Of consumption it may drop
+	// that in periods of a limit that were over by settledMS, as of before which nothing is charged any more.
+	Forget(ctx context.Context, beforeMS, settledMS int64) error
 
 	// Backup writes a consistent copy to a new file while the store is in use.
 	Backup(ctx context.Context, file string) error
@@ -185,10 +186,10 @@ type Reader interface {
 	EachCover(fn func(*ledger.Cover) error) error
 	// Conditions returns an instance's conditions in their order.
 	Conditions(instanceID string) ([]*ledger.Condition, error)
-	// Consumed returns what requesters consumed from a line item with a limit, in the order of their type and value, from after
-	// one on (nil: from the first).
-	Consumed(lineItem int64, after *ledger.RequesterKey, limit int) ([]ledger.Consumed, error)
-	// EachConsumed calls fn with all consumption, in any order.
+	// Consumed returns what requesters consumed in a period of the limit of a line item, in the order of their type and value,
+	// from after one on (nil: from the first).
+	Consumed(of ledger.PeriodKey, after *ledger.RequesterKey, limit int) ([]ledger.Consumed, error)
+	// EachConsumed calls fn with all consumption that was not forgotten, in any order.
 	EachConsumed(fn func(*ledger.Consumed) error) error
 	// Standing returns what a requester has behind it; never nil.
 	Standing(ledger.RequesterKey) (*ledger.Standing, error)
@@ -197,6 +198,11 @@ type Reader interface {
 	Sale(orderNumber string) (*Sale, error)
 	// Clock returns nil of a database that was never served.
 	Clock() (*Clock, error)
+
+	// Buckets returns the headers of the buckets that can have events of a time range (toMS 0: without end), in the order of the
+	// record; BucketColumns those columns of a bucket that have one of some names and that it has.
+	Buckets(fromMS, toMS int64) ([]usage.BucketHeader, error)
+	BucketColumns(number int64, names []string) (map[string][]byte, error)
 
 	// Receipts calls fn with the receipts from a position on, in order, until fn returns false or an error. Receipts that
 	// the filter cannot select may be left out. It stops after about bound receipts looked at (0: never) and returns
@@ -232,11 +238,14 @@ type Tx interface {
 
 	// PutConditions replaces an instance's conditions.
 	PutConditions(instanceID string, all []*ledger.Condition) error
-	// ForgetConsumed forgets what requesters consumed from a line item.
+	// ForgetConsumed forgets what requesters consumed from a line item, in all periods.
 	ForgetConsumed(lineItem int64) error
 	PutPack(Pack) error
 	DeletePack(name string) error
 	InsertSale(Sale) error
+
+	InsertBucket(*usage.Bucket) error // sets Number, which no bucket has had before
+	DeleteBucket(number int64) error  // with its columns
 
 	Answer(usage.OnceID) (*Answer, error)
 	PutAnswer(usage.OnceID, *Answer) error

@@ -67,6 +67,15 @@ func Parse(s string) (Amount, error) {
 	return Amount{d}, nil
 }
 
+// Restore reads what String wrote, also of sums and products that are past what Parse takes.
+func Restore(s string) (Amount, error) {
+	d, err := udecimal.Parse(s)
+	if err != nil {
+		return Amount{}, ErrSyntax
+	}
+	return Amount{d}, nil
+}
+
 // plain reports whether s needs no look beyond the library's own: few digits, nothing unusual.
 func plain(s string) bool {
 	if len(s) == 0 || len(s) > FractionDigits {
@@ -312,4 +321,60 @@ func (a *Amount) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	}
 	*a, err = Parse(string(text))
 	return err
+}
+
+// Digits returns how many digits an amount has after the point, without useless zeros.
+func (a Amount) Digits() int {
+	_, hi, lo, digits, small := a.d.ToHiLo()
+	if !small || hi != 0 {
+		return trimmedDigits(a.d.String())
+	}
+	for digits > 0 && lo%10 == 0 {
+		lo, digits = lo/10, digits-1
+	}
+	return int(digits)
+}
+
+func trimmedDigits(text string) int {
+	_, fraction, _ := strings.Cut(text, ".")
+	return len(strings.TrimRight(fraction, "0"))
+}
+
+// Units returns a x 10^digits if that is a whole number of less than 2^62, and whether it is.
+func (a Amount) Units(digits int) (int64, bool) {
+	negative, hi, lo, has, small := a.d.ToHiLo()
+	if !small || hi != 0 {
+		return 0, false
+	}
+	for ; int(has) > digits; has-- {
+		if lo%10 != 0 {
+			return 0, false
+		}
+		lo /= 10
+	}
+	for ; int(has) < digits; has++ {
+		if lo > 1<<62/10 {
+			return 0, false
+		}
+		lo *= 10
+	}
+	if lo >= 1<<62 {
+		return 0, false
+	}
+	if negative {
+		return -int64(lo), true
+	}
+	return int64(lo), true
+}
+
+// FromUnits returns n / 10^digits; digits is at most FractionDigits.
+func FromUnits(n int64, digits int) Amount {
+	return Amount{udecimal.MustFromInt64(n, uint8(digits))}
+}
+
+// FromWideUnits returns (high x 2^32 + low) / 10^digits; digits is at most FractionDigits.
+func FromWideUnits(high int64, low uint64, digits int) Amount {
+	n := big.NewInt(high)
+	n.Lsh(n, 32).Add(n, new(big.Int).SetUint64(low))
+	return fromScaled(n.Mul(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(FractionDigits-digits)), nil)))
 }

@@ -9,7 +9,7 @@ import (
 type Effects struct {
 	Balances map[int64]Balance // by line item number
 	Actions  map[ActionKey]token.Amount
-	Consumed map[ConsumedKey]Consumption
+	Consumed map[ConsumedKey]token.Amount
 	Covers   map[ledger.CoverKey]ledger.Cover
 }
 
@@ -25,16 +25,10 @@ type ActionKey struct {
 	ActionID string
 }
 
-// ConsumedKey names a requester's consumption from a line item with a limit.
+// ConsumedKey names what a requester consumes from a line item in a period of its limit.
 type ConsumedKey struct {
 	ledger.RequesterKey
-	Number int64
-}
-
-// Consumption is what was consumed in the limit's period that began at SinceMS.
-type Consumption struct {
-	Tokens  token.Amount
-	SinceMS int64
+	ledger.PeriodKey
 }
 
 // EffectsOf returns the effects of receipts that follow each other.
@@ -72,12 +66,9 @@ func (e *Effects) add(requester ledger.RequesterKey, item *Item) {
 		}
 		if s.Ruled.Limited {
 			if e.Consumed == nil {
-				e.Consumed = map[ConsumedKey]Consumption{}
+				e.Consumed = map[ConsumedKey]token.Amount{}
 			}
-			key := ConsumedKey{requester, s.Number}
-			if s.Ruled.SinceMS >= e.Consumed[key].SinceMS { // what is made late does not count for the period after it
-				e.Consumed[key] = Consumption{s.Ruled.Consumed, s.Ruled.SinceMS}
-			}
+			e.Consumed[ConsumedKey{requester, ledger.PeriodKey{Number: s.Number, SinceMS: s.Ruled.SinceMS}}] = s.Ruled.Consumed
 		}
 	}
 }

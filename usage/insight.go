@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/token"
@@ -22,30 +21,9 @@ type InsightSpan struct {
 	Interval     Interval
 }
 
-// Interval is a length of calendar time.
-type Interval string
-
-// The intervals; weeks begin on Mondays.
-const (
-	ByDay   Interval = "day"
-	ByWeek  Interval = "week"
-	ByMonth Interval = "month"
-)
-
-// Intervals are all there are.
-var Intervals = []Interval{ByDay, ByWeek, ByMonth}
-
-// Begin returns when the interval began that a time lies in.
-func (i Interval) Begin(ms int64) int64 {
-	t := time.UnixMilli(ms).UTC()
-	day := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
-	switch i {
-	case ByWeek:
-		return day.AddDate(0, 0, -(int(day.Weekday())+6)%7).UnixMilli()
-	case ByMonth:
-		return day.AddDate(0, 0, 1-day.Day()).UnixMilli()
-	}
-	return day.UnixMilli()
+// begin returns when the interval began that a time lies in.
+func (s *InsightSpan) begin(ms int64) int64 {
+	return (&Query{Interval: s.Interval}).spanOf(ms).fromMS
 }
 
 // Adoption finds who uses each item, interval by interval. It has to be given all events up to the end of its span, for what is
@@ -87,7 +65,7 @@ func (a *Adoption) Add(e *Event) {
 		item.accounts[e.AccountID] = e.UsageTimeMS
 	}
 	if e.UsageTimeMS >= a.Span.FromMS {
-		item.add(a.Span.Interval.Begin(e.UsageTimeMS), e)
+		item.add(a.Span.begin(e.UsageTimeMS), e)
 	}
 }
 
@@ -115,7 +93,7 @@ func (a *Adoption) Table() *Table {
 		for _, begin := range slices.Sorted(maps.Keys(item.buckets)) {
 			b, fresh := item.buckets[begin], int64(0)
 			for account := range b.accounts {
-				if first := item.accounts[account]; first >= a.Span.FromMS && a.Span.Interval.Begin(first) == begin {
+				if first := item.accounts[account]; first >= a.Span.FromMS && a.Span.begin(first) == begin {
 					fresh++
 				}
 			}
@@ -129,53 +107,25 @@ func compareItems(a, b ledger.ItemKey) int {
 	return cmp.Or(cmp.Compare(a.Item, b.Item), cmp.Compare(a.Version, b.Version))
 }
 
-// Growth compares what accounts used in a span with the time of the same length before it.
-type Growth struct {
-	Span        InsightSpan
-	Decline     bool // the largest decline first
-	now, before map[string]token.Amount
-}
-
-// BeforeMS returns when the time before begins.
-func (g *Growth) BeforeMS() int64 { return g.Span.FromMS - (g.Span.ToMS - g.Span.FromMS) }
-
-// Add takes an event.
-func (g *Growth) Add(e *Event) {
-	if g.now == nil {
-		g.now, g.before = map[string]token.Amount{}, map[string]token.Amount{}
-	}
-	if e.Kind == Denial || e.UsageTimeMS < g.BeforeMS() || e.UsageTimeMS >= g.Span.ToMS {
-		return
-	}
-	if e.UsageTimeMS >= g.Span.FromMS {
-		g.now[e.AccountID] = g.now[e.AccountID].Add(e.Tokens)
-	} else {
-		g.before[e.AccountID] = g.before[e.AccountID].Add(e.Tokens)
-	}
-}
-
-// Table lists accounts with use in either time, by change.
-func (g *Growth) Table() *Table {
+// Growth compares what accounts used now and before, and lists them by change, the largest growth first or the largest decline.
+func Growth(now, before map[string]token.Amount, decline bool) *Table {
 	t := &Table{Columns: []string{"accountId", "tokens", "tokensBefore", "change", "percent"}}
-	accounts := map[string]bool{}
-	for account := range g.now {
-		accounts[account] = true
-	}
-	for account := range g.before {
-		accounts[account] = true
-	}
+	accounts := maps.Clone(before)
+	maps.Copy(accounts, now)
 	for account := range accounts {
-		now, before := g.now[account], g.before[account]
-		change := now.Sub(before)
-		percent := any("") // of nothing
-		if before.Sign() > 0 {
-			percent = token.MulDivHalfEven(change, token.FromInt(100), before)
+		if now[account].IsZero() && before[account].IsZero() {
+			continue // nothing but denials and what is free
 		}
-		t.Rows = append(t.Rows, []any{account, now, before, change, percent})
+		change := now[account].Sub(before[account])
+		percent := any("") // of nothing
+		if before[account].Sign() > 0 {
+			percent = token.MulDivHalfEven(change, token.FromInt(100), before[account])
+		}
+		t.Rows = append(t.Rows, []any{account, now[account], before[account], change, percent})
 	}
 	slices.SortFunc(t.Rows, func(a, b []any) int {
 		order := b[3].(token.Amount).Cmp(a[3].(token.Amount))
-		if g.Decline {
+		if decline {
 			order = -order
 		}
 		return cmp.Or(order, cmp.Compare(a[0].(string), b[0].(string)))

@@ -1,6 +1,9 @@
 package usage
 
-import "crypto/sha256"
+import (
+	"cmp"
+	"crypto/sha256"
+)
 
 // OnceID names a request that must count once: an idempotency key within its scope. Keys of two instances never meet.
 type OnceID [16]byte
@@ -16,4 +19,9 @@ type Position struct {
 	Commit  int64
 	Receipt int
 	Event   int
+}
+
+// Before reports whether a position comes before another.
+func (p Position) Before(other Position) bool {
+	return cmp.Or(cmp.Compare(p.Commit, other.Commit), cmp.Compare(p.Receipt, other.Receipt), cmp.Compare(p.Event, other.Event)) < 0
 }

@@ -210,7 +210,10 @@ func newSlice(s *ledger.Slice) Slice {
 		slice.UnitPrice, slice.Currency = l.UnitPrice, l.Currency
 	}
 	if r := s.Ruled; r != nil {
-		slice.Ruled = &Ruled{SinceMS: r.SinceMS, Consumed: r.ConsumedTokens, Limited: r.Consumed != nil}
+		slice.Ruled = new(Ruled)
+		if r.Consumed != nil {
+			slice.Ruled.Limited, slice.Ruled.SinceMS, slice.Ruled.Consumed = true, r.Consumed.SinceMS, r.ConsumedTokens
+		}
 		if r.Action != nil {
 			slice.Ruled.ActionID, slice.Ruled.ActionUsed = r.Action.ID, r.ActionUsed
 		}

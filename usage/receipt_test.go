@@ -160,9 +160,14 @@ func addUp(t *rapid.T, item *Item, events []Event) {
 
 func TestEventOfEachSlice(t *testing.T) {
 	a := &ledger.LineItem{ActivationID: "a", Quantity: 10, Used: token.FromInt(8)}
-	b := &ledger.LineItem{ActivationID: "b", Quantity: 20, Overdraft: ledger.UnlimitedOverdraft, Used: token.FromInt(19)}
+	b := &ledger.LineItem{
+		ActivationID: "b", Quantity: 20, Overdraft: ledger.UnlimitedOverdraft, Used: token.FromInt(19),
+		UnitPrice: token.MustParse("0.000000000001"), Currency: "EUR",
+	}
 	r := decided([]*ledger.LineItem{a, b}, false, ask("1", "5"), ask("missing", "2"))
+	r.Source = &Source{Address: "203.0.113.0/24", UserAgent: "app/1"}
 	base := Event{
+		Source:        r.Source,
 		CorrelationID: "id", UsageTimeMS: 5, WriteTimeMS: 5, AccountID: "account", InstanceID: "A", MetaData: jsontext.Value(`{"n":1}`),
 		Requester: access.Requester{Type: "USER", Value: "u"},
 	}
@@ -170,12 +175,14 @@ func TestEventOfEachSlice(t *testing.T) {
 	first.ID, first.Kind, first.Status, first.ActivationID, first.LineItem, first.Item = "id.0", Charge, ledger.Granted, "a", 1, "1"
 	first.Count, first.Rate, first.Tokens = token.FromInt(2), token.FromInt(1), token.FromInt(2)
 	first.EntitledCount, first.Used, first.RateTableVersion = 10, token.FromInt(10), "v1"
-	first.Balance.Used = first.Used
+	first.Balance.Used, first.Requests = first.Used, 1
 	second.ID, second.Kind, second.Status, second.ActivationID, second.LineItem, second.Item = "id.1", Charge, ledger.Granted, "b", 2, "1"
 	second.Count, second.Rate, second.Tokens, second.Overdraft = token.FromInt(3), token.FromInt(2), token.FromInt(6), token.FromInt(5)
 	second.EntitledCount, second.Used, second.RateTableVersion, second.RateTableSeries = 20, token.FromInt(25), "v2", "s"
 	second.Balance.Used = second.Used
+	second.UnitPrice, second.Currency = token.MustParse("0.000000000001"), "EUR"
 	denial.ID, denial.Kind, denial.Status, denial.Item, denial.Count = "id.2", Denial, ledger.NotFound, "missing", token.FromInt(2)
+	denial.Requests = 1
 	amounts := cmp.Comparer(func(x, y token.Amount) bool { return x.Equal(y) })
 	kept := Event{ID: "before"}
 	got := r.Events([]Event{kept})
@@ -187,8 +194,23 @@ func TestEventOfEachSlice(t *testing.T) {
 			t.Errorf("a row of %d columns, want %d", len(row), len(Columns))
 		}
 	}
-	if row := strings.Join(got[3].Row(), "|"); row != "id|default|1970-01-01T00:00:00.005Z|1970-01-01T00:00:00.005Z|u|USER|account|A||||missing||2||0|0|DENIAL|201||||{\"n\":1}|" {
+	if row := strings.Join(got[3].Row(), "|"); row != "id|default|1970-01-01T00:00:00.005Z|1970-01-01T00:00:00.005Z|u|USER|account|A||||missing||2||0|0|DENIAL|201||||{\"n\":1}|||||1|203.0.113.0/24|app/1" {
 		t.Errorf("the row of a denial is %s", row)
+	}
+}
+
+func TestMoneyIsRoundedEventByEvent(t *testing.T) {
+	for _, row := range []struct{ tokens, price, want string }{
+		{"2.5", "0.000000000001", "0.000000000002"}, // half to even
+		{"3.5", "0.000000000001", "0.000000000004"},
+		{"-2.5", "0.000000000001", "-0.000000000002"},
+		{"7", "0", "0"},
+		{"1.5", "0.04", "0.06"},
+	} {
+		e := Event{Tokens: token.MustParse(row.tokens), UnitPrice: token.MustParse(row.price), Currency: "EUR"}
+		if got := e.Money().String(); got != row.want {
+			t.Errorf("%s tokens at %s are %s, want %s", row.tokens, row.price, got, row.want)
+		}
 	}
 }
 

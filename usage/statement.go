@@ -64,7 +64,7 @@ type StatementLine struct {
 	Terms ledger.LineItem // as it was last told to be
 	Flows
 	Items []StatementItem
-	Money []Money // by currency
+	Money []StatementMoney // by currency
 }
 
 // StatementItem is what one item came to.
@@ -73,8 +73,8 @@ type StatementItem struct {
 	Used, Refunded token.Amount
 }
 
-// Money is what tokens were sold for, as far as that was told.
-type Money struct {
+// StatementMoney is what tokens were sold for, as far as that was told.
+type StatementMoney struct {
 	Currency   string       `json:"currency"`
 	Recognised token.Amount `json:"recognised"` // what was used, less refunds, at the price at its time
 	Deferred   token.Amount `json:"deferred"`   // the closing balance, if it is positive, at the last price
@@ -91,7 +91,7 @@ func (f *Flows) Add(g *Flows) {
 }
 
 // Add adds money of the same currency.
-func (m *Money) Add(n *Money) {
+func (m *StatementMoney) Add(n *StatementMoney) {
 	m.Recognised, m.Deferred, m.Breakage = m.Recognised.Add(n.Recognised), m.Deferred.Add(n.Deferred), m.Breakage.Add(n.Breakage)
 	m.Overdraft = m.Overdraft.Add(n.Overdraft)
 }
@@ -176,12 +176,12 @@ func (l *StatementLine) says() bool {
 // Total is what lines of one kind come to.
 type Total struct {
 	Flows
-	Money []Money // by currency
+	Money []StatementMoney // by currency
 }
 
 // Sum adds up lines of a kind; the empty one is all of them, without money: what was given is no revenue.
 func Sum(lines []StatementLine, kind ledger.Kind) (sum Total) {
-	by := map[string]*Money{}
+	by := map[string]*StatementMoney{}
 	for i := range lines {
 		l := &lines[i]
 		if kind != "" && kind != l.Terms.Kind {
@@ -191,7 +191,7 @@ func Sum(lines []StatementLine, kind ledger.Kind) (sum Total) {
 		for j := range l.Money {
 			m := &l.Money[j]
 			if by[m.Currency] == nil {
-				by[m.Currency] = &Money{Currency: m.Currency}
+				by[m.Currency] = &StatementMoney{Currency: m.Currency}
 			}
 			by[m.Currency].Add(m)
 		}

@@ -186,7 +186,7 @@ func (w *lineWalk) items() []StatementItem {
 	return items
 }
 
-func (w *lineWalk) money(l *StatementLine) []Money {
+func (w *lineWalk) money(l *StatementLine) []StatementMoney {
 	recognised := map[string]token.Amount{}
 	for _, moved := range w.moved[1:] {
 		for i := range moved {
@@ -199,9 +199,9 @@ func (w *lineWalk) money(l *StatementLine) []Money {
 	if !price.IsZero() {
 		recognised[now] = recognised[now].Add(token.Amount{})
 	}
-	var all []Money
+	var all []StatementMoney
 	for _, currency := range slices.Sorted(maps.Keys(recognised)) {
-		m := Money{Currency: currency, Recognised: recognised[currency]}
+		m := StatementMoney{Currency: currency, Recognised: recognised[currency]}
 		if currency == now && !price.IsZero() {
 			if l.Closing.Sign() > 0 {
 				m.Deferred = token.MulHalfEven(l.Closing, price)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -67,8 +69,18 @@ func (cmd *packsApplyCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	if _, missing := os.Stat(cmd.DB); cmd.DryRun && errors.Is(missing, fs.ErrNotExist) {
+		slog.Warn("there is no such database yet", "db", cmd.DB)
+		_, err := showPacks(nil, packs, os.Stdout)
+		fmt.Println("dry run: nothing was changed")
+		return err
+	}
 	return cmd.withEngine(!cmd.DryRun, func(ctx context.Context, e *engine.Engine) error {
-		changed, err := showPacks(ctx, e, packs, os.Stdout)
+		there, err := packsThere(ctx, e)
+		if err != nil {
+			return err
+		}
+		changed, err := showPacks(there, packs, os.Stdout)
 		switch {
 		case err != nil:
 			return err
@@ -245,19 +257,21 @@ func jsonPacks(content []byte) (packs []*engine.Pack, err error) {
 	return nil, fmt.Errorf("%s: %w", wrong.JSONPointer, wrong.Err)
 }
 
-// showPacks prints what packs change, and returns those that do.
-func showPacks(ctx context.Context, e *engine.Engine, packs []*engine.Pack, to io.Writer) (changed []*engine.Pack, err error) {
+// packsThere returns the packs in the database, by name.
+func packsThere(ctx context.Context, e *engine.Engine) (map[string]*engine.Pack, error) {
 	there := map[string]*engine.Pack{}
-	err = e.View(ctx, func(r store.Reader) error {
+	err := e.View(ctx, func(r store.Reader) error {
 		all, err := engine.Packs(r)
 		for _, p := range all {
 			there[p.Name] = p
 		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
+	return there, err
+}
+
+// showPacks prints what packs change, and returns those that do.
+func showPacks(there map[string]*engine.Pack, packs []*engine.Pack, to io.Writer) (changed []*engine.Pack, err error) {
 	added := 0
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	for _, p := range packs {

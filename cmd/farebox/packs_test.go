@@ -99,3 +99,13 @@ func TestApplyPacks(t *testing.T) {
 		}
 	}
 }
+
+func TestDryRunOfPacksNeedsNoDatabase(t *testing.T) {
+	cmd := packsApplyCmd{File: packsFile(t, "a.yaml", "- {name: a, quantity: 1}"), DryRun: true, database: database{DB: filepath.Join(t.TempDir(), "farebox.db")}}
+	if err := cmd.Run(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(cmd.DB); err == nil {
+		t.Error("a dry run made a database")
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -56,7 +57,8 @@ In place of a rate an item or a row may have a formula, as in a spreadsheet: pri
 values of its variables.
 
 An item or a row may also have terms: freeSeconds, such as 300 (use in a session shorter than this costs nothing), or
-window, such as P1D (one charge covers a requester's use of the item for so long). See examples/rates.
+window, such as P1D (one charge covers a requester's use of the item for so long). See examples/rates. And cost, such as
+0.4: what one costs you, in your own money; nothing is priced by it.
 
   farebox rates apply prices.yaml --dry-run
   farebox rates apply prices.csv --series 2026 --as 2 --effective 2026-07-01`
@@ -102,6 +104,9 @@ func (cmd *ratesLitellmCmd) Run() error {
 	items, leftOut, err := rate.ImportLiteLLM(content, perUSD)
 	if err != nil {
 		return fmt.Errorf("%s: %w", cmd.File, err)
+	}
+	if len(items) == 0 {
+		return fmt.Errorf("%s: no model has a cost, such as input_cost_per_token; is it a price list in the LiteLLM schema?", cmd.File)
 	}
 	for _, line := range leftOut {
 		fmt.Printf("note: %s\n", line)
@@ -166,16 +171,22 @@ func (p *posting) post(t *rate.Table, dated bool, file string) error {
 	if err := t.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
+	if _, missing := os.Stat(p.DB); p.DryRun && errors.Is(missing, fs.ErrNotExist) { // who tries a table out often has none
+		if p.Effective == "" && !dated {
+			t.EffectiveFromMS = time.Now().UnixMilli()
+		}
+		slog.Warn("there is no such database yet", "db", p.DB)
+		return p.tried(rate.NewCatalog(nil), t)
+	}
 	return p.withEngine(!p.DryRun, func(ctx context.Context, e *engine.Engine) error {
 		if p.Effective == "" && !dated {
 			t.EffectiveFromMS = e.Now()
 		}
+		if p.DryRun {
+			return p.tried(e.Settings().Rates, t)
+		}
 		if err := p.show(e.Settings().Rates, t); err != nil {
 			return err
-		}
-		if p.DryRun {
-			fmt.Println("dry run: nothing was changed")
-			return nil
 		}
 		if err := change(ctx, e, func(tx *engine.Change) error { return tx.AddRateTable(t) }); err != nil {
 			return err
@@ -185,18 +196,29 @@ func (p *posting) post(t *rate.Table, dated bool, file string) error {
 	})
 }
 
+// tried ends a dry run.
+func (p *posting) tried(rates *rate.Catalog, t *rate.Table) error {
+	if err := p.show(rates, t); err != nil {
+		return err
+	}
+	if rates.Find(t.Series, t.Version) != nil {
+		return fmt.Errorf("version %q is there already (%s); give this one another, such as with --as", t.Version, seriesText(t.Series))
+	}
+	fmt.Println("dry run: nothing was changed")
+	return nil
+}
+
 // date takes over the date that the flags give.
 func (p *posting) date(t *rate.Table) error {
 	if p.Effective == "" {
 		return nil
 	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if at, err := time.Parse(layout, p.Effective); err == nil {
-			t.EffectiveFromMS = at.UnixMilli()
-			return nil
-		}
+	var at moment
+	if err := at.UnmarshalText([]byte(p.Effective)); err != nil {
+		return usageError("--effective " + err.Error())
 	}
-	return usageError("--effective must be a date such as 2026-01-31, or a time such as 2026-01-31T08:00:00Z")
+	t.EffectiveFromMS = at.UnixMilli()
+	return nil
 }
 
 // show prints what a table changes against the one that it takes over from.

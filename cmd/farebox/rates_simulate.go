@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -28,12 +31,12 @@ import (
 )
 
 type ratesSimulateCmd struct {
-	File     string    `arg:"" type:"existingfile" help:"A draft of a rate table; its name ends in .yaml, .yml, .json or .csv."`
-	Series   string    `help:"The series; the file's own unless given." placeholder:"NAME"`
-	From     time.Time `help:"Usage from this time on, such as 2026-01-31T08:00:00Z; 30 days before --to unless given." placeholder:"TIME"`
-	To       time.Time `help:"Usage until before this time; now unless given." placeholder:"TIME"`
-	Format   string    `enum:"table,csv,json" default:"table" help:"table, csv or json."`
-	Most     int       `default:"20" help:"How many rows a table lists, the largest differences first; -1 lists all." placeholder:"N"`
+	File     string `arg:"" type:"existingfile" help:"A draft of a rate table; its name ends in .yaml, .yml, .json or .csv."`
+	Series   string `help:"The series; the file's own unless given." placeholder:"NAME"`
+	From     moment `help:"Usage from this time on: a date or a time such as 2026-01-31T08:00:00Z; 30 days before --to unless given." placeholder:"TIME"`
+	To       moment `help:"Usage until before this time; now unless given." placeholder:"TIME"`
+	Format   string `enum:"table,csv,json" default:"table" help:"table, csv or json."`
+	Most     int    `default:"20" help:"How many rows a table lists, the largest differences first; -1 lists all." placeholder:"N"`
 	database `embed:""`
 }
 
@@ -44,9 +47,13 @@ against what was charged at the rates of the draft's series.
 
 Balances are not run again: what the draft prices is taken to be granted as it was. Refused is what the draft does not
 price, prices negatively, or has a formula without a value for, with the variables of the recorded requests. Of sessions,
-refunds are replayed in proportion.
+refunds are replayed in proportion. Windows are the draft's, as if it had taken effect at --from. What the record does not
+tell is said in notes.
 
-  farebox rates simulate draft.yaml --from 2026-01-01T00:00:00Z
+Memory is needed for the rows (an account's items) and for charges that cover later use, of which there may be 1,000,000 at
+the same time; usage is read as a stream.
+
+  farebox rates simulate draft.yaml --from 2026-01-01
   farebox rates simulate draft.csv --series 2026 --format csv > differences.csv`
 }
 
@@ -60,7 +67,8 @@ func (cmd *ratesSimulateCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	ctx := context.Background()
+	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer release()
 	nowMS := time.Now().UnixMilli()
 	clock, err := clockOf(ctx, s)
 	if err == nil && clock != nil && clock.Test {
@@ -73,6 +81,9 @@ func (cmd *ratesSimulateCmd) Run() error {
 		replay.Progress = bar.show
 		found, err = engine.Simulate(ctx, s, replay)
 		bar.clear()
+	}
+	if ctx.Err() != nil {
+		err = errors.New("interrupted")
 	}
 	if err = errors.Join(err, s.Close()); err != nil {
 		return err
@@ -120,6 +131,9 @@ func (cmd *ratesSimulateCmd) print(s *api.Simulation, to io.Writer) error {
 		_, err := fmt.Fprintln(to)
 		return err
 	case "csv":
+		for _, note := range s.Notes {
+			slog.Warn("the record does not tell all", "note", note)
+		}
 		return simulationCSV(s, to)
 	}
 	return simulationTable(s, cmd.Most, to)
@@ -175,6 +189,9 @@ func simulationTable(s *api.Simulation, most int, to io.Writer) error {
 	for _, item := range s.NotPriced {
 		fmt.Fprintf(to, "not priced: %s\n", strings.TrimSpace(item.Item+" "+item.Version))
 	}
+	for _, note := range s.Notes {
+		fmt.Fprintf(to, "note: %s\n", note)
+	}
 	_, err := fmt.Fprintf(to, "%s tokens were charged, %s would have been (%s); %d charges of %s tokens would have been refused\n",
 		s.OldTokens, s.NewTokens, signed(s.Difference), s.Refused, s.RefusedTokens)
 	return err
@@ -210,8 +227,6 @@ func newBar(to *os.File, toMS int64) *bar {
 	return b
 }
 
-const barWidth = 40
-
 func (b *bar) show(atMS int64) {
 	if b.to == nil || time.Since(b.shown) < 100*time.Millisecond {
 		return
@@ -220,17 +235,32 @@ func (b *bar) show(atMS int64) {
 		b.begun = atMS
 	}
 	b.shown = time.Now()
-	fmt.Fprintf(b.to, "\r%s", progress(b.begun, b.toMS, atMS))
+	width, _, err := term.GetSize(int(b.to.Fd()))
+	if err != nil {
+		width = 80
+	}
+	fmt.Fprintf(b.to, "\r\x1b[K%s", progress(b.begun, b.toMS, atMS, width-len("^C")-1)) // a line that is full would begin another
 }
 
-// progress draws how far a time lies between two others.
-func progress(fromMS, toMS, atMS int64) string {
+// barMost is how wide the bar itself is where there is room.
+const barMost = 40
+
+// progress draws how far a time lies between two others, in at most so many columns: the bar gives way first, then the time.
+func progress(fromMS, toMS, atMS int64, width int) string {
 	done := 0
 	if toMS > fromMS {
 		done = int(min(max(100*(atMS-fromMS)/(toMS-fromMS), 0), 100))
 	}
-	full := done * barWidth / 100
-	return fmt.Sprintf("[%s%s] %3d%% %s", strings.Repeat("#", full), strings.Repeat(".", barWidth-full), done, timeText(atMS))
+	text := fmt.Sprintf("%3d%%", done)
+	if with := text + " " + timeText(atMS); len(with) <= width {
+		text = with
+	}
+	columns := min(width-len(text)-len("[] "), barMost)
+	if columns < 4 {
+		return text
+	}
+	full := done * columns / 100
+	return fmt.Sprintf("[%s%s] %s", strings.Repeat("#", full), strings.Repeat(".", columns-full), text)
 }
 
 func (b *bar) clear() {

@@ -88,6 +88,54 @@ func TestImportSteps(t *testing.T) {
 	}
 }
 
+// Who tries a table out may have no database yet, and is told before posting that a version is taken.
+func TestDryRun(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "prices.yaml")
+	if err := os.WriteFile(file, []byte("items: [{name: a, rate: 1}]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := ratesApplyCmd{File: file, posting: posting{database: database{DB: filepath.Join(t.TempDir(), "farebox.db")}, DryRun: true}}
+	if err := cmd.Run(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(cmd.DB); err == nil {
+		t.Error("a dry run made a database")
+	}
+	cmd.DryRun = false
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	cmd.DryRun = true
+	if err := cmd.Run(); err == nil || err.Error() != `version "prices" is there already (no series); give this one another, such as with --as` {
+		t.Error(err)
+	}
+}
+
+func TestImportOfNoCosts(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "prices.json")
+	if err := os.WriteFile(file, []byte(`{"m": {"max_tokens": 5}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := ratesLitellmCmd{File: file, TokensPerUSD: "1", posting: posting{database: database{DB: filepath.Join(t.TempDir(), "farebox.db")}}}
+	if err := cmd.Run(); err == nil || !strings.Contains(err.Error(), "no model has a cost") {
+		t.Error(err)
+	}
+}
+
+func TestMoments(t *testing.T) {
+	for text, want := range map[string]int64{"2026-01-31": 1769817600000, "2026-01-31T01:00:00+01:00": 1769817600000} {
+		var m moment
+		if err := m.UnmarshalText([]byte(text)); err != nil || m.UnixMilli() != want {
+			t.Errorf("%s: %d, %v", text, m.UnixMilli(), err)
+		}
+	}
+	for _, text := range []string{"", "x", "31.1.2026", "2026-02-30", "2026-01-31 08:00"} {
+		if err := new(moment).UnmarshalText([]byte(text)); err == nil || !strings.Contains(err.Error(), "such as 2026-01-31T08:00:00Z") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func TestImportStepsRefuses(t *testing.T) {
 	file := stepsFile(t, "name,up-to,tokens\nsolve,8,21\nsolve,4,40\n")
 	for variable, want := range map[string]string{

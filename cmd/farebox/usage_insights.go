@@ -57,7 +57,7 @@ func (cmd *usageInsightsCmd) Run() error {
 	err = s.View(context.Background(), func(r store.Reader) error {
 		nowMS, err := nowOf(r)
 		if err == nil {
-			t, total, err = insight.On(r, cmd.parameters(), nowMS, 0)
+			t, total, err = insight.On(context.Background(), r, cmd.parameters(), nowMS, 0)
 		}
 		return err
 	})

@@ -163,10 +163,11 @@ type rateItem struct {
 	Formula     string        `json:"formula,omitzero"` // in place of the rate
 	FreeSeconds int64         `json:"freeSeconds,omitzero"`
 	Window      string        `json:"window,omitzero"` // a period such as P1D
+	Cost        *token.Amount `json:"cost,omitempty"`
 }
 
 func newRateItem(item *rate.Item) rateItem {
-	r := rateItem{Name: item.Name, Version: item.Version, FreeSeconds: item.FreeSeconds, Window: period.Format(item.Window)}
+	r := rateItem{Name: item.Name, Version: item.Version, FreeSeconds: item.FreeSeconds, Window: period.Format(item.Window), Cost: item.Cost}
 	if item.Formula != nil {
 		r.Formula = item.Formula.String()
 	} else {
@@ -176,7 +177,7 @@ func newRateItem(item *rate.Item) rateItem {
 }
 
 func (r rateItem) item() (item rate.Item, err error) {
-	item = rate.Item{Name: r.Name, Version: r.Version, FreeSeconds: r.FreeSeconds}
+	item = rate.Item{Name: r.Name, Version: r.Version, FreeSeconds: r.FreeSeconds, Cost: r.Cost}
 	if r.Rate != nil {
 		item.Rate = *r.Rate
 	}

@@ -53,8 +53,8 @@ func (st *statements) texts() map[string]**sql.Stmt {
 		selectCovers + whereRequester:                &st.covers,
 		selectConsumed + whereRequester:              &st.consumed,
 		"INSERT INTO allocation (line_item, action_id, used) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET used = excluded.used": &st.putAllocation,
-		`INSERT INTO consumed (instance_id, requester_type, requester_value, line_item, tokens, since_ms) VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET (tokens, since_ms) = (excluded.tokens, excluded.since_ms) WHERE excluded.since_ms >= since_ms`: &st.consume,
+		`INSERT INTO consumed (instance_id, requester_type, requester_value, line_item, since_ms, tokens) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET tokens = excluded.tokens`: &st.consume,
 		`INSERT INTO cover (instance_id, requester_type, requester_value, item, version, count, until_ms, line_item)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET (count, until_ms, line_item) = (excluded.count, excluded.until_ms, excluded.line_item)`: &st.putCover,

@@ -158,7 +158,7 @@ func TestConnectionIsReplaced(t *testing.T) {
 			kind(t, tryChargeOne(s, fmt.Sprint("key ", done)), problem.Unavailable)
 			kind(t, s.Change(ctx, func(store.Tx) error { return nil }), problem.Unavailable)
 			kind(t, s.Refresh(ctx), problem.Unavailable)
-			kind(t, s.Forget(ctx, 0), problem.Unavailable)
+			kind(t, s.Forget(ctx, 0, 0), problem.Unavailable)
 			s.writes = good
 		}
 		chargeOne(t, s, fmt.Sprint("key ", done))

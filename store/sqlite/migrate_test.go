@@ -58,6 +58,30 @@ func ofSchema2(t *testing.T) string {
 	return path
 }
 
+// Consumption was kept of the newest period alone.
+func TestOpenKeepsConsumption(t *testing.T) {
+	path := ofSchema2(t)
+	tables, err := schema.ReadFile("schema/0003.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw(t, path, string(tables), "PRAGMA user_version = 3", "INSERT INTO consumed VALUES ('A', 'USER', 'u', 1, '2.5', 1000), ('A', 'USER', 'v', 1, '0', 2000)")
+	s := open(t, path, Options{Serve: true})
+	found := ""
+	err = s.View(ctx, func(r store.Reader) error {
+		return r.EachConsumed(func(c *ledger.Consumed) error {
+			found += fmt.Sprintln(c.InstanceID, c.Type, c.Value, c.Number, c.Tokens, c.SinceMS)
+			return nil
+		})
+	})
+	if want := "A USER u 1 2.5 1000\nA USER v 1 0 2000\n"; found != want {
+		t.Errorf("the consumption became\n%s, want\n%s", found, want)
+	}
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOpenKeepsWhatThereWasBeforeRules(t *testing.T) {
 	path := ofSchema2(t)
 	refused(t, path, Options{Read: true}, path, "older", "schema 2", "farebox serve")
@@ -119,7 +143,7 @@ func TestOpenKeepsWhatThereWasBeforeRules(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		all, err := r.Consumed(1, nil, 10)
+		all, err := r.Consumed(ledger.PeriodKey{Number: 1}, nil, 10)
 		if l.ResetMS != 7 || l.Actions[0].Used.String() != "2" || len(all) != 1 || all[0].Tokens.String() != "3" {
 			t.Errorf("after a charge there are %+v and %+v", l, all)
 		}

@@ -130,7 +130,7 @@ func (s *Store) loadAnswers(ctx context.Context) error {
 }
 
 // Forget implements store.Store.
-func (s *Store) Forget(ctx context.Context, beforeMS int64) error {
+func (s *Store) Forget(ctx context.Context, beforeMS, settledMS int64) error {
 	err := s.transaction(ctx, func() error {
 		// Rows are in the order of time, or nearly: what is older than the first row to keep goes, or all.
 		if _, err := s.conn.ExecContext(ctx, `DELETE FROM once WHERE journal <
@@ -148,7 +148,7 @@ func (s *Store) Forget(ctx context.Context, beforeMS int64) error {
 		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.once.forget(beforeMS)
-	return nil
+	s.mu.Unlock()
+	return s.forgetPeriods(ctx, settledMS)
 }

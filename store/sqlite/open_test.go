@@ -300,7 +300,7 @@ func TestReadChangesNothing(t *testing.T) {
 	for name, err := range map[string]error{
 		"Commit": tryChargeOne(s, "read only"),
 		"Change": s.Change(ctx, func(tx store.Tx) error { return tx.DeleteRateTable("", "") }),
-		"Forget": s.Forget(ctx, ledger.LatestMS),
+		"Forget": s.Forget(ctx, ledger.LatestMS, ledger.LatestMS),
 		"Backup": s.Backup(ctx, filepath.Join(t.TempDir(), "copy")),
 	} {
 		if err == nil || problem.KindOf(err) != problem.Unavailable {

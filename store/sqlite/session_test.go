@@ -42,7 +42,7 @@ func TestNothingIsSearchedForWithoutIndex(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "plans.db"), Options{Create: true})
 	byIndex := map[string]string{ // what needs an index of its own
 		selectSessions + whereLive: "session_live", selectNextDue: "session_due", forgetCovers: "cover_until",
-		forgetConsumed: "consumed_line_item", selectConsumed + whereLineItem: "consumed_line_item", selectConsumed + whereAfter: "consumed_line_item",
+		forgetConsumed: "consumed_line_item", selectConsumed + wherePeriod + pageOfRequesters: "consumed_line_item", selectConsumed + wherePeriodAfter + pageOfRequesters: "consumed_line_item",
 		forgetAllocations + "(?, ?)": "", selectAllocations + " WHERE activation_id = ?": "",
 	}
 	var hot statements

@@ -15,13 +15,19 @@ const (
 	selectCovers      = "SELECT instance_id, requester_type, requester_value, item, version, count, until_ms, line_item FROM cover "
 	selectConsumed    = "SELECT instance_id, requester_type, requester_value, line_item, tokens, since_ms FROM consumed "
 	whereRequester    = "WHERE (instance_id, requester_type, requester_value) = (?, ?, ?)"
-	whereLineItem     = "WHERE line_item = ? ORDER BY requester_type, requester_value LIMIT ?"
-	whereAfter        = "WHERE line_item = ? AND (requester_type, requester_value) > (?, ?) ORDER BY requester_type, requester_value LIMIT ?"
+	wherePeriod       = "WHERE (line_item, since_ms) = (?, ?) "
+	wherePeriodAfter  = wherePeriod + "AND (requester_type, requester_value) > (?, ?) "
+	pageOfRequesters  = "ORDER BY requester_type, requester_value LIMIT ?"
 	selectAllocations = "SELECT line_item, action_id, allocation.used FROM line_item JOIN allocation ON line_item = number"
 
 	forgetCovers      = "DELETE FROM cover WHERE until_ms < ?"
 	forgetConsumed    = "DELETE FROM consumed WHERE line_item = ?"
 	forgetAllocations = "DELETE FROM allocation WHERE line_item = ? AND action_id NOT IN "
+	// The periods of a limit are the same for all: one is over when another, later one has begun.
+	forgetPeriods = `DELETE FROM consumed WHERE (instance_id, requester_type, requester_value, line_item, since_ms) IN (
+		SELECT c.instance_id, c.requester_type, c.requester_value, c.line_item, c.since_ms FROM line_item CROSS JOIN consumed AS c ON c.line_item = number
+		WHERE consumption_limit IS NOT NULL AND c.since_ms < (SELECT max(since_ms) FROM consumed WHERE line_item = number AND since_ms <= ?)
+		LIMIT ?)`
 )
 
 // loadStandings loads what the requesters of a batch and of its sessions have behind them. Without rate tables that have
@@ -73,7 +79,7 @@ func (s *Store) loadStanding(ctx context.Context, key ledger.RequesterKey, windo
 		return err
 	}
 	return eachConsumed(rows, func(c *ledger.Consumed) error {
-		standing.Consumed[c.Number] = c
+		standing.Consumed[c.PeriodKey] = c
 		return nil
 	})
 }
@@ -139,10 +145,10 @@ func (r *reader) EachConsumed(fn func(*ledger.Consumed) error) error {
 	return each(r, eachConsumed, fn, selectConsumed)
 }
 
-func (r *reader) Consumed(lineItem int64, after *ledger.RequesterKey, limit int) (all []ledger.Consumed, err error) {
-	query, args := selectConsumed+whereLineItem, []any{lineItem, limit}
+func (r *reader) Consumed(of ledger.PeriodKey, after *ledger.RequesterKey, limit int) (all []ledger.Consumed, err error) {
+	query, args := selectConsumed+wherePeriod+pageOfRequesters, []any{of.Number, of.SinceMS, limit}
 	if after != nil {
-		query, args = selectConsumed+whereAfter, []any{lineItem, after.Type, after.Value, limit}
+		query, args = selectConsumed+wherePeriodAfter+pageOfRequesters, []any{of.Number, of.SinceMS, after.Type, after.Value, limit}
 	}
 	err = each(r, eachConsumed, func(c *ledger.Consumed) error {
 		all = append(all, *c)
@@ -154,6 +160,25 @@ func (r *reader) Consumed(lineItem int64, after *ledger.RequesterKey, limit int)
 func (t *tx) ForgetConsumed(lineItem int64) error {
 	_, err := t.exec(forgetConsumed, lineItem)
 	return err
+}
+
+// forgetPeriodsAtOnce bounds for how long charges wait while consumption is forgotten.
+const forgetPeriodsAtOnce = 5_000
+
+func (s *Store) forgetPeriods(ctx context.Context, settledMS int64) error {
+	for forgotten := int64(forgetPeriodsAtOnce); forgotten == forgetPeriodsAtOnce; {
+		err := s.transaction(ctx, func() error {
+			result, err := s.conn.ExecContext(ctx, forgetPeriods, settledMS, forgetPeriodsAtOnce)
+			if err == nil {
+				forgotten, err = result.RowsAffected()
+			}
+			return unavailable(err)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeEffects writes how all that follows from a batch's receipts stands after it.
@@ -172,8 +197,8 @@ func (s *Store) writeEffects(ctx context.Context, effects *usage.Effects) error 
 			return err
 		}
 	}
-	for key, c := range effects.Consumed {
-		if _, err := s.stmts.consume.ExecContext(ctx, key.InstanceID, key.Type, key.Value, key.Number, c.Tokens.String(), c.SinceMS); err != nil {
+	for key, tokens := range effects.Consumed {
+		if _, err := s.stmts.consume.ExecContext(ctx, key.InstanceID, key.Type, key.Value, key.Number, key.SinceMS, tokens.String()); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,7 @@ func (r *reader) Standing(key ledger.RequesterKey) (*ledger.Standing, error) {
 		return nil, err
 	}
 	return standing, each(r, eachConsumed, func(c *ledger.Consumed) error {
-		standing.Consumed[c.Number] = c
+		standing.Consumed[c.PeriodKey] = c
 		return nil
 	}, selectConsumed+whereRequester, key.InstanceID, key.Type, key.Value)
 }

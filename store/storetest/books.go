@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
@@ -86,7 +87,7 @@ func (b *books) must(err error) {
 // same fails when got is not want.
 func (b *books) same(what string, got, want any) {
 	b.Helper()
-	if diff := cmp.Diff(want, got, amounts, catalogs, cmp.AllowUnexported(ledger.Book{})); diff != "" {
+	if diff := cmp.Diff(want, got, amounts, catalogs, cmp.AllowUnexported(ledger.Book{}), cmpopts.IgnoreUnexported(ledger.LineItem{})); diff != "" {
 		b.Errorf("%s is not as it should be (-want +got):\n%s", what, diff)
 	}
 }

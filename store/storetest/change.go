@@ -37,6 +37,8 @@ func everything(tx store.Tx) error {
 		tx.PutConditions("A", newConditions()),
 		tx.PutPack(newPack("pack")),
 		tx.InsertSale(newSale("order")),
+		tx.AddLineItemChange(store.LineItemChange{TimeMS: dawnMS, LineItem: newLineItem("A", "a1").Terms()}),
+		tx.PutFollower(store.Follower{Name: "follower"}),
 	)
 }
 
@@ -74,7 +76,11 @@ func traces(b *books) (found []string) {
 		see(pack != nil, "a pack")
 		sale, err3 := r.Sale("order")
 		see(sale != nil, "a sale")
-		return errors.Join(err1, err2, err3)
+		changes, err4 := r.LineItemChanges("A")
+		see(len(changes) > 0, "a change of a line item")
+		follower, err5 := r.Follower("follower")
+		see(follower != nil, "a follower")
+		return errors.Join(err1, err2, err3, err4, err5)
 	})
 	b.must(b.Change(ctx, func(tx store.Tx) error {
 		a, err := tx.Answer(id)
@@ -107,7 +113,7 @@ func leavesNothingBehind(b *books) {
 	}
 	b.must(b.Change(ctx, everything))
 	b.reopen()
-	if got := traces(b); len(got) != 15 {
+	if got := traces(b); len(got) != 17 {
 		b.Errorf("the same change, made for good, left only %q", got)
 	}
 }
@@ -190,7 +196,7 @@ func survivesPanicInChange(b *books) {
 	}
 	b.must(b.Change(ctx, everything))
 	b.reopen()
-	if got := traces(b); len(got) != 15 {
+	if got := traces(b); len(got) != 17 {
 		b.Errorf("the same change, made for good, left only %q", got)
 	}
 }

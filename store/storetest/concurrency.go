@@ -103,14 +103,14 @@ func runsEverythingAtOnce(b *books) {
 				err8 := r.EachCover(func(*ledger.Cover) error { return nil })
 				err9 := r.EachConsumed(func(*ledger.Consumed) error { return nil })
 				_, err10 := r.Conditions("A")
-				_, err11 := r.Consumed(payer.Number, nil, 10)
+				_, err11 := r.Consumed(periodOf(payer, dawnMS), nil, 10)
 				_, err12 := r.Packs()
 				return errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12)
 			})
 		},
 		"Settings": func(int) error { b.Settings().Rates.Prices("item", "", dawnMS); return nil },
 		"Refresh":  func(int) error { return b.Refresh(ctx) },
-		"Forget":   func(int) error { return b.Forget(ctx, dawnMS-9*dayMS) },
+		"Forget":   func(int) error { return b.Forget(ctx, dawnMS-9*dayMS, dawnMS-9*dayMS) },
 		"Check":    func(int) error { _, err := b.Check(ctx); return err },
 	}
 	var wait sync.WaitGroup

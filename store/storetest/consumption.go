@@ -16,15 +16,33 @@ import (
 var consumptionTests = []test{
 	{"follows from the receipts", consumptionFollows},
 	{"goes back to whom the tokens were refunded", consumptionGoesBack},
-	{"of a period that is over, made late, leaves that of a later one", consumptionMadeLate},
+	{"of a period that is over, made late, stands beside that of a later one", consumptionMadeLate},
+	{"of periods that are over is forgotten, and no other", forgetsPeriods},
 	{"is found by its exact requester only, beside others of nearly that name", consumptionByExactRequester},
 	{"is loaded for every session that is loaded", loadsConsumptionOfSessions},
-	{"lists page by page, in the order of type and value, by line item", listsConsumption},
+	{"lists page by page, in the order of type and value, by line item and period", listsConsumption},
 	{"is kept when its line item is put", consumptionSurvivesPuts},
 	{"is forgotten by line item", forgetsConsumption},
 }
 
-type consumption = map[usage.ConsumedKey]usage.Consumption
+// by names what a user of instance A consumes from a line item in the period that began at a time.
+func by(value string, l *ledger.LineItem, sinceMS int64) usage.ConsumedKey {
+	return usage.ConsumedKey{RequesterKey: user(value), PeriodKey: periodOf(l, sinceMS)}
+}
+
+func periodOf(l *ledger.LineItem, sinceMS int64) ledger.PeriodKey {
+	return ledger.PeriodKey{Number: l.Number, SinceMS: sinceMS}
+}
+
+// since has a charge count in the period that began at a time.
+func since(c charge, sinceMS int64) charge {
+	ruled := *c.ruled
+	ruled.SinceMS = sinceMS
+	c.ruled = &ruled
+	return c
+}
+
+type consumption = map[usage.ConsumedKey]token.Amount
 
 // consumed returns all consumption in the order of its keys.
 func (b *books) consumed() (all []*ledger.Consumed) {
@@ -36,7 +54,7 @@ func (b *books) consumed() (all []*ledger.Consumed) {
 		})
 	})
 	slices.SortFunc(all, func(x, y *ledger.Consumed) int {
-		return cmp.Or(cmp.Compare(x.InstanceID, y.InstanceID), cmp.Compare(x.Type, y.Type), cmp.Compare(x.Value, y.Value), cmp.Compare(x.Number, y.Number))
+		return cmp.Or(cmp.Compare(x.InstanceID, y.InstanceID), cmp.Compare(x.Type, y.Type), cmp.Compare(x.Value, y.Value), cmp.Compare(x.Number, y.Number), cmp.Compare(x.SinceMS, y.SinceMS))
 	})
 	return all
 }
@@ -56,11 +74,11 @@ func (b *books) consumedIn(loaded *store.Loaded) consumption {
 	b.Helper()
 	all := consumption{}
 	for key, s := range loaded.Standings {
-		for number, c := range s.Consumed {
-			if s.RequesterKey != key || c.RequesterKey != key || c.Number != number {
-				b.Errorf("the consumption %+v stands under %+v and %d", c, key, number)
+		for period, c := range s.Consumed {
+			if s.RequesterKey != key || c.RequesterKey != key || c.PeriodKey != period {
+				b.Errorf("the consumption %+v stands under %+v and %+v", c, key, period)
 			}
-			all[usage.ConsumedKey{RequesterKey: key, Number: number}] = usage.Consumption{Tokens: c.Tokens, SinceMS: c.SinceMS}
+			all[usage.ConsumedKey{RequesterKey: key, PeriodKey: period}] = c.Tokens
 		}
 	}
 	return all
@@ -69,20 +87,20 @@ func (b *books) consumedIn(loaded *store.Loaded) consumption {
 // consumedIs holds all consumption to readers and batches.
 func (b *books) consumedIs(when string, want consumption) {
 	b.Helper()
-	each, lists, keys, lineItems := consumption{}, consumption{}, []ledger.RequesterKey{}, map[int64]bool{}
+	each, lists, keys, periods := consumption{}, consumption{}, []ledger.RequesterKey{}, map[ledger.PeriodKey]bool{}
 	for _, c := range b.consumed() {
-		each[usage.ConsumedKey{RequesterKey: c.RequesterKey, Number: c.Number}] = usage.Consumption{Tokens: c.Tokens, SinceMS: c.SinceMS}
+		each[usage.ConsumedKey{RequesterKey: c.RequesterKey, PeriodKey: c.PeriodKey}] = c.Tokens
 	}
 	for key := range want {
-		keys, lineItems[key.Number] = append(keys, key.RequesterKey), true
+		keys, periods[key.PeriodKey] = append(keys, key.RequesterKey), true
 	}
-	for number := range lineItems {
-		for _, c := range b.consumedFrom(number, nil, 1000) {
-			lists[usage.ConsumedKey{RequesterKey: c.RequesterKey, Number: c.Number}] = usage.Consumption{Tokens: c.Tokens, SinceMS: c.SinceMS}
+	for period := range periods {
+		for _, c := range b.consumedFrom(period, nil, 1000) {
+			lists[usage.ConsumedKey{RequesterKey: c.RequesterKey, PeriodKey: c.PeriodKey}] = c.Tokens
 		}
 	}
 	b.same("all consumption"+when, each, want)
-	b.same("the consumption that is listed by line item"+when, lists, want)
+	b.same("the consumption that is listed by period"+when, lists, want)
 	b.same("the consumption that a batch loads"+when, b.consumedBy(keys...), want)
 	b.same("the consumption in the standings that a reader sees"+when, b.consumedIn(b.stood(keys...)), want)
 }
@@ -102,11 +120,11 @@ func (b *books) stood(keys ...ledger.RequesterKey) *store.Loaded {
 	return loaded
 }
 
-// consumedFrom returns a page of the consumption from a line item.
-func (b *books) consumedFrom(lineItem int64, after *ledger.RequesterKey, limit int) (page []ledger.Consumed) {
+// consumedFrom returns a page of the consumption in a period.
+func (b *books) consumedFrom(period ledger.PeriodKey, after *ledger.RequesterKey, limit int) (page []ledger.Consumed) {
 	b.Helper()
 	b.view(func(r store.Reader) (err error) {
-		page, err = r.Consumed(lineItem, after, limit)
+		page, err = r.Consumed(period, after, limit)
 		return err
 	})
 	return page
@@ -126,15 +144,13 @@ func consumptionFollows(b *books) {
 		charge{instance: "A", lineItem: "a1", tokens: "1", requester: "unlimited"}, uses("a1", "first", "1"))
 	b.commit(consumes("a1", "user", "4"), consumes("a1", "user", "2.5"))
 	want := consumption{
-		{RequesterKey: user("user"), Number: first.Number}:    {Tokens: amount("2.5"), SinceMS: dawnMS},
-		{RequesterKey: user("user"), Number: second.Number}:   {Tokens: amount("9999999999999999999.999999999999"), SinceMS: dawnMS},
-		{RequesterKey: user("another"), Number: first.Number}: {SinceMS: dawnMS},
+		by("user", first, dawnMS):    amount("2.5"),
+		by("user", second, dawnMS):   amount("9999999999999999999.999999999999"),
+		by("another", first, dawnMS): {},
 	}
 	b.consumedIs("", want)
-	next := consumes("a1", "user", "0.5")
-	next.ruled.SinceMS += dayMS
-	b.commit(next)
-	want[usage.ConsumedKey{RequesterKey: user("user"), Number: first.Number}] = usage.Consumption{Tokens: amount("0.5"), SinceMS: dawnMS + dayMS}
+	b.commit(since(consumes("a1", "user", "0.5"), dawnMS+dayMS))
+	want[by("user", first, dawnMS+dayMS)] = amount("0.5")
 	for _, when := range []string{" in the next period", " in the next period, after reopening"} {
 		b.consumedIs(when, want)
 		b.reopen()
@@ -156,8 +172,8 @@ func consumptionGoesBack(b *books) {
 	is := func(when, ofUser, ofAnother string) {
 		b.Helper()
 		b.consumedIs(when, consumption{
-			{RequesterKey: user("user"), Number: l.Number}:    {Tokens: amount(ofUser), SinceMS: dawnMS},
-			{RequesterKey: user("another"), Number: l.Number}: {Tokens: amount(ofAnother), SinceMS: dawnMS},
+			by("user", l, dawnMS):    amount(ofUser),
+			by("another", l, dawnMS): amount(ofAnother),
 		})
 	}
 	refund(&access.Requester{Type: "USER", Value: "user"}, "4", "8")
@@ -171,14 +187,47 @@ func consumptionGoesBack(b *books) {
 func consumptionMadeLate(b *books) {
 	b.instance("A")
 	l := b.lineItem("A", "a1", ruled)
-	late, now := consumes("a1", "user", "1"), consumes("a1", "user", "3")
-	late.ruled.SinceMS -= dayMS
-	want := consumption{{RequesterKey: user("user"), Number: l.Number}: {Tokens: amount("3"), SinceMS: dawnMS}}
-	b.commit(now, late)
+	want := consumption{by("user", l, dawnMS): amount("3"), by("user", l, dawnMS-dayMS): amount("1")}
+	b.commit(consumes("a1", "user", "3"), since(consumes("a1", "user", "1"), dawnMS-dayMS))
 	b.consumedIs(" after both in one batch", want)
-	b.commit(late)
+	want[by("user", l, dawnMS-dayMS)] = amount("1.5")
+	b.commit(since(consumes("a1", "user", "1.5"), dawnMS-dayMS))
 	b.consumedIs(" after one more", want)
+	b.reopen()
+	b.consumedIs(" after reopening", want)
 	b.onlyUsed("a1", "3", 3)
+}
+
+// Of the periods of a line item's limit the newest that began by then is kept, and all that began later.
+func forgetsPeriods(b *books) {
+	b.instance("A")
+	l, other := b.lineItem("A", "a1", ruled), b.lineItem("A", "a2", ruled)
+	want := consumption{}
+	for i, days := range []int64{0, 1, 2, 4} {
+		for _, value := range []string{"user", "another"} {
+			b.commit(since(consumes("a1", value, fmt.Sprint(i)), dawnMS+days*dayMS))
+			want[by(value, l, dawnMS+days*dayMS)] = token.FromInt(int64(i))
+		}
+	}
+	b.commit(since(consumes("a2", "user", "9"), dawnMS-9*dayMS), since(consumes("a1", "once", "9"), dawnMS-9*dayMS))
+	want[by("user", other, dawnMS-9*dayMS)], want[by("once", l, dawnMS-9*dayMS)] = amount("9"), amount("9")
+	for _, step := range []struct {
+		settledMS int64
+		gone      []int64 // days
+	}{
+		{dawnMS - 99*dayMS, nil}, {dawnMS - 1, nil}, {dawnMS, []int64{-9}}, {dawnMS + dayMS - 1, nil}, {dawnMS + dayMS, []int64{0}},
+		{dawnMS + 4*dayMS - 1, []int64{1}}, {dawnMS + 99*dayMS, []int64{2}},
+	} {
+		b.must(b.Forget(ctx, dawnMS-99*dayMS, step.settledMS))
+		for _, days := range step.gone {
+			for _, value := range []string{"user", "another", "once"} {
+				delete(want, by(value, l, dawnMS+days*dayMS))
+			}
+		}
+		b.consumedIs(fmt.Sprintf(" after forgetting what was over by day %d", (step.settledMS-dawnMS)/dayMS), want)
+	}
+	b.reopen()
+	b.consumedIs(" after reopening", want)
 }
 
 func consumptionByExactRequester(b *books) {
@@ -186,7 +235,7 @@ func consumptionByExactRequester(b *books) {
 	b.instance("B")
 	payers := map[string]*ledger.LineItem{"A": b.lineItem("A", "a1", ruled), "B": b.lineItem("B", "b1", ruled)}
 	b.commit(consumes("a1", "user", "0.5"))
-	want := consumption{{RequesterKey: user("user"), Number: payers["A"].Number}: {Tokens: amount("0.5"), SinceMS: dawnMS}}
+	want := consumption{by("user", payers["A"], dawnMS): amount("0.5")}
 	for name, key := range nearly(user("user")) {
 		if got := b.consumedBy(key); len(got) != 0 {
 			b.Errorf("another %s finds %+v", name, got)
@@ -200,7 +249,7 @@ func consumptionByExactRequester(b *books) {
 			r.Requester = access.Requester{Type: key.Type, Value: key.Value}
 			return store.Decided{Receipts: []*usage.Receipt{r}}
 		}))
-		want[usage.ConsumedKey{RequesterKey: key, Number: payer.Number}] = usage.Consumption{Tokens: n, SinceMS: dawnMS}
+		want[usage.ConsumedKey{RequesterKey: key, PeriodKey: periodOf(payer, dawnMS)}] = n
 	}
 	b.consumedIs("", want)
 }
@@ -212,7 +261,7 @@ func loadsConsumptionOfSessions(b *books) {
 	for i, value := range []string{"named", "due", "of nobody", "wanted", "both"} {
 		b.commit(consumes("a1", value, fmt.Sprint(i)))
 		if value != "of nobody" {
-			want[usage.ConsumedKey{RequesterKey: user(value), Number: l.Number}] = usage.Consumption{Tokens: token.FromInt(int64(i)), SinceMS: dawnMS}
+			want[by(value, l, dawnMS)] = token.FromInt(int64(i))
 		}
 	}
 	b.begin(askedBy(dueAt("A", "1", dawnMS), "due"), askedBy(dueAt("A", "2", dawnMS+dayMS), "named"), dueAt("A", "3", dawnMS),
@@ -230,14 +279,14 @@ func listsConsumption(b *books) {
 	for _, kind := range []string{"ROLE", "USER", "USER2", "user"} {
 		for _, value := range []string{"", "B", "a", "a\x00", "aa", "ä", "名"} {
 			key := ledger.RequesterKey{InstanceID: "A", Type: kind, Value: value}
-			want = append(want, ledger.Consumed{RequesterKey: key, Number: l.Number, Tokens: token.FromInt(int64(len(want))), SinceMS: dawnMS})
+			want = append(want, ledger.Consumed{RequesterKey: key, PeriodKey: periodOf(l, dawnMS), Tokens: token.FromInt(int64(len(want)))})
 		}
 	}
 	b.must(b.Commit(ctx, store.Want{Instances: []string{"A"}}, func(loaded *store.Loaded) (d store.Decided) {
 		for i := range want {
 			c := &want[(i*11+5)%len(want)]
-			for _, activationID := range []string{"a1", "a2"} {
-				r := b.book(loaded.Books["A"], consumes(activationID, "", c.Tokens.String()))
+			for _, of := range []charge{consumes("a1", "", c.Tokens.String()), consumes("a2", "", "1"), since(consumes("a1", "", "2"), dawnMS-1), since(consumes("a1", "", "3"), dawnMS+1)} {
+				r := b.book(loaded.Books["A"], of)
 				r.Requester = access.Requester{Type: c.Type, Value: c.Value}
 				d.Receipts = append(d.Receipts, r)
 			}
@@ -247,7 +296,7 @@ func listsConsumption(b *books) {
 	for _, limit := range []int{1, 5, 28, 100} {
 		var got []ledger.Consumed
 		for after := (*ledger.RequesterKey)(nil); ; {
-			page := b.consumedFrom(l.Number, after, limit)
+			page := b.consumedFrom(periodOf(l, dawnMS), after, limit)
 			if len(page) > limit {
 				b.Errorf("a page of %d has %d", limit, len(page))
 			}
@@ -260,8 +309,8 @@ func listsConsumption(b *books) {
 		b.same(fmt.Sprintf("the list in pages of %d", limit), got, want)
 	}
 	missing := ledger.RequesterKey{InstanceID: "A", Type: "USER", Value: "a\x00\x00"}
-	b.same("what comes after one that is not there", b.consumedFrom(l.Number, &missing, 1), want[11:12])
-	if n := len(b.consumedFrom(other.Number, nil, 100)); n != len(want) {
+	b.same("what comes after one that is not there", b.consumedFrom(periodOf(l, dawnMS), &missing, 1), want[11:12])
+	if n := len(b.consumedFrom(periodOf(other, dawnMS), nil, 100)); n != len(want) {
 		b.Errorf("%d have consumed from the other line item, want %d", n, len(want))
 	}
 }
@@ -272,7 +321,7 @@ func consumptionSurvivesPuts(b *books) {
 	b.commit(consumes("a1", "user", "2"))
 	b.lineItem("A", "a1", nil)
 	b.lineItem("A", "a1", ruled)
-	b.consumedIs("", consumption{{RequesterKey: user("user"), Number: l.Number}: {Tokens: amount("2"), SinceMS: dawnMS}})
+	b.consumedIs("", consumption{by("user", l, dawnMS): amount("2")})
 }
 
 func forgetsConsumption(b *books) {
@@ -294,16 +343,14 @@ func forgetsConsumption(b *books) {
 	b.must(b.Change(ctx, func(tx store.Tx) error { return tx.ForgetConsumed(first.Number) }))
 	kept.Consumed = kept.Consumed[2:]
 	left := kept.Consumed[0]
-	want := consumption{{RequesterKey: left.RequesterKey, Number: left.Number}: {Tokens: amount("2"), SinceMS: dawnMS}}
+	want := consumption{{RequesterKey: left.RequesterKey, PeriodKey: left.PeriodKey}: amount("2")}
 	for who, h := range map[string]*books{" to this handle": b, " to another handle": o} {
 		b.same("the state"+who, h.state(), kept)
 		h.consumedIs(who, want)
 		b.same("what both requesters have consumed"+who, h.consumedBy(user("another"), user("user")), want)
 	}
-	earlier := consumes("a1", "another", "3") // of a limit with other periods
-	earlier.ruled.SinceMS -= dayMS
-	b.commit(earlier)
+	b.commit(since(consumes("a1", "another", "3"), dawnMS-dayMS)) // of a limit with other periods
 	b.reopen()
-	want[usage.ConsumedKey{RequesterKey: user("another"), Number: first.Number}] = usage.Consumption{Tokens: amount("3"), SinceMS: dawnMS - dayMS}
+	want[by("another", first, dawnMS-dayMS)] = amount("3")
 	b.consumedIs(" after it began anew", want)
 }

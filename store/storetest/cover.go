@@ -300,9 +300,9 @@ func forgetsCovers(b *books) {
 	if len(kept.Covers) != 5 {
 		b.Fatalf("%d covers, want 5", len(kept.Covers))
 	}
-	b.must(b.Forget(ctx, dawnMS-2*dayMS))
+	b.must(b.Forget(ctx, dawnMS-2*dayMS, dawnMS-2*dayMS))
 	b.same("the state when nothing is too old", b.state(), kept)
-	b.must(b.Forget(ctx, then))
+	b.must(b.Forget(ctx, then, then))
 	kept.Covers = []*ledger.Cover{ended, live}
 	for _, when := range []string{"", " after reopening"} {
 		b.same("the state"+when, b.state(), kept)

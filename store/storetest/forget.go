@@ -49,9 +49,9 @@ func forgetsCharges(b *books) {
 	for i := range 6 {
 		b.commit(charge{instance: "A", lineItem: "a1", tokens: "1", key: fmt.Sprint(i), timeMS: dawnMS + int64(i)*2*dayMS})
 	}
-	b.must(b.Forget(ctx, dawnMS+6*dayMS))
+	b.must(b.Forget(ctx, dawnMS+6*dayMS, dawnMS+6*dayMS))
 	b.takenNow(6, []int{3, 4, 5})
-	b.must(b.Forget(ctx, dawnMS+8*dayMS))
+	b.must(b.Forget(ctx, dawnMS+8*dayMS, dawnMS+8*dayMS))
 	b.takenNow(6, []int{4, 5})
 }
 
@@ -62,7 +62,7 @@ func forgetsAnswers(b *books) {
 			return tx.PutAnswer(usage.NewOnceID("A", fmt.Sprint(i)), &store.Answer{TimeMS: dawnMS + int64(i)*2*dayMS, Fingerprint: []byte("f"), Status: 200})
 		}))
 	}
-	b.must(b.Forget(ctx, dawnMS+6*dayMS))
+	b.must(b.Forget(ctx, dawnMS+6*dayMS, dawnMS+6*dayMS))
 	b.takenNow(6, []int{3, 4, 5})
 }
 
@@ -71,14 +71,14 @@ func forgetsTheLast(b *books) {
 	b.lineItem("A", "a1", nil)
 	b.commit(charge{instance: "A", lineItem: "a1", tokens: "1", key: "0"})
 	b.commit(charge{instance: "A", lineItem: "a1", tokens: "1", key: "1", timeMS: dawnMS + 2*dayMS})
-	b.must(b.Forget(ctx, dawnMS+30*dayMS))
+	b.must(b.Forget(ctx, dawnMS+30*dayMS, dawnMS+30*dayMS))
 	b.takenNow(2, nil)
 }
 
 func forgetsNothingElse(b *books) {
 	b.must(b.Change(ctx, everything))
 	want := b.commit(charge{instance: "A", lineItem: "a1", tokens: "1", key: "0"})
-	b.must(b.Forget(ctx, dawnMS+30*dayMS))
+	b.must(b.Forget(ctx, dawnMS+30*dayMS, dawnMS+30*dayMS))
 	got, _ := b.receipts()
 	b.same("the record", got, want)
 	b.onlyUsed("a1", "1", 1)
@@ -91,16 +91,16 @@ func forgottenKeysAreFree(b *books) {
 	b.instance("A")
 	b.lineItem("A", "a1", nil)
 	b.commit(charge{instance: "A", lineItem: "a1", tokens: "1", key: "0"})
-	b.must(b.Forget(ctx, dawnMS+9*dayMS))
+	b.must(b.Forget(ctx, dawnMS+9*dayMS, dawnMS+9*dayMS))
 	again := b.commit(charge{instance: "A", lineItem: "a1", tokens: "2", key: "0", timeMS: dawnMS + 9*dayMS})
 	b.same("the receipt under a key that is used anew", b.earlier("0"), again[0])
 	b.reopen()
 	b.same("the receipt under a key that is used anew, after reopening", b.earlier("0"), again[0])
-	b.must(b.Forget(ctx, dawnMS+8*dayMS))
+	b.must(b.Forget(ctx, dawnMS+8*dayMS, dawnMS+8*dayMS))
 	b.same("the receipt under a key that is not too old", b.earlier("0"), again[0])
 }
 
 func forgetsNothingOfNothing(b *books) {
-	b.must(b.Forget(ctx, dawnMS))
-	b.must(b.Forget(ctx, 0))
+	b.must(b.Forget(ctx, dawnMS, dawnMS))
+	b.must(b.Forget(ctx, 0, 0))
 }

@@ -179,7 +179,7 @@ func handlesSeeRules(b *books) {
 		for j, h := range handles {
 			h.conditionsAre(fmt.Sprintf(" of handle %d", j), "A", conditions)
 			h.actionsUsed(fmt.Sprintf(" of handle %d", j), "a1", map[string]string{"first": n, "second": "0", "default": "0"})
-			h.consumedIs(fmt.Sprintf(" of handle %d", j), consumption{{RequesterKey: user("user"), Number: payer.Number}: {Tokens: amount(n), SinceMS: dawnMS}})
+			h.consumedIs(fmt.Sprintf(" of handle %d", j), consumption{by("user", payer, dawnMS): amount(n)})
 			h.view(func(r store.Reader) error {
 				p, err1 := r.Pack("pack")
 				s, err2 := r.Sale(sale.OrderNumber)

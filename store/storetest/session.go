@@ -472,7 +472,7 @@ func (b *books) leaves(try func(want store.Want, decide func(*store.Loaded) stor
 				ActionID: "first", ActionUsed: amount("100.5"), Limited: true, SinceMS: dawnMS, Consumed: amount("101.5"),
 			}})
 			s, c := loaded.Sessions["s"], loaded.Standings[user("user")].Covers[ledger.ItemKey{Item: "item", Version: "1"}]
-			consumed := loaded.Standings[user("user")].Consumed[payer.Number]
+			consumed := loaded.Standings[user("user")].Consumed[periodOf(payer, dawnMS)]
 			consumed.Tokens, consumed.SinceMS = amount("101.5"), dawnMS+1
 			loaded.Books["A"].Conditions["first"] = &ledger.Condition{}
 			s.UntilMS, s.Items[0].Count, s.Items[0].MetaData[2], s.Items = 7, amount("77"), 'x', s.Items[:1]
@@ -580,7 +580,7 @@ func sessionsShowOneState(b *books) {
 			return errors.Join(tx.PutClock(store.Clock{Test: true, NowMS: dawnMS}), tx.ForgetConsumed(before.LineItems[0].Number),
 				tx.PutConditions("A", nil), tx.PutPack(newPack("new")), tx.InsertSale(newSale("order")))
 		}))
-		b.must(b.Forget(ctx, 1<<60))
+		b.must(b.Forget(ctx, 1<<60, 1<<60))
 		s, err1 := r.Session("s")
 		none, err2 := r.Session("new")
 		live, err3 := r.LiveSessions("A", 0, 10)
@@ -596,7 +596,7 @@ func sessionsShowOneState(b *books) {
 		if sessions != 2 || covers != 1 {
 			b.Errorf("a view that began before shows %d sessions and %d covers", sessions, covers)
 		}
-		consumed, err8 := r.Consumed(before.LineItems[0].Number, nil, 10)
+		consumed, err8 := r.Consumed(periodOf(before.LineItems[0], dawnMS), nil, 10)
 		conditions, err9 := r.Conditions("A")
 		packs, err10 := r.Packs()
 		sale, err11 := r.Sale("order")

@@ -73,6 +73,7 @@ func termsComeBack(b *books) {
 		{Name: "least window", Rate: amount("8"), Window: rate.WindowLeast}, {Name: "longest window", Rate: amount("8"), Window: rate.WindowMost},
 		{Name: "odd window", Rate: amount("8"), Window: 30*time.Hour + 59*time.Minute + time.Second},
 		{Name: "free second", Rate: amount("8"), FreeSeconds: 1}, {Name: "free day", Rate: amount("8"), FreeSeconds: rate.FreeSecondsMost},
+		{Name: "cost", Rate: amount("8"), Cost: new(amount("0.4"))}, {Name: "no cost", Rate: amount("8"), Cost: new(amount("0"))},
 	}...)
 	t.Items = slices.Clone(want)
 	b.must(b.Change(ctx, func(tx store.Tx) error { return tx.InsertRateTable(t) }))

@@ -38,6 +38,8 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Condition", conditionTests},
 		{"Pack", packTests},
 		{"Sale", saleTests},
+		{"LineItemChange", lineItemChangeTests},
+		{"Follower", followerTests},
 		{"Clock", clockTests},
 		{"Receipts", receiptTests},
 		{"Once", onceTests},

@@ -67,7 +67,7 @@ func returnsNilForNothing(b *books) {
 			b.Errorf("found %v %v %v %v where there is nothing", i, d, l, all)
 		}
 		conditions, err5 := r.Conditions("nobody")
-		consumed, err6 := r.Consumed(1, nil, 10)
+		consumed, err6 := r.Consumed(ledger.PeriodKey{Number: 1}, nil, 10)
 		pack, err7 := r.Pack("nothing")
 		packs, err8 := r.Packs()
 		sale, err9 := r.Sale("nothing")

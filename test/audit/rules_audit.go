@@ -7,15 +7,18 @@ import (
 	"slices"
 )
 
-// Rules checks usage events against rules of access, allocations, consumption limits and recurring allowances. It is told
-// what the producer set, and every event once, before the next thing is set; periods and conditions it works out by itself.
+// Rules checks decisions and usage events against prices, rules of access, allocations, consumption limits and recurring allowances. It
+// is told what the producer set, and every receipt and event once, before the next thing is set; prices, periods, conditions, who pays
+// and why nobody does it works out by itself.
 type Rules struct {
 	Tolerant bool
 	Seen     map[string]int // events by kind and status, to see what a history came to
 
 	lineItems  map[string]*RuledLineItem
 	conditions map[string]*Condition
-	allocated  map[string]*big.Rat // by action
+	tables     []*PricedTable           // in the order of creation
+	covers     map[[2]string]ruledCover // by requester and item
+	allocated  map[string]*big.Rat      // by action
 	consumed   map[consumption]*big.Rat
 	payments   map[refundable][]*payment // of sessions, the last one last
 	complains  []string
@@ -29,6 +32,7 @@ type RuledLineItem struct {
 	Allowance    *Consumable // the consumption limit; nil: none
 
 	counting int                // how often counting under a limit began
+	from     int64              // when counting, or the first period that goes on counting, began
 	used     map[int64]*big.Rat // by when the allowance began; 0 unless it recurs
 }
 
@@ -59,6 +63,9 @@ type RuledEvent struct {
 	Event
 	Type       string // of the requester
 	Dictionary []byte
+	Paid       int64 // when the allowance began that pays
+	Shown      int64 // and the one that its use is of
+	Late       bool  // it is as of a time before what was decided already
 }
 
 type consumption struct {
@@ -82,7 +89,7 @@ type payment struct {
 func NewRules() *Rules {
 	return &Rules{
 		Seen: map[string]int{}, lineItems: map[string]*RuledLineItem{}, conditions: map[string]*Condition{}, allocated: map[string]*big.Rat{},
-		consumed: map[consumption]*big.Rat{}, payments: map[refundable][]*payment{},
+		consumed: map[consumption]*big.Rat{}, payments: map[refundable][]*payment{}, covers: map[[2]string]ruledCover{},
 	}
 }
 
@@ -112,10 +119,30 @@ func (r *Rules) Actions(lineItem string, actions []Action) {
 // Limit tells of a limit that was set, or deleted (nil). Counting goes on if the present period begins when it did.
 func (r *Rules) Limit(lineItem string, limit *Consumable, now int64) {
 	l := r.lineItems[lineItem]
-	if old := l.Allowance; old == nil || limit == nil || began(old.Often, old.Anchor, now) != began(limit.Often, limit.Anchor, now) {
+	if old := l.Allowance; old != nil && limit != nil && old.Often == limit.Often && limit.Anchor == after(old.Often, old.Anchor, now) {
+		limit.Anchor = old.Anchor // it was put as it is shown
+	}
+	switch old := l.Allowance; {
+	case old == nil || limit == nil || began(old.Often, old.Anchor, now) != began(limit.Often, limit.Anchor, now):
 		l.counting++
+		l.from = now
+	case old.Often != limit.Often:
+		l.from = max(l.from, began(old.Often, old.Anchor, now))
 	}
 	l.Allowance = limit
+}
+
+// consumption returns what a requester's use at a time counts in.
+func (l *RuledLineItem) consumption(requester string, now int64) consumption {
+	return consumption{l.ID, requester, l.counting, max(l.from, began(l.Allowance.Often, l.Allowance.Anchor, now))}
+}
+
+func (r *Rules) usable(l *RuledLineItem, now int64) bool {
+	margin := int64(0)
+	if r.Tolerant {
+		margin = halfDay
+	}
+	return l.State == deployed && l.Elastic && l.Start-margin <= now && now < l.End+margin
 }
 
 func (r *Rules) complain(e *RuledEvent, format string, args ...any) {
@@ -147,16 +174,15 @@ func (r *Rules) Event(e *RuledEvent) {
 }
 
 func (r *Rules) charge(l *RuledLineItem, e *RuledEvent) {
-	p := &payment{left: e.Tokens, requester: e.requester(), allowance: l.began(e.Time)}
+	p := &payment{left: e.Tokens, requester: e.requester(), allowance: e.Paid}
 	pays := e.Tokens.Sign() > 0
 	if e.Tokens.Sign() < 0 {
 		r.complain(e, "a charge gives back")
 	}
-	margin := int64(0)
-	if r.Tolerant {
-		margin = halfDay
+	if begins := l.began(e.Time); pays && e.Paid != begins && !(e.Late && e.Paid > begins && l.began(e.Paid) == e.Paid) {
+		r.complain(e, "it is paid from the allowance of %d, which began at %d", e.Paid, begins)
 	}
-	if pays && !(l.State == deployed && l.Elastic && l.Start-margin <= e.Time && e.Time < l.End+margin) {
+	if pays && !r.usable(l, e.Time) {
 		r.complain(e, "the line item is not usable: %+v", l.LineItem)
 	}
 	l.used[p.allowance] = add(orZero(l.used[p.allowance]), e.Tokens)
@@ -166,7 +192,8 @@ func (r *Rules) charge(l *RuledLineItem, e *RuledEvent) {
 	}
 	r.chargeAction(l, e, p)
 	if limit := l.Allowance; limit != nil {
-		p.consumed = &consumption{l.ID, e.requester(), l.counting, began(limit.Often, limit.Anchor, e.Time)}
+		in := l.consumption(e.requester(), e.Time)
+		p.consumed = &in
 		now := add(orZero(r.consumed[*p.consumed]), e.Tokens)
 		r.consumed[*p.consumed] = now
 		if pays && less(limit.Tokens, now) {
@@ -233,7 +260,10 @@ func (r *Rules) refund(l *RuledLineItem, e *RuledEvent) {
 }
 
 func (r *Rules) uses(l *RuledLineItem, e *RuledEvent) {
-	if want := l.usedAt(e.Time); !same(e.Used, want) {
+	if begins := l.began(e.Time); e.Shown != begins && !(e.Late && e.Shown > begins && l.began(e.Shown) == e.Shown) {
+		r.complain(e, "its use is of the allowance of %d, then there was that of %d", e.Shown, begins)
+	}
+	if want := orZero(l.used[e.Shown]); !same(e.Used, want) {
 		r.complain(e, "the event says %s is used then, they add up to %s", text(e.Used), text(want))
 	}
 }
@@ -329,6 +359,22 @@ func began(often string, anchor, now int64) int64 {
 		at := (first+min(date, firstOf(to+1)-first-1))*wholeDay + mod(anchor, wholeDay)
 		if at <= now {
 			return at
+		}
+	}
+}
+
+// after returns when the period ends in which a time is.
+func after(often string, anchor, now int64) int64 {
+	at, step := began(often, anchor, now), int64(27*wholeDay)
+	switch often {
+	case "DAY":
+		return at + wholeDay
+	case "WEEK":
+		return at + 7*wholeDay
+	}
+	for next := at + step; ; next += step { // no month is as short, so that none is missed
+		if then := began(often, anchor, next); then != at {
+			return then
 		}
 	}
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/engine"
-	"github.com/farebox/farebox/formula"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
@@ -48,7 +47,7 @@ func TestNothingIsPassed(t *testing.T) {
 		}
 	})
 	t.Log("events: ", seen)
-	for _, what := range []string{"CHARGE 101", "AUTOMATIC_CHARGE 101", "REFUND 101", "DENIAL 302", "DENIAL 303"} {
+	for _, what := range []string{"CHARGE 101", "AUTOMATIC_CHARGE 101", "REFUND 101", "DENIAL 201", "DENIAL 304", "DENIAL 305", "DENIAL 301", "DENIAL 302", "DENIAL 303", "DENIAL 306"} {
 		if histories >= 20 && seen[what] == 0 {
 			t.Errorf("there was no %s in %d histories: they have lost what they are for", what, histories)
 		}
@@ -69,12 +68,14 @@ type rulesMachine struct {
 	conditions []*Condition
 	sessions   []string
 	tables     int
-	from       usage.Position // where the events were read last
-	read       int            // how many from there on
+	from       usage.Position  // where the receipts were read last
+	latest     int64           // as of when the last receipt is that is not late
+	uses       map[string]bool // sessions that are ACTIVE
+	forgot     int64           // when the engine was told to forget
 }
 
 func newRulesMachine(t *rapid.T, file string) *rulesMachine {
-	m := &rulesMachine{t: t, audit: NewRules(), actions: map[string][]ledger.Action{}}
+	m := &rulesMachine{t: t, audit: NewRules(), actions: map[string][]ledger.Action{}, uses: map[string]bool{}}
 	m.random = rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "salt"), 0))
 	m.clock.Store(dawn)
 	var err error
@@ -130,26 +131,6 @@ func (m *rulesMachine) mustBut(what string, err error, ended bool) {
 	if err != nil && !(ended && problem.KindOf(err) == problem.Ended) {
 		m.t.Fatalf("%s: %v", what, err)
 	}
-}
-
-func (m *rulesMachine) addTable(series string, from int64) {
-	m.tables++
-	table := &rate.Table{Series: series, Version: fmt.Sprint(m.tables), EffectiveFromMS: from}
-	for _, name := range []string{"x", "y", "f", "w", "n"} {
-		item := rate.Item{Name: name, Rate: token.MustParse(oneOf(m, "1", "1", "2", "3", "0.5", "0.333333333333", "0", "1.000000000001"))}
-		switch name {
-		case "f":
-			item.FreeSeconds = oneOf(m, int64(60), 1800, 3*3600, 86400)
-		case "w": // in every table, so that nothing is ever refunded of it
-			item.Window = oneOf(m, time.Minute, time.Hour, 30*24*time.Hour)
-		case "n":
-			parsed, err := formula.Parse(oneOf(m, "n * 2 + 0.5", "n / 3", "n * n"))
-			m.must("a formula", err)
-			item.Rate, item.Formula = token.Amount{}, parsed
-		}
-		table.Items = append(table.Items, item)
-	}
-	m.change(func(c *engine.Change) error { return c.AddRateTable(table) })
 }
 
 // The conditions refer to each other, and to what some dictionaries have and others have not.
@@ -267,7 +248,7 @@ func (m *rulesMachine) putLimit(id string) {
 	next := Consumable{Tokens: R(oneOf(m, "0.5", "2", "5", "12.25", "40")), Often: oneOf(m, "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")}
 	next.Anchor = dawn + oneOf(m, int64(0), -day, 30*day, 30*day+5*hour, 58*day, -92*day)
 	if old != nil && m.oneIn(2) {
-		next.Often, next.Anchor = old.Often, old.Anchor
+		next.Often, next.Anchor = old.Often, oneOf(m, old.Anchor, after(old.Often, old.Anchor, m.clock.Load()))
 	}
 	m.change(func(c *engine.Change) error {
 		_, err := c.PutLimit(m.instance, id, ledger.Limit{Tokens: amount(next.Tokens), Period: period.Frequency(next.Often), NextResetMS: next.Anchor})
@@ -356,6 +337,13 @@ func (m *rulesMachine) reconfigure() {
 
 func (m *rulesMachine) move(by int64) {
 	m.clock.Add(by)
+	if by >= hour && m.oneIn(2) {
+		m.oneOffs()
+	}
+	if by >= hour && m.oneIn(2) {
+		m.forgot = m.clock.Load()
+		m.must("forgetting", m.engine.Forget(ctx))
+	}
 	_, err := m.engine.CatchUp(m.clock.Load())
 	m.must("catching up", err)
 	m.news() // what it is checked by may change
@@ -380,23 +368,6 @@ func (m *rulesMachine) closeSession(at int) {
 	m.sessions = append(m.sessions[:at], m.sessions[at+1:]...)
 }
 
-// news tells the auditor of the events since the last time.
-func (m *rulesMachine) news() {
-	for {
-		events, next, err := m.engine.Events(ctx, m.from, &usage.Filter{}, 50)
-		m.must("the events", err)
-		for i := m.read; i < len(events); i++ {
-			e := &events[i]
-			m.audit.Event(&RuledEvent{eventOf(e), e.Requester.Type, e.Requester.Dictionary})
-		}
-		m.read = len(events)
-		if next == nil {
-			return
-		}
-		m.from, m.read = *next, 0
-	}
-}
-
 // compare holds what the engine shows to what the auditor has summed up.
 func (m *rulesMachine) compare() {
 	m.news()
@@ -406,6 +377,7 @@ func (m *rulesMachine) compare() {
 			m.t.Errorf("%s shows %s, the events add up to %s", id, shown, want)
 		}
 	}
+	m.comparePeriods()
 	for _, wrong := range m.audit.Complaints() {
 		m.t.Error(wrong)
 	}
@@ -435,15 +407,13 @@ func (m *rulesMachine) shown() map[string]string {
 			for _, of := range requesters {
 				all[l.ActivationID+" by "+of] = "0"
 			}
-			consumed, err := r.Consumed(l.Number, nil, 100)
+			since := max(began(limit.Often, limit.Anchor, m.clock.Load()), l.Limit.FromMS)
+			consumed, err := r.Consumed(ledger.PeriodKey{Number: l.Number, SinceMS: since}, nil, 100)
 			if err != nil {
 				return err
 			}
-			since := max(began(limit.Often, limit.Anchor, m.clock.Load()), l.Limit.FromMS)
 			for _, c := range consumed {
-				if c.SinceMS == since {
-					all[l.ActivationID+" by "+c.Type+" "+c.Value] = c.Tokens.String()
-				}
+				all[l.ActivationID+" by "+c.Type+" "+c.Value] = c.Tokens.String()
 			}
 		}
 		return err
@@ -462,8 +432,8 @@ func (m *rulesMachine) summed() map[string]string {
 			all[id+" "+a.ID] = text(m.audit.allocated[a.ID])
 		}
 		for _, of := range requesters {
-			if limit := l.Allowance; limit != nil {
-				all[id+" by "+of] = text(m.audit.consumed[consumption{id, of, l.counting, began(limit.Often, limit.Anchor, now)}])
+			if l.Allowance != nil {
+				all[id+" by "+of] = text(m.audit.consumed[l.consumption(of, now)])
 			}
 		}
 	}
@@ -490,10 +460,28 @@ func (m *rulesMachine) openAndClose() {
 		m.closeSession(m.random.IntN(len(m.sessions)))
 		m.compare()
 	}
+	m.isAs(before, "sessions that were closed at once")
+	m.move(1 + mod(dawn+600_000-m.clock.Load()-1, hour)) // far from where anything begins anew
+	before = m.shown()
+	for range 3 { // 40 seconds, and f is free for 60 at least
+		id := m.open(m.request(true, "f"))
+		for range 2 {
+			m.move(20_000)
+			m.ask(id, m.request(true, "f"))
+			m.compare()
+		}
+		m.closeSession(len(m.sessions) - 1)
+		m.compare()
+	}
+	m.isAs(before, "use in its free time")
+}
+
+// isAs holds what is shown to what was shown.
+func (m *rulesMachine) isAs(before map[string]string, when string) {
 	after := m.shown()
 	for id, was := range before {
 		if after[id] != was {
-			m.t.Errorf("%s is %s after sessions that were closed at once, it was %s", id, after[id], was)
+			m.t.Errorf("%s is %s after %s, it was %s", id, after[id], when, was)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/farebox/farebox/api"
+	"github.com/farebox/farebox/server"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -159,6 +160,12 @@ func (w *world) setLate(ms int64) {
 }
 
 // restartAt: restart TIME
+func (w *world) recordSource(a args) string {
+	w.sourcing.Record = server.Precision(a.alone[0])
+	w.server = server.New(w.engine, server.Options{Sourcing: w.sourcing})
+	return "ok"
+}
+
 func (w *world) restartAt(a args) string {
 	w.restart(w.time(a.alone[0]))
 	return readableTime(w.nowMS.Load())

@@ -116,6 +116,8 @@ func (w *world) command(line string) string {
 		return w.deleteLineItem(a)
 	case "config":
 		return w.config(a)
+	case "record-source":
+		return w.recordSource(a)
 	case "clock":
 		return w.setClock(a)
 	case "restart":

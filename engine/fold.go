@@ -1,0 +1,209 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/usage"
+)
+
+// Usage events are folded into buckets behind the charges: a small bucket whenever enough has come together, and many small ones
+// into a large one, so that a query opens few. Whoever asks in between reads what is not folded from the receipts.
+const (
+	foldName  = "fold"
+	foldEvery = 250 * time.Millisecond
+
+	foldLeast = 4096  // receipts that make a bucket
+	foldMost  = 16384 // and that one is made of at a time
+	eventMost = 32768 // but for events past these; one receipt may have thousands
+
+	mergeParts = 16      // buckets of a level that become one of the next
+	mergeRows  = 1 << 20 // of a bucket that is merged no further
+)
+
+// folder returns the follower that folds. Asked to finish, it folds what is left, too.
+func (e *Engine) folder(least int) *Follower {
+	return &Follower{Name: foldName, Most: foldMost, Take: func(_ context.Context, f *Followed) (int, func(store.Tx) error, error) {
+		if len(f.Receipts) < least {
+			return 0, nil, nil
+		}
+		taken, bucket := fold(f)
+		return taken, func(tx store.Tx) error { return tx.InsertBucket(bucket) }, nil
+	}}
+}
+
+// fold makes a bucket of the receipts that come next.
+func fold(f *Followed) (taken int, bucket *usage.Bucket) {
+	events := make([]usage.Event, 0, len(f.Receipts))
+	for _, r := range f.Receipts {
+		if taken > 0 && len(events) > eventMost {
+			break
+		}
+		events = r.Events(events)
+		taken++
+	}
+	bucket = usage.NewBucket(events)
+	bucket.Header.From, bucket.Header.Next = f.At[0], f.next(taken)
+	return taken, bucket
+}
+
+// keepFolded folds whenever there is enough, until the engine stops. It looks by itself whether others have charged, now and then.
+func (e *Engine) keepFolded() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		<-e.quit
+		cancel()
+	}()
+	const look = int64(time.Minute / foldEvery)
+	var seen int64
+	for idle := look; ; idle++ {
+		if recorded := e.recorded.Load(); recorded-seen >= foldLeast || idle >= look {
+			seen, idle = recorded, 0
+			if err := e.foldSome(ctx, foldLeast); err != nil && ctx.Err() == nil {
+				slog.Warn("usage is not folded; trying again", "error", err, "cause", cause(err))
+				seen -= foldLeast
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(foldEvery):
+		}
+	}
+}
+
+// foldSome folds all there is, down to fewer receipts than least. A fault of ours costs speed, not charges.
+func (e *Engine) foldSome(ctx context.Context, least int) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			slog.Error("fault in folding usage", "fault", fault, "stack", string(debug.Stack()))
+		}
+	}()
+	for more := true; more && err == nil && ctx.Err() == nil; {
+		if more, err = e.FollowOnce(ctx, e.folder(least)); err == nil {
+			err = e.mergeBuckets(ctx)
+		}
+		runtime.Gosched() // charges come first
+	}
+	return err
+}
+
+// mergeBuckets makes large buckets of small ones, as long as there are enough of a level that follow each other.
+func (e *Engine) mergeBuckets(ctx context.Context) error {
+	for {
+		parts, err := e.mergeable(ctx)
+		if err != nil || parts == nil {
+			return err
+		}
+		merged, err := usage.MergeBuckets(parts)
+		if err != nil {
+			return err
+		}
+		err = e.store.Change(ctx, func(tx store.Tx) error {
+			there, err := tx.Buckets(0, 0)
+			if err != nil {
+				return err
+			}
+			if !allThere(parts, there) {
+				return errOvertaken
+			}
+			for _, p := range parts {
+				if err := tx.DeleteBucket(p.Header.Number); err != nil {
+					return err
+				}
+			}
+			return tx.InsertBucket(merged)
+		})
+		if err != nil && err != errOvertaken {
+			return err
+		}
+	}
+}
+
+// mergeable reads the buckets that are to be merged next; nil if there are none.
+func (e *Engine) mergeable(ctx context.Context) (parts []*usage.Bucket, err error) {
+	err = e.View(ctx, func(r store.Reader) error {
+		headers, err := r.Buckets(0, 0)
+		if err != nil {
+			return err
+		}
+		for _, h := range mergeNext(headers) {
+			columns, err := r.BucketColumns(h.Number, h.ColumnNames())
+			if err != nil {
+				return err
+			}
+			parts = append(parts, &usage.Bucket{Header: h, Columns: columns})
+		}
+		return nil
+	})
+	return parts, err
+}
+
+// mergeNext chooses buckets of one level that follow each other, as all do: one follower makes them.
+func mergeNext(headers []usage.BucketHeader) []usage.BucketHeader {
+	run, rows := 0, 0
+	for i := range headers {
+		h := &headers[i]
+		if i == 0 || headers[i-1].Level != h.Level {
+			run, rows = i, 0
+		}
+		rows += h.Rows
+		if i+1-run == mergeParts && rows <= mergeRows {
+			return headers[run : i+1]
+		}
+		if i+1-run == mergeParts { // large enough
+			rows -= headers[run].Rows
+			run++
+		}
+	}
+	return nil
+}
+
+func allThere(parts []*usage.Bucket, headers []usage.BucketHeader) bool {
+	there := map[int64]bool{}
+	for i := range headers {
+		there[headers[i].Number] = true
+	}
+	for _, p := range parts {
+		if !there[p.Header.Number] {
+			return false
+		}
+	}
+	return true
+}
+
+// RebuildUsage throws all buckets away and makes them anew. Queries go on meanwhile, and are as slow as what is not folded is long.
+// Progress is told the receipts that are folded by then.
+func (e *Engine) RebuildUsage(ctx context.Context, progress func(receipts int64)) error {
+	err := e.store.Change(ctx, func(tx store.Tx) error {
+		headers, err := tx.Buckets(0, 0)
+		if err != nil {
+			return err
+		}
+		for i := range headers {
+			if err := tx.DeleteBucket(headers[i].Number); err != nil {
+				return err
+			}
+		}
+		return tx.DeleteFollower(foldName)
+	})
+	for more := true; more && err == nil; {
+		folder, taken := e.folder(1), 0
+		take := folder.Take
+		folder.Take = func(ctx context.Context, f *Followed) (int, func(store.Tx) error, error) {
+			n, write, err := take(ctx, f)
+			taken = n
+			return n, write, err
+		}
+		if more, err = e.FollowOnce(ctx, folder); err == nil {
+			progress(int64(taken))
+			err = e.mergeBuckets(ctx)
+		}
+	}
+	return err
+}

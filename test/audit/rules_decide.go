@@ -1,0 +1,386 @@
+package audit
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Statuses that only rules, limits and formulas bring.
+const (
+	deniedByRules = "302"
+	limitReached  = "303"
+	notEvaluated  = "304"
+	negativeRate  = "305"
+)
+
+// PricedTable is a rate table whose prices may depend on a variable n.
+type PricedTable struct {
+	Series, Version string
+	From            int64
+	Items           map[string]PricedItem // by name
+}
+
+// PricedItem is what one of an item costs, and for how long a charge covers its requester's use.
+type PricedItem struct {
+	Price  func(n *big.Rat) (price *big.Rat, status string) // n is nil when it is not told
+	Window int64
+}
+
+// Decision is a receipt, as far as it says what was decided on items.
+type Decision struct {
+	Time       int64
+	Type       string // of the requester
+	Requester  string
+	Dictionary []byte
+	Items      []DecidedItem
+	Late       bool // it is as of a time before what was decided already
+	Vague      bool // what was given back before, and is not seen, may have been drawn on
+}
+
+// DecidedItem is one item of it.
+type DecidedItem struct {
+	Item, Status, Detail string
+	Count                *big.Rat
+	N                    *big.Rat // the variable; nil: not told
+	Slices               []DecidedSlice
+}
+
+// DecidedSlice is what one line item pays.
+type DecidedSlice struct {
+	LineItem, Series, Version string
+	Rate, Tokens, Overdraft   *big.Rat
+}
+
+func (s DecidedSlice) String() string {
+	return fmt.Sprintf("%s %s at %s of %s %s, overdraft %s", s.LineItem, text(s.Tokens), text(s.Rate), s.Series, s.Version, text(s.Overdraft))
+}
+
+// Table tells of a rate table that was posted.
+func (r *Rules) Table(t *PricedTable) { r.tables = append(r.tables, t) }
+
+// effective returns the newest table of a series (D8).
+func (r *Rules) effective(series string, now int64) (newest *PricedTable) {
+	for _, t := range r.tables {
+		if t.Series == series && t.From <= now && (newest == nil || t.From >= newest.From) {
+			newest = t
+		}
+	}
+	return newest
+}
+
+// ruledCover is a charge that covers use until a time.
+type ruledCover struct {
+	count *big.Rat
+	until int64
+	payer string
+}
+
+// attempt is a decision in the making: what its items before have taken, which is not booked yet.
+type attempt struct {
+	*Rules
+	*Decision
+	used, allocated map[string]*big.Rat // by line item, by action
+	consumed        map[consumption]*big.Rat
+	covers          map[[2]string]ruledCover
+}
+
+// Decides checks what was decided on the items of a receipt, by what is booked so far; the events come after.
+func (r *Rules) Decides(d *Decision) {
+	a := &attempt{r, d, map[string]*big.Rat{}, map[string]*big.Rat{}, map[consumption]*big.Rat{}, map[[2]string]ruledCover{}}
+	denied := false
+	for i := range d.Items {
+		item := &d.Items[i]
+		w := a.item(item)
+		denied = denied || w.status != granted
+		if item.Status == noStatus && w.status == granted {
+			w.slices = nil // it was undone, but those after it saw it
+		} else if w.status != item.Status && !(w.vague && w.allows(item.Status)) {
+			r.complains = append(r.complains, fmt.Sprintf("%s %s of %s at %d: it is %s, want %s", d.Requester, text(item.Count), item.Item, d.Time, item.Status, w.status))
+			continue
+		}
+		if got, want := fmt.Sprint(item.Slices), fmt.Sprint(w.slices); got != want && !w.vague {
+			r.complains = append(r.complains, fmt.Sprintf("%s %s of %s at %d is paid by %s, want %s", d.Requester, text(item.Count), item.Item, d.Time, got, want))
+		}
+		if item.Status == limitReached && !w.vague && !strings.Contains(item.Detail, w.detail) {
+			r.complains = append(r.complains, fmt.Sprintf("the denial says %q, want %q", item.Detail, w.detail))
+		}
+		if w.vague && w.status == granted {
+			a.pricesOf(item)
+		}
+	}
+	if !slices.ContainsFunc(d.Items, func(i DecidedItem) bool { return i.Status == noStatus }) {
+		for key, c := range a.covers {
+			r.covers[key] = c
+		}
+	} else if !denied {
+		r.complains = append(r.complains, fmt.Sprintf("at %d items are withheld, and none is denied", d.Time))
+	}
+}
+
+// pricesOf holds what an item cost to its rate, where it is not known who had to pay.
+func (a *attempt) pricesOf(item *DecidedItem) {
+	for _, s := range item.Slices {
+		if s.Version == "" { // what was covered before
+			return
+		}
+		table := a.effective(s.Series, a.Time)
+		if table == nil || table.Version != s.Version || a.lineItems[s.LineItem].Series != s.Series {
+			a.complains = append(a.complains, fmt.Sprintf("at %d %s is not priced by its newest table", a.Time, s))
+			return
+		}
+		if price, status := table.Items[item.Item].Price(item.N); status != "" || !same(price, s.Rate) {
+			a.complains = append(a.complains, fmt.Sprintf("at %d %s: the rate is %s %s", a.Time, s, text(orZero(price)), status))
+		}
+	}
+	if len(item.Slices) == 1 && !same(item.Slices[0].Tokens, halfEven(mul(item.Slices[0].Rate, item.Count))) {
+		a.complains = append(a.complains, fmt.Sprintf("at %d %s of %s cost %s", a.Time, text(item.Count), item.Item, item.Slices[0]))
+	}
+}
+
+// wanted is what ought to become of an item.
+type wanted struct {
+	status, detail string
+	slices         []DecidedSlice
+	vague          bool // it cannot be told exactly what was there
+	ruled, limited bool // rules, a limit may be why
+}
+
+// allows says whether a status may be right, where what there was cannot be told exactly.
+func (w *wanted) allows(status string) bool {
+	switch w.status {
+	case granted, deniedByRules, limitReached, insufficient:
+		return status == granted || status == noStatus || status == insufficient || status == deniedByRules && w.ruled || status == limitReached && w.limited
+	}
+	return false
+}
+
+func (a *attempt) item(item *DecidedItem) wanted {
+	window := false
+	for _, t := range a.tables {
+		window = window || t.Items[item.Item].Window != 0
+	}
+	if !window {
+		w, _ := a.pay(item, item.Count)
+		return w
+	}
+	key := [2]string{a.Type + " " + a.Requester, item.Item}
+	c, there := a.covers[key]
+	if !there {
+		c, there = a.Rules.covers[key]
+	}
+	if !there || c.until <= a.Time {
+		w, terms := a.pay(item, item.Count)
+		if w.status == granted {
+			if w.vague && len(item.Slices) > 0 {
+				w.slices = item.Slices
+			}
+			a.covers[key] = ruledCover{item.Count, a.Time + terms.Window, w.slices[0].LineItem}
+		}
+		return w
+	}
+	payer := DecidedSlice{LineItem: c.payer, Rate: zero, Tokens: zero, Overdraft: zero}
+	if !less(c.count, item.Count) {
+		return wanted{status: granted, slices: []DecidedSlice{payer}}
+	}
+	w, _ := a.pay(item, sub(item.Count, c.count))
+	if w.status == granted {
+		w.slices = append([]DecidedSlice{payer}, w.slices...)
+		a.covers[key] = ruledCover{item.Count, c.until, c.payer}
+	}
+	return w
+}
+
+// giver is a usable line item in its turn, with what it may give to this requester.
+type giver struct {
+	*RuledLineItem
+	table      *PricedTable
+	rate       *big.Rat
+	action     *Action
+	consumes   consumption
+	ends       int64
+	has        [2]*big.Rat // balance, overdraft
+	allocation *big.Rat    // what is left of it; nil: no bound
+	limit      *big.Rat    // the same
+	drawn      *big.Rat
+	over       *big.Rat
+}
+
+// pay says who pays for a count, in the order and within the bounds of CHARGING.md, or why nobody does.
+func (a *attempt) pay(item *DecidedItem, count *big.Rat) (w wanted, terms PricedItem) {
+	givers, usable, failed := a.givers(item, &w)
+	priced := false
+	for _, t := range a.tables {
+		if e := a.effective(t.Series, a.Time); e != nil {
+			_, lists := e.Items[item.Item]
+			priced = priced || lists
+		}
+	}
+	b, total := bill{count: count}, zero
+	var paid []*giver
+	for round := range 2 {
+		for _, g := range givers {
+			next := b.at(g.rate)
+			left := smaller(g.has[round], sub(most, total))
+			bound := func(by *big.Rat) bool {
+				if by == nil || !less(atLeast0(sub(by, g.drawn)), left) {
+					return false
+				}
+				left = atLeast0(sub(by, g.drawn))
+				return less(left, next.uncovered)
+			}
+			w.ruled = bound(g.allocation) || w.ruled
+			if bound(g.limit) && !w.limited {
+				w.limited = true
+				w.detail = fmt.Sprintf("from line item %s, until %s", g.ID, time.UnixMilli(after(g.Allowance.Often, g.Allowance.Anchor, a.Time)).UTC().Format(time.RFC3339))
+			}
+			if left.Sign() == 0 && next.uncovered.Sign() > 0 || b.rate != nil && b.uncovered.Sign() == 0 {
+				continue
+			}
+			take := smaller(left, next.uncovered)
+			b = next
+			b.uncovered, total, g.drawn = sub(b.uncovered, take), add(total, take), add(g.drawn, take)
+			if round == 1 {
+				g.over = add(g.over, take)
+			}
+			if !slices.Contains(paid, g) {
+				paid = append(paid, g)
+			}
+			if b.uncovered.Sign() == 0 {
+				w.status = granted
+				return a.take(w, paid), paid[0].table.Items[item.Item]
+			}
+		}
+	}
+	switch {
+	case !priced:
+		w.status = notFound
+	case failed != "":
+		w.status = failed
+	case usable == 0:
+		w.status = noLineItem
+	case len(givers) == 0 && !w.ruled:
+		w.status = notFound
+	case w.ruled:
+		w.status = deniedByRules
+	case w.limited:
+		w.status = limitReached
+	default:
+		w.status = insufficient
+	}
+	if w.vague {
+		for _, g := range givers {
+			w.ruled, w.limited = w.ruled || g.allocation != nil, w.limited || g.limit != nil
+		}
+	}
+	return w, terms
+}
+
+// take notes what was drawn for the items after.
+func (a *attempt) take(w wanted, paid []*giver) wanted {
+	for _, g := range paid {
+		w.slices = append(w.slices, DecidedSlice{g.ID, g.table.Series, g.table.Version, g.rate, g.drawn, g.over})
+		a.used[g.ID] = add(orZero(a.used[g.ID]), g.drawn)
+		if g.allocation != nil {
+			a.allocated[g.action.ID] = add(orZero(a.allocated[g.action.ID]), g.drawn)
+		}
+		if g.limit != nil {
+			a.consumed[g.consumes] = add(orZero(a.consumed[g.consumes]), g.drawn)
+		}
+	}
+	return w
+}
+
+// givers returns the usable line items that price an item and whose rules do not deny it, in the order of drawing (D4); how many
+// are usable; and the worst reason why prices could not be told (D28).
+func (a *attempt) givers(item *DecidedItem, w *wanted) (all []*giver, usable int, failed string) {
+	fails := func(status string) {
+		if status != "" && failed != notEvaluated {
+			failed = status
+		}
+	}
+	w.vague = a.Vague
+	for _, l := range a.lineItems {
+		if !a.usable(l, a.Time) {
+			continue
+		}
+		usable++
+		table := a.effective(l.Series, a.Time)
+		if table == nil {
+			continue
+		}
+		terms, lists := table.Items[item.Item]
+		if !lists {
+			continue
+		}
+		price, status := terms.Price(item.N)
+		if fails(status); status != "" {
+			continue
+		}
+		w.vague = w.vague || a.Late && l.Recurs != "" // of which allowance it is depends on who came before
+		if g := a.giver(l, table, price); g != nil {
+			all = append(all, g)
+		} else {
+			w.ruled = true
+		}
+	}
+	if usable == 0 {
+		failed = a.failsAnywhere(item)
+	}
+	slices.SortFunc(all, func(x, y *giver) int {
+		for _, by := range [][2]int64{{x.Priority, y.Priority}, {x.ends, y.ends}, {x.Start, y.Start}} {
+			if by[0] != by[1] {
+				return int(min(max(by[0]-by[1], -1), 1))
+			}
+		}
+		return strings.Compare(x.ID, y.ID)
+	})
+	return all, usable, failed
+}
+
+// failsAnywhere returns the worst reason why no series has a price, if none has.
+func (a *attempt) failsAnywhere(item *DecidedItem) (failed string) {
+	for _, t := range a.tables {
+		if a.effective(t.Series, a.Time) != t {
+			continue
+		}
+		terms, lists := t.Items[item.Item]
+		if !lists {
+			continue
+		}
+		switch _, status := terms.Price(item.N); {
+		case status == "":
+			return ""
+		case failed != notEvaluated:
+			failed = status
+		}
+	}
+	return failed
+}
+
+// giver returns nil of a line item whose rules give nothing to the requester.
+func (a *attempt) giver(l *RuledLineItem, table *PricedTable, price *big.Rat) *giver {
+	used := add(l.usedAt(a.Time), orZero(a.used[l.ID]))
+	balance := atLeast0(sub(whole(l.Quantity), used))
+	g := &giver{RuledLineItem: l, table: table, rate: price, ends: l.End, drawn: zero, over: zero}
+	g.has = [2]*big.Rat{balance, atLeast0(sub(sub(l.whole(), used), balance))}
+	if l.Recurs != "" {
+		g.ends = min(g.ends, after(l.Recurs, l.Start, l.began(a.Time)))
+	}
+	if len(l.Actions) > 0 {
+		g.action = a.decides(l, a.Dictionary)
+		if g.action == nil || !g.action.Allow {
+			return nil
+		}
+		if g.action.Allocation != nil {
+			g.allocation = sub(sub(g.action.Allocation, orZero(a.Rules.allocated[g.action.ID])), orZero(a.allocated[g.action.ID]))
+		}
+	}
+	if l.Allowance != nil {
+		g.consumes = l.consumption(a.Type+" "+a.Requester, a.Time)
+		g.limit = sub(sub(l.Allowance.Tokens, orZero(a.Rules.consumed[g.consumes])), orZero(a.consumed[g.consumes]))
+	}
+	return g
+}
