@@ -29,6 +29,7 @@ var Insights = []Insight{
 	{"running-out", "Who is near the end, or in overdraft?", []string{"days"}, runningOut},
 	{"unused-purchases", "Who bought and has used nothing since?", []string{"days"}, unusedPurchases},
 	{"tried-once", "Which items were tried and not used again?", []string{"days"}, triedOnce},
+	{"margin", "What is left of the money after costs?", []string{"from", "to"}, margin},
 }
 
 // InsightParameters are what an insight is asked with. What it does not use has to be left at zero.
@@ -175,6 +176,23 @@ func growth(a *asking) (*usage.Table, error) {
 func triedOnce(a *asking) (*usage.Table, error) {
 	in := usage.TriedOnce{BeforeMS: a.nowMS - a.p.Days*forecast.DayMS}
 	err := a.each(0, in.Add)
+	return in.Table(), err
+}
+
+// margin prices what was used by what the tables that priced it say that it costs.
+func margin(a *asking) (*usage.Table, error) {
+	settings, err := a.r.Settings()
+	if err != nil {
+		return nil, err
+	}
+	in := usage.Margin{Span: a.p.span(), Cost: func(e *usage.Event) *token.Amount {
+		item := settings.Rates.Find(e.RateTableSeries, e.RateTableVersion).Item(e.Item, e.ItemVersion)
+		if item == nil {
+			return nil
+		}
+		return item.Cost
+	}}
+	err = a.each(a.p.FromMS, in.Add)
 	return in.Table(), err
 }
 

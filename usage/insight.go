@@ -187,3 +187,53 @@ func (t *TriedOnce) Table() *Table {
 	})
 	return out
 }
+
+// Margin compares what the tokens of items were sold for with what the items cost.
+type Margin struct {
+	Span  InsightSpan
+	Cost  func(*Event) *token.Amount // of one of an event's item; nil: not known
+	items map[marginKey]*margin
+}
+
+type marginKey struct {
+	ledger.ItemKey
+	currency string
+}
+
+type margin struct {
+	count, tokens, money, cost token.Amount
+}
+
+// Add takes an event.
+func (m *Margin) Add(e *Event) {
+	if e.Kind == Denial || e.UsageTimeMS < m.Span.FromMS || e.UsageTimeMS >= m.Span.ToMS {
+		return
+	}
+	cost := m.Cost(e)
+	if cost == nil {
+		return
+	}
+	if m.items == nil {
+		m.items = map[marginKey]*margin{}
+	}
+	key := marginKey{ledger.ItemKey{Item: e.Item, Version: e.ItemVersion}, e.Currency}
+	if m.items[key] == nil {
+		m.items[key] = &margin{}
+	}
+	one := m.items[key]
+	one.count, one.tokens, one.money = one.count.Add(e.Count), one.tokens.Add(e.Tokens), one.money.Add(e.Money())
+	one.cost = one.cost.Add(token.MulHalfEven(e.Count, *cost))
+}
+
+// Table lists items by name, version and currency.
+func (m *Margin) Table() *Table {
+	t := &Table{Columns: []string{"item", "version", "currency", "count", "tokens", "money", "cost", "margin"}}
+	keys := slices.SortedFunc(maps.Keys(m.items), func(a, b marginKey) int {
+		return cmp.Or(compareItems(a.ItemKey, b.ItemKey), cmp.Compare(a.currency, b.currency))
+	})
+	for _, key := range keys {
+		one := m.items[key]
+		t.Rows = append(t.Rows, []any{key.Item, key.Version, key.currency, one.count, one.tokens, one.money, one.cost, one.money.Sub(one.cost)})
+	}
+	return t
+}
