@@ -203,6 +203,13 @@ var wireTypes = map[string]reflect.Type{
 	"SimulationRequest": reflect.TypeFor[SimulationRequest](), "Simulation": reflect.TypeFor[Simulation](),
 	"SimulatedItem": reflect.TypeFor[SimulatedItem](), "UnpricedItem": reflect.TypeFor[UnpricedItem](),
 	"Usage": reflect.TypeFor[Usage](), "UsageRow": reflect.TypeFor[UsageRow](), "UsageSums": reflect.TypeFor[UsageSums](), "Money": reflect.TypeFor[usage.Money](),
+	"Balance": reflect.TypeFor[Balance](), "BalanceTotal": reflect.TypeFor[BalanceTotal](), "LineItemBalance": reflect.TypeFor[LineItemBalance](),
+	"Forecast": reflect.TypeFor[Forecast](), "Pace": reflect.TypeFor[Pace](), "ForecastDay": reflect.TypeFor[ForecastDay](),
+	"ForecastTokens": reflect.TypeFor[ForecastTokens](), "LineItemForecast": reflect.TypeFor[LineItemForecast](),
+	"Statement": reflect.TypeFor[Statement](), "StatementTotal": reflect.TypeFor[StatementTotal](),
+	"StatementInstance": reflect.TypeFor[StatementInstance](), "StatementLineItem": reflect.TypeFor[StatementLineItem](),
+	"StatementItem": reflect.TypeFor[StatementItem](), "StatementFlows": reflect.TypeFor[usage.Flows](), "StatementMoney": reflect.TypeFor[usage.StatementMoney](),
+	"Insights": reflect.TypeFor[Insights](), "InsightName": reflect.TypeFor[InsightName](), "Insight": reflect.TypeFor[Insight](),
 	"Source":    reflect.TypeFor[usage.Source](),
 	"TestClock": reflect.TypeFor[TestClock](), "ClockAdvance": reflect.TypeFor[ClockAdvance](),
 }

@@ -247,7 +247,7 @@ func (d *draw) from(l *LineItem, table *rate.Table, item *rate.Item, overdraft b
 	price := d.itemRate
 	left := l.Balance()
 	if overdraft {
-		left = l.overdraftLeft()
+		left = l.OverdraftLeft()
 	}
 	left = token.Min(left, token.Max.Sub(d.total))
 	var against claim

@@ -211,7 +211,7 @@ func TestDecideNeverTakesMoreThanThereIs(t *testing.T) {
 		available := new(big.Rat)
 		for _, l := range w.LineItems {
 			available.Add(available, exact(l.Balance()))
-			available.Add(available, exact(l.overdraftLeft()))
+			available.Add(available, exact(l.OverdraftLeft()))
 		}
 		count := digits.Draw(t, "count")
 		o := w.ask(count, true)
@@ -264,9 +264,9 @@ func checkGrant(t *rapid.T, w *world, o *Outcome) {
 		if s.Tokens.Sign() < 0 || s.Overdraft.Sign() < 0 || s.Tokens.Less(s.Overdraft) {
 			t.Fatalf("slice %+v", s)
 		}
-		if s.LineItem.Balance().Less(s.Tokens.Sub(s.Overdraft)) || s.LineItem.overdraftLeft().Less(s.Overdraft) {
+		if s.LineItem.Balance().Less(s.Tokens.Sub(s.Overdraft)) || s.LineItem.OverdraftLeft().Less(s.Overdraft) {
 			t.Fatalf("%s gives %s, %s of it overdraft, and has %s and %s", s.LineItem.ActivationID, s.Tokens, s.Overdraft,
-				s.LineItem.Balance(), s.LineItem.overdraftLeft())
+				s.LineItem.Balance(), s.LineItem.OverdraftLeft())
 		}
 	}
 	if !sum.Equal(o.Tokens) {

@@ -226,8 +226,8 @@ func (l *LineItem) OverdraftUsed() token.Amount {
 	return past
 }
 
-// overdraftLeft returns what may be charged past the quantity once the balance is gone.
-func (l *LineItem) overdraftLeft() token.Amount {
+// OverdraftLeft returns what may be charged past the quantity once the balance is gone.
+func (l *LineItem) OverdraftLeft() token.Amount {
 	if l.Overdraft == NoOverdraft {
 		return token.Amount{}
 	}

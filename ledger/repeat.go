@@ -22,7 +22,7 @@ func Repeat(outcomes []Outcome, most int64) int64 {
 	for i := range drawn {
 		d := &drawn[i]
 		most = fits(d.LineItem.Balance(), d.Tokens.Sub(d.Overdraft), most)
-		most = fits(d.LineItem.overdraftLeft(), d.Overdraft, most)
+		most = fits(d.LineItem.OverdraftLeft(), d.Overdraft, most)
 		if r := d.Ruled; r != nil && r.Action != nil {
 			most = fits(r.Action.Allocation.Sub(r.Action.Used), d.Tokens, most)
 		}

@@ -18,9 +18,12 @@ import (
 )
 
 type usageCmd struct {
-	Query   usageQueryCmd   `cmd:"" help:"Add usage up: by time, item, customer, requester or what requests carry."`
-	Events  usageEventsCmd  `cmd:"" help:"Print usage events as CSV or NDJSON."`
-	Rebuild usageRebuildCmd `cmd:"" help:"Make anew what queries are answered from; seldom needed."`
+	Query     usageQueryCmd     `cmd:"" help:"Add usage up: by time, item, customer, requester or what requests carry."`
+	Events    usageEventsCmd    `cmd:"" help:"Print usage events as CSV or NDJSON."`
+	Statement usageStatementCmd `cmd:"" help:"Print an account's statement of a month."`
+	Insights  usageInsightsCmd  `cmd:"" help:"Answer questions about customers: who adopts what, who grows, who is near the end."`
+	Rebuild   usageRebuildCmd   `cmd:"" help:"Make anew what queries are answered from; seldom needed."`
+	Backtest  usageBacktestCmd  `cmd:"" help:"See how well forecasts would have done on what was recorded."`
 }
 
 type usageEventsCmd struct {
