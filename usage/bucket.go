@@ -70,7 +70,10 @@ func NewBucket(events []Event, keep ...Dimension) *Bucket {
 	for i := range events {
 		e := &events[i]
 		times[i], requests[i] = e.UsageTimeMS, int64(e.Requests)
-		tokens[i], overdraft[i], count[i] = e.Tokens, e.Overdraft, e.Count
+		tokens[i], overdraft[i] = e.Tokens, e.Overdraft
+		if e.Kind != Denial { // what was denied was not used
+			count[i] = e.Count
+		}
 		price.add(Value{Text: e.UnitPrice.String()})
 	}
 	if n > 0 {

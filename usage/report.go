@@ -28,9 +28,9 @@ type Row struct {
 type Sums struct {
 	Tokens     token.Amount // net of refunds, as are Overdraft, Count and Money
 	Overdraft  token.Amount
-	Count      token.Amount
-	Money      []Money // by currency, in its order; those that come to nothing among them
-	Requests   int64   // items that were decided on
+	Count      token.Amount // of what was granted
+	Money      []Money      // by currency, in its order; those that come to nothing among them
+	Requests   int64        // items that were decided on
 	Denials    int64
 	Requesters int64 // distinct ones; 0 if they were not asked for
 }

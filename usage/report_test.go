@@ -224,10 +224,12 @@ func loop(events []Event, q *Query) *Report {
 type group1 struct{ *Sums }
 
 func (g *group1) add(e *Event) {
-	g.Tokens, g.Overdraft, g.Count = g.Tokens.Add(e.Tokens), g.Overdraft.Add(e.Overdraft), g.Count.Add(e.Count)
+	g.Tokens, g.Overdraft = g.Tokens.Add(e.Tokens), g.Overdraft.Add(e.Overdraft)
 	g.Requests += int64(e.Requests)
 	if e.Kind == Denial {
 		g.Denials++
+	} else {
+		g.Count = g.Count.Add(e.Count)
 	}
 	if e.Currency == "" {
 		return
