@@ -137,7 +137,7 @@ func InstanceDays(r store.Reader, nowMS int64) ([][]token.Amount, error) {
 		return nil, nil
 	}
 	days := map[string]map[int64]token.Amount{}
-	err := eachMoved(r, &usage.Filter{ToMS: todayMS}, func(e *usage.Event) {
+	err := eachMoved(r, &usage.Filter{ToMS: todayMS}, 0, func(e *usage.Event) {
 		if days[e.InstanceID] == nil {
 			days[e.InstanceID] = map[int64]token.Amount{}
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/token"
 	"github.com/farebox/farebox/usage"
@@ -43,6 +44,9 @@ func newMarket(t *testing.T, seed uint64) *market {
 				if j == 1 && chance.IntN(2) == 0 {
 					l.Overdraft = ledger.UnlimitedOverdraft
 				}
+				if i%2 == 0 {
+					l.UnitPrice, l.Currency = token.MustParse("0.7"), "EUR"
+				}
 				if _, err := c.PutLineItem(l); err != nil {
 					return err
 				}
@@ -50,6 +54,10 @@ func newMarket(t *testing.T, seed uint64) *market {
 			return nil
 		}))
 	}
+	cost := token.MustParse("0.3")
+	m.must(m.change("", func(c *engine.Change) error { // from here on it is told what x costs
+		return c.AddRateTable(&rate.Table{Version: "2", EffectiveFromMS: dawnMS + 30*dayMS, Items: []rate.Item{{Name: "x", Rate: token.FromInt(1), Cost: &cost}, {Name: "free"}}})
+	}))
 	for range 150 {
 		m.nowMS.Add(chance.Int64N(dayMS))
 		item := []string{"x", "x", "x", "free", "nothing"}[chance.IntN(5)]
@@ -118,6 +126,7 @@ func TestInsightsAreExact(t *testing.T) {
 			m.same("adoption", m.rows("adoption", p), m.adoption(from, to))
 			m.same("tried-once", m.rows("tried-once", p), m.triedOnce(m.Now()-20*dayMS))
 			m.same("unused-purchases", m.rows("unused-purchases", p), m.unused())
+			m.same("margin", m.rows("margin", p), m.margin(from, to))
 			m.same("running-out", m.rows("running-out", p), m.runningOut(20))
 		})
 	}
@@ -199,6 +208,25 @@ func (m *market) triedOnce(before int64) (rows []string) {
 		}
 		if once > 0 {
 			rows = append(rows, fmt.Sprintf("%s  %d %d", item, once, all))
+		}
+	}
+	return rows
+}
+
+func (m *market) margin(from, to int64) (rows []string) {
+	for _, currency := range []string{"", "EUR"} {
+		var count, tokens token.Amount
+		m.every(func(e *usage.Event) {
+			if e.Item == "x" && e.UsageTimeMS >= max(from, dawnMS+30*dayMS) && e.UsageTimeMS < to && e.Currency == currency {
+				count, tokens = count.Add(e.Count), tokens.Add(e.Tokens)
+			}
+		})
+		money, cost := token.Amount{}, token.MulHalfEven(count, token.MustParse("0.3"))
+		if currency != "" {
+			money = token.MulHalfEven(tokens, token.MustParse("0.7"))
+		}
+		if !count.IsZero() {
+			rows = append(rows, strings.TrimSpace(fmt.Sprintln("x", "", currency, count, tokens, money, cost, money.Sub(cost))))
 		}
 	}
 	return rows

@@ -42,10 +42,11 @@ type Statement struct {
 	*usage.Statement
 }
 
-// Statement states the month of an account. It fails with a problem: NotFound (there is no such account), Invalid (the month has not begun).
+// Statement states the month of an account. It fails with a problem: NotFound (there is no such account), Invalid (the month has not begun, or there
+// is too much to look at).
 func (e *Engine) Statement(ctx context.Context, accountID string, month Month) (s *Statement, err error) {
 	err = e.View(ctx, func(r store.Reader) error {
-		s, err = AccountStatement(r, accountID, month, e.Now())
+		s, err = AccountStatement(ctx, r, accountID, month, e.Now(), insightLooksMost)
 		return err
 	})
 	return s, err
@@ -61,14 +62,14 @@ func (e *Engine) InstanceStatement(ctx context.Context, instanceID string, month
 		if err != nil {
 			return err
 		}
-		s, err = statementOf(r, i.AccountID, []store.Instance{*i}, month, e.Now())
+		s, err = statementOf(ctx, r, i.AccountID, []store.Instance{*i}, month, e.Now(), insightLooksMost)
 		return err
 	})
 	return s, err
 }
 
-// AccountStatement is Statement on one state.
-func AccountStatement(r store.Reader, accountID string, month Month, nowMS int64) (*Statement, error) {
+// AccountStatement is Statement on one state, looking at a number of receipts at most (0: all).
+func AccountStatement(ctx context.Context, r store.Reader, accountID string, month Month, nowMS int64, most int) (*Statement, error) {
 	var instances []store.Instance
 	err := eachInstance(r, func(i *store.Instance) {
 		if i.AccountID == accountID {
@@ -81,7 +82,7 @@ func AccountStatement(r store.Reader, accountID string, month Month, nowMS int64
 	if err != nil {
 		return nil, err
 	}
-	return statementOf(r, accountID, instances, month, nowMS)
+	return statementOf(ctx, r, accountID, instances, month, nowMS, most)
 }
 
 func eachInstance(r store.Reader, fn func(*store.Instance)) error {
@@ -97,7 +98,7 @@ func eachInstance(r store.Reader, fn func(*store.Instance)) error {
 	}
 }
 
-func statementOf(r store.Reader, accountID string, instances []store.Instance, month Month, nowMS int64) (*Statement, error) {
+func statementOf(ctx context.Context, r store.Reader, accountID string, instances []store.Instance, month Month, nowMS int64, most int) (*Statement, error) {
 	if month.FromMS > nowMS {
 		return nil, problem.Field("month", "has not begun yet")
 	}
@@ -116,7 +117,8 @@ func statementOf(r store.Reader, accountID string, instances []store.Instance, m
 			}
 		}
 	}
-	moved, err := movedBetween(r, ids, usage.Cuts(told, month.FromMS, s.AsOfMS), s.AsOfMS)
+	m := &movements{ctx, r, ids, told, usage.Cuts(told, month.FromMS, s.AsOfMS), s.AsOfMS, most}
+	moved, err := m.moved()
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func (cmd *usageStatementCmd) Run() error {
 	err = s.View(context.Background(), func(r store.Reader) error {
 		nowMS, err := nowOf(r)
 		if err == nil {
-			made, err = engine.AccountStatement(r, cmd.Account, month, nowMS)
+			made, err = engine.AccountStatement(context.Background(), r, cmd.Account, month, nowMS, 0)
 		}
 		return err
 	})
