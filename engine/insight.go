@@ -141,21 +141,9 @@ func (a *asking) sums(by usage.Dimension, fromMS, toMS int64, where ...usage.Mat
 	return sums, nil
 }
 
-// each calls fn with the events from a time on.
+// each calls fn with the events from a time on, in no order; see eachUsed.
 func (a *asking) each(fromMS int64, fn func(*usage.Event)) error {
-	filter, looked := &usage.Filter{FromMS: fromMS}, 0
-	var events []usage.Event
-	_, err := a.r.Receipts(usage.Position{}, filter, 0, func(_ usage.Position, receipt *usage.Receipt) (bool, error) {
-		if looked++; a.most > 0 && looked > a.most {
-			return false, problem.New(problem.Invalid, "there are more than %d receipts to look at; `farebox usage insights` does it on a copy of the database", a.most)
-		}
-		events = receipt.Events(events[:0])
-		for i := range events {
-			fn(&events[i])
-		}
-		return true, nil
-	})
-	return err
+	return eachUsed(a.r, &usage.Filter{FromMS: fromMS}, a.most, fn)
 }
 
 func adoption(a *asking) (*usage.Table, error) {

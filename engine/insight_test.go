@@ -310,7 +310,7 @@ func TestInsightPagesAndBounds(t *testing.T) {
 	}
 	m.must(m.View(ctx, func(r store.Reader) error {
 		_, _, err := insight.On(context.Background(), r, engine.InsightParameters{Limit: 1}, m.Now(), 10)
-		m.kind(err, problem.Invalid) // there is more to look at
+		m.kind(err, problem.Unavailable) // there is more that is not folded yet
 		return nil
 	}))
 	_, err = engine.FindInsight("nonsense")

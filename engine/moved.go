@@ -5,32 +5,18 @@ import (
 	"sort"
 
 	"github.com/farebox/farebox/ledger"
-	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/token"
 	"github.com/farebox/farebox/usage"
 )
 
-// eachMoved calls fn with the events of charges and refunds that a filter selects, looking at a number of receipts at most (0: all).
+// eachMoved calls fn with the events of charges and refunds that a filter selects, in no order; see eachUsed.
 func eachMoved(r store.Reader, filter *usage.Filter, most int, fn func(*usage.Event)) error {
-	var events []usage.Event
-	looked := 0
-	_, err := r.Receipts(usage.Position{}, filter, 0, func(_ usage.Position, receipt *usage.Receipt) (bool, error) {
-		if looked++; most > 0 && looked > most {
-			return false, problem.New(problem.Invalid, "there are more than %d receipts to look at; the command line does it on a copy of the database", most)
+	return eachUsed(r, filter, most, func(e *usage.Event) {
+		if e.Kind != usage.Denial {
+			fn(e)
 		}
-		if !filter.MatchReceipt(receipt.InstanceID, receipt.TimeMS) {
-			return true, nil
-		}
-		events = receipt.Events(events[:0])
-		for i := range events {
-			if events[i].Kind != usage.Denial {
-				fn(&events[i])
-			}
-		}
-		return true, nil
 	})
-	return err
 }
 
 // movements are what a statement adds up from.

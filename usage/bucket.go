@@ -32,7 +32,7 @@ type BucketHeader struct {
 
 // ColumnNames returns the names of all columns that a bucket can have.
 func (h *BucketHeader) ColumnNames() []string {
-	names := []string{columnTime, columnTokens, columnOverdraft, columnCount, columnPrice, columnRequests}
+	names := []string{columnTime, columnTokens, columnOverdraft, columnCount, columnPrice, columnRequests, columnReset, columnUsedReset}
 	for _, d := range Dimensions {
 		names = append(names, string(d))
 	}
@@ -50,6 +50,8 @@ const (
 	columnCount     = "count"
 	columnPrice     = "unitPrice" // texts: money is tokens x unit price
 	columnRequests  = "requests"
+	columnReset     = "reset"     // of recurring line items: when the allowance began that paid ...
+	columnUsedReset = "usedReset" // ... and the one that the line item's use was of, after it
 )
 
 // Bounds of a bucket's keys. A key gets a column if each of its values stands at least keyRepeats times in the mean, or if it has no
@@ -64,12 +66,12 @@ const (
 func NewBucket(events []Event, keep ...Dimension) *Bucket {
 	n := len(events)
 	b := &Bucket{Header: BucketHeader{Rows: n}, Columns: make(map[string][]byte, 24)}
-	times, requests := make([]int64, n), make([]int64, n)
+	times, requests, reset, usedReset := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
 	tokens, overdraft, count := make([]token.Amount, n), make([]token.Amount, n), make([]token.Amount, n)
 	var price textsMaker
 	for i := range events {
 		e := &events[i]
-		times[i], requests[i] = e.UsageTimeMS, int64(e.Requests)
+		times[i], requests[i], reset[i], usedReset[i] = e.UsageTimeMS, int64(e.Requests), e.ResetMS, e.Balance.ResetMS
 		tokens[i], overdraft[i] = e.Tokens, e.Overdraft
 		if e.Kind != Denial { // what was denied was not used
 			count[i] = e.Count
@@ -80,6 +82,7 @@ func NewBucket(events []Event, keep ...Dimension) *Bucket {
 		b.Header.FromMS, b.Header.LastMS = slices.Min(times), slices.Max(times)
 	}
 	b.Columns[columnTime], b.Columns[columnRequests] = encodeUnits(times, 0), encodeUnits(requests, 0)
+	b.Columns[columnReset], b.Columns[columnUsedReset] = encodeUnits(reset, 0), encodeUnits(usedReset, 0)
 	b.Columns[columnTokens], b.Columns[columnOverdraft], b.Columns[columnCount] = encodeAmounts(tokens), encodeAmounts(overdraft), encodeAmounts(count)
 	b.Columns[columnPrice] = price.encode()
 	for _, d := range Dimensions {
@@ -169,7 +172,7 @@ func MergeBuckets(parts []*Bucket) (*Bucket, error) {
 		m.Header.Wide = append(m.Header.Wide, d)
 	}
 	slices.Sort(m.Header.Wide)
-	for _, name := range []string{columnTime, columnRequests, columnTokens, columnOverdraft, columnCount} {
+	for _, name := range []string{columnTime, columnRequests, columnTokens, columnOverdraft, columnCount, columnReset, columnUsedReset} {
 		var err error
 		if m.Columns[name], err = concatNumbers(parts, name); err != nil {
 			return nil, err

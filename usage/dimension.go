@@ -27,6 +27,7 @@ const (
 	ByKind          Dimension = "kind"
 	ByStatus        Dimension = "status"
 	BySeries        Dimension = "rateTableSeries"
+	ByTableVersion  Dimension = "rateTableVersion"
 	ByCurrency      Dimension = "currency"
 	ByAddress       Dimension = "source.address"
 	ByUserAgent     Dimension = "source.userAgent"
@@ -35,7 +36,7 @@ const (
 // Dimensions are those that every event has; there is one more for every key of metadata and dictionaries.
 var Dimensions = []Dimension{
 	ByAccount, ByInstance, ByLineItem, ByLineItemKind, ByItem, ByItemVersion, ByRequester, ByRequesterType, ByKind, ByStatus, BySeries,
-	ByCurrency, ByAddress, ByUserAgent,
+	ByTableVersion, ByCurrency, ByAddress, ByUserAgent,
 }
 
 const (
@@ -115,6 +116,8 @@ func (d Dimension) fieldOf(e *Event) Value {
 		return field(string(e.Status))
 	case BySeries:
 		return field(e.RateTableSeries)
+	case ByTableVersion:
+		return field(e.RateTableVersion)
 	case ByCurrency:
 		return field(e.Currency)
 	}

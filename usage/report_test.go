@@ -254,3 +254,48 @@ func reportText(r *Report) (text string) {
 	}
 	return text
 }
+
+// Rows tell of events what their columns have, and a filter selects the same of both.
+func TestRowsAreEvents(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		events := drawEvents(t)
+		for i := range events {
+			if events[i].Kind != Denial && rapid.Bool().Draw(t, "recurs") {
+				events[i].ResetMS = 1767000000000
+				events[i].Balance.ResetMS = events[i].ResetMS + rapid.Int64Range(0, 5).Draw(t, "later")
+			}
+			events[i].RateTableVersion = rapid.SampledFrom([]string{"", "1"}).Draw(t, "version")
+		}
+		filter := &Filter{InstanceIDs: rapid.SampledFrom([][]string{nil, {"a"}, {"b", "c"}, {"nobody"}}).Draw(t, "instances"), Kind: Kind(rapid.SampledFrom([]string{"", "CHARGE"}).Draw(t, "kind"))}
+		if rapid.Bool().Draw(t, "bounded") {
+			filter.FromMS = rapid.Int64Range(1767000000000, 1797000000000).Draw(t, "from")
+			filter.ToMS = filter.FromMS + rapid.Int64Range(1, 20_000_000_000).Draw(t, "length")
+		}
+		row := func(e *Event) string {
+			address, agent := "", ""
+			if e.Source != nil {
+				address, agent = e.Source.Address, e.Source.UserAgent
+			}
+			count := e.Count
+			if e.Kind == Denial {
+				count = token.Amount{} // what was denied was not used
+			}
+			return fmt.Sprintln(e.AccountID, e.InstanceID, e.ActivationID, e.lineItemKind(), e.Item, e.ItemVersion, e.Requester.Type, e.Requester.Value, e.Kind, e.Status,
+				e.RateTableSeries, e.RateTableVersion, e.Currency, e.UnitPrice, address, agent, e.UsageTimeMS, e.Tokens, e.Overdraft, count, e.Requests, e.ResetMS, e.Balance.ResetMS)
+		}
+		var got, want string
+		for i := range events {
+			if filter.Match(&events[i]) {
+				want += row(&events[i])
+			}
+		}
+		for _, b := range drawBuckets(t, events) {
+			if err := b.EachRow(filter, func(e *Event) { got += row(e) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got != want {
+			t.Fatalf("filter %+v\ngot\n%s\nwant\n%s", *filter, got, want)
+		}
+	})
+}
