@@ -21,11 +21,7 @@ import (
 // used is a world in which things were used: x 3 times for 10 in all, of series "" and other, y that is in series other alone, a
 // session of x that ran for a quarter of its period, and two denials.
 func usedWorld(t *testing.T) *world {
-	now := int64(dawnMS)
-	w := newWorld(t, func(s store.Store, o *engine.Options) store.Store {
-		o.Now = func() time.Time { return time.UnixMilli(now) }
-		return s
-	})
+	w := newTimed(t, nil)
 	w.must(w.change("", func(c *engine.Change) error {
 		items := []rate.Item{{Name: "x", Rate: token.FromInt(2)}, {Name: "y", Rate: token.FromInt(3)}}
 		if err := c.AddRateTable(&rate.Table{Series: "other", Version: "1", Items: items}); err != nil {
@@ -45,7 +41,7 @@ func usedWorld(t *testing.T) *world {
 		t.Helper()
 		_, _, err := w.Charge(&engine.Charge{InstanceID: w.instance, Request: request(item, count)})
 		w.must(err)
-		now += 1000
+		w.nowMS.Add(1000)
 	}
 	ask("x", 4)   // 4 of a
 	ask("y", 5)   // 15 of b
@@ -57,10 +53,10 @@ func usedWorld(t *testing.T) *world {
 	ref := engine.SessionRef{ID: receipt.Session.ID}
 	_, _, err = w.Ask(&engine.SessionRequest{Session: ref, Request: request("y", 8)}) // 24 of b
 	w.must(err)
-	now += hourMS / 4
+	w.nowMS.Add(hourMS / 4)
 	_, err = w.CloseSession(ref, nil, nil) // 18 come back
 	w.must(err)
-	return w
+	return w.world
 }
 
 func request(item string, count int64) *access.Request {
