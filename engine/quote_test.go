@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,20 +29,21 @@ import (
 func TestQuoteIsWhatAChargeWouldBe(t *testing.T) {
 	folder, run := t.TempDir(), 0
 	rapid.Check(t, func(t *rapid.T) {
-		now := int64(dawnMS)
+		var now atomic.Int64 // which the engine looks at beside
+		now.Store(dawnMS)
 		run++
 		s, err := sqlite.Open(filepath.Join(folder, fmt.Sprint(run, ".db")), sqlite.Options{Create: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := engine.New(s, engine.Options{Now: func() time.Time { return time.UnixMilli(now) }})
+		e := engine.New(s, engine.Options{Now: func() time.Time { return time.UnixMilli(now.Load()) }})
 		defer func() {
 			e.Stop()
 			_ = s.Close()
 		}()
 		instance := furnishForQuotes(t, e, s)
 		for range rapid.IntRange(1, 12).Draw(t, "requests") {
-			now += rapid.SampledFrom([]int64{0, 1, 3_600_000, 20 * 3_600_000, 40 * 86_400_000}).Draw(t, "later")
+			now.Add(rapid.SampledFrom([]int64{0, 1, 3_600_000, 20 * 3_600_000, 40 * 86_400_000}).Draw(t, "later"))
 			request := drawRequest(t)
 			quoted, err := e.Quote(ctx, instance, request)
 			if err != nil {
@@ -143,9 +145,10 @@ func drawRequest(t *rapid.T) *access.Request {
 
 // The pace is that of the last week, or of the time since the line item began if that is shorter.
 func TestPaceOfAQuote(t *testing.T) {
-	now := int64(dawnMS)
+	var now atomic.Int64
+	now.Store(dawnMS)
 	w := newWorld(t, func(s store.Store, o *engine.Options) store.Store {
-		o.Now = func() time.Time { return time.UnixMilli(now) }
+		o.Now = func() time.Time { return time.UnixMilli(now.Load()) }
 		return s
 	})
 	const day = 86_400_000
@@ -168,17 +171,17 @@ func TestPaceOfAQuote(t *testing.T) {
 	}
 	expect := func(perDay string, lastsMS int64) {
 		t.Helper()
-		if p := pace(); p == nil || p.TokensPerDay.String() != perDay || p.LastsUntilMS != now+lastsMS {
+		if p := pace(); p == nil || p.TokensPerDay.String() != perDay || p.LastsUntilMS != now.Load()+lastsMS {
 			t.Errorf("the pace is %+v, want %s a day for %d ms", p, perDay, lastsMS)
 		}
 	}
 	if p := pace(); p != nil {
 		t.Errorf("nothing was used, and the pace is %+v", p)
 	}
-	now += 2 * day
+	now.Add(2 * day)
 	charge(200)
 	expect("100", 799*day/100) // 1000 - 200 - 1 tokens would be left
-	now += 10 * day
+	now.Add(10 * day)
 	if p := pace(); p != nil {
 		t.Errorf("nothing was used this week, and the pace is %+v", p)
 	}
