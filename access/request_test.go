@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/farebox/farebox/formula"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/rate"
@@ -193,5 +194,43 @@ func TestValidateRequest(t *testing.T) {
 func fill(items []Item) {
 	for i := range items {
 		items[i].Item, items[i].Count = "x", token.FromInt(1)
+	}
+}
+
+// However many items a request has, and however many series price each, its formulas are worked out for no longer than a request may take.
+func TestFormulasOfARequestAreBoundedTogether(t *testing.T) {
+	costly, err := formula.Parse(strings.Repeat("x^0.37+", 25) + "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	book := &ledger.Book{InstanceID: "A"}
+	var tables []*rate.Table
+	for i := range 50 {
+		series := fmt.Sprint("series ", i)
+		tables = append(tables, &rate.Table{Series: series, Version: "1", Items: []rate.Item{{Name: "x", Formula: costly}}})
+		book.LineItems = append(book.LineItems, &ledger.LineItem{
+			ActivationID: series, Number: int64(i), State: ledger.Deployed, Elastic: true, Quantity: 1, EndMS: ledger.LatestMS, Series: series,
+		})
+	}
+	prices := &ledger.Prices{Catalog: rate.NewCatalog(tables), NowMS: 1}
+	request := &Request{Requester: Requester{Type: "user", Value: "u"}}
+	variables, err := rate.NewVariables(map[string]token.Amount{"x": token.FromInt(3)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range ItemsMost {
+		request.Items = append(request.Items, Item{Ask: ledger.Ask{Item: "x", Count: token.FromInt(100), Variables: variables}})
+	}
+	for range 2 { // a new request begins anew, and comes to the same
+		statuses := map[ledger.Status]int{}
+		for _, o := range Decide(book, prices, nil, request) {
+			statuses[o.Status]++
+			if o.Status == ledger.NotEvaluated && !strings.Contains(o.Detail, "too costly together") {
+				t.Fatalf("an item is denied since %s", o.Detail)
+			}
+		}
+		if n := statuses[ledger.Insufficient]; n == 0 || n > 10 || statuses[ledger.NotEvaluated] != ItemsMost-n {
+			t.Errorf("the items came to %v", statuses)
+		}
 	}
 }

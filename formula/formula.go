@@ -73,6 +73,32 @@ func (e *Error) Error() string { return e.Reason }
 //
 // All is exact until the end, but for powers that have no end or more than about 1,200 digits: they have 60 digits.
 func (f *Formula) Eval(value func(name string) (token.Amount, bool)) (token.Amount, error) {
+	return f.EvalWithin(new(Work), value)
+}
+
+// Work is what the evaluations of one request have cost together. Each formula is bounded, and so are all of a request: however many items
+// it has and however many series price them, nobody waits for long. The zero Work has done nothing.
+type Work struct{ spent int } // in about nanoseconds
+
+const (
+	workMost      = 100_000_000 // a tenth of a second
+	operationCost = 25          // of a small one
+)
+
+var errWork = &Error{"the formulas of this request are too costly together; ask for fewer items at a time"}
+
+// EvalWithin is Eval as part of a request's work. Past what a request may cost, it fails.
+func (f *Formula) EvalWithin(work *Work, value func(name string) (token.Amount, bool)) (token.Amount, error) {
+	if work.spent += operationCost * (len(f.code) + len(f.keys)); work.spent > workMost {
+		return token.Amount{}, errWork
+	}
+	m := meter{left: costMost}
+	amount, err := f.eval(&m, value)
+	work.spent += costMost - m.left
+	return amount, err
+}
+
+func (f *Formula) eval(m *meter, value func(name string) (token.Amount, bool)) (token.Amount, error) {
 	var fewValues [8]number
 	var lowStack [16]number // what most formulas need is not allocated
 	values, stack := fewValues[:0], lowStack[:0]
@@ -90,7 +116,6 @@ func (f *Formula) Eval(value func(name string) (token.Amount, bool)) (token.Amou
 		}
 		values = append(values, n)
 	}
-	m := meter{left: costMost}
 	for _, in := range f.code {
 		top := len(stack) - 1
 		var why string

@@ -224,7 +224,7 @@ func (d *draw) price(item *rate.Item, variables rate.Variables) bool {
 	if item == d.item {
 		return d.charges
 	}
-	price, err := item.Price(variables)
+	price, err := item.PriceWithin(&d.who.Work, variables)
 	d.item, d.itemRate, d.charges = item, price, false
 	switch {
 	case err != nil:

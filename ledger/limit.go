@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"github.com/farebox/farebox/formula"
 	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/token"
 )
@@ -123,6 +124,7 @@ func (s *Standing) consumed(key PeriodKey) *Consumed {
 type Who struct {
 	Standing   *Standing
 	Dictionary Dictionary
+	Work       formula.Work // of the formulas that were evaluated for the request so far
 
 	matched map[*LineItem]*Action
 	held    map[string]bool // conditions by id

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/farebox/farebox/formula"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/token"
 )
@@ -40,11 +41,14 @@ func NewVariables(values map[string]token.Amount) (Variables, error) {
 
 // Price returns what one of an item costs. It may be negative, which cannot be charged. The error says why the formula has
 // no value; an item without a formula has no error.
-func (item *Item) Price(v Variables) (token.Amount, error) {
+func (item *Item) Price(v Variables) (token.Amount, error) { return item.PriceWithin(new(formula.Work), v) }
+
+// PriceWithin is Price as part of the work of a request.
+func (item *Item) PriceWithin(work *formula.Work, v Variables) (token.Amount, error) {
 	if item.Formula == nil {
 		return item.Rate, nil
 	}
-	return item.Formula.Eval(func(name string) (token.Amount, bool) {
+	return item.Formula.EvalWithin(work, func(name string) (token.Amount, bool) {
 		value, known := v[name]
 		return value, known
 	})
