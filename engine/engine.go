@@ -47,6 +47,7 @@ type Engine struct {
 	failing bool         // the last commit failed; of commitBatches alone
 
 	recorded atomic.Int64 // receipts that this engine has booked
+	folding  foldSizes
 
 	queue    chan *request
 	dues     chan *catchUp
@@ -64,6 +65,7 @@ func New(s store.Store, options Options) *Engine {
 	e := &Engine{
 		store: s, now: options.Now, newID: options.NewID, metrics: options.Metrics,
 		verifier: auth.NewVerifier(), queue: make(chan *request, batchMost), dues: make(chan *catchUp), quit: make(chan struct{}),
+		folding: foldSizes{foldLeast, foldMost, mergeParts},
 	}
 	if e.now == nil {
 		e.now = time.Now
