@@ -50,6 +50,7 @@ type Engine struct {
 
 	columns   columns
 	recorded  atomic.Int64 // receipts that this engine has booked
+	folding   foldSizes
 	watcher   *watcher
 	deliverer *deliverer
 
@@ -69,6 +70,7 @@ func New(s store.Store, options Options) *Engine {
 	e := &Engine{
 		store: s, now: options.Now, newID: options.NewID, metrics: options.Metrics,
 		verifier: auth.NewVerifier(), queue: make(chan *request, batchMost), dues: make(chan *catchUp), quit: make(chan struct{}),
+		folding: foldSizes{foldLeast, foldMost, mergeParts},
 	}
 	if e.now == nil {
 		e.now = time.Now

@@ -21,13 +21,16 @@ const (
 	foldMost  = 16384 // and that one is made of at a time
 	eventMost = 32768 // but for events past these; one receipt may have thousands
 
-	mergeParts = 16      // buckets of a level that become one of the next
+	mergeParts = 16      // buckets of a level that become one of the next (more than one)
 	mergeRows  = 1 << 20 // of a bucket that is merged no further
 )
 
+// foldSizes are those of foldLeast, foldMost and mergeParts; tests have smaller ones.
+type foldSizes struct{ least, most, parts int }
+
 // folder returns the follower that folds. Asked to finish, it folds what is left, too.
 func (e *Engine) folder(least int) *Follower {
-	return &Follower{Name: foldName, Most: foldMost, Take: func(_ context.Context, f *Followed) (int, func(store.Tx) error, error) {
+	return &Follower{Name: foldName, Most: e.folding.most, Take: func(_ context.Context, f *Followed) (int, func(store.Tx) error, error) {
 		if len(f.Receipts) < least {
 			return 0, nil, nil
 		}
@@ -62,11 +65,11 @@ func (e *Engine) keepFolded() {
 	const look = int64(time.Minute / foldEvery)
 	var seen int64
 	for idle := look; ; idle++ {
-		if recorded := e.recorded.Load(); recorded-seen >= foldLeast || idle >= look {
+		if recorded := e.recorded.Load(); recorded-seen >= int64(e.folding.least) || idle >= look {
 			seen, idle = recorded, 0
-			if err := e.foldSome(ctx, foldLeast); err != nil && ctx.Err() == nil {
+			if err := e.foldSome(ctx, e.folding.least); err != nil && ctx.Err() == nil {
 				slog.Warn("usage is not folded; trying again", "error", err, "cause", cause(err))
-				seen -= foldLeast
+				seen -= int64(e.folding.least)
 			}
 		}
 		select {
@@ -132,7 +135,7 @@ func (e *Engine) mergeable(ctx context.Context) (parts []*usage.Bucket, err erro
 		if err != nil {
 			return err
 		}
-		for _, h := range mergeNext(headers) {
+		for _, h := range mergeNext(headers, e.folding.parts) {
 			columns, err := r.BucketColumns(h.Number, h.ColumnNames())
 			if err != nil {
 				return err
@@ -145,7 +148,7 @@ func (e *Engine) mergeable(ctx context.Context) (parts []*usage.Bucket, err erro
 }
 
 // mergeNext chooses buckets of one level that follow each other, as all do: one follower makes them.
-func mergeNext(headers []usage.BucketHeader) []usage.BucketHeader {
+func mergeNext(headers []usage.BucketHeader, parts int) []usage.BucketHeader {
 	run, rows := 0, 0
 	for i := range headers {
 		h := &headers[i]
@@ -153,10 +156,10 @@ func mergeNext(headers []usage.BucketHeader) []usage.BucketHeader {
 			run, rows = i, 0
 		}
 		rows += h.Rows
-		if i+1-run == mergeParts && rows <= mergeRows {
+		if i+1-run == parts && rows <= mergeRows {
 			return headers[run : i+1]
 		}
-		if i+1-run == mergeParts { // large enough
+		if i+1-run == parts { // large enough
 			rows -= headers[run].Rows
 			run++
 		}

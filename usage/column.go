@@ -130,7 +130,7 @@ func readTexts(data []byte, rows int) (c texts, err error) {
 		return c, errColumn
 	}
 	count, n := binary.Uvarint(data[1:])
-	if n <= 0 || count > uint64(len(data)) {
+	if n <= 0 || count > uint64(len(data)) || count == 0 && rows > 0 {
 		return c, errColumn
 	}
 	data = data[1+n:]

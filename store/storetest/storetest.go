@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Follower", followerTests},
 		{"Alert", alertTests},
 		{"Webhook", webhookTests},
+		{"Bucket", bucketTests},
 		{"Clock", clockTests},
 		{"Receipts", receiptTests},
 		{"Once", onceTests},

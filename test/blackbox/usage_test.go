@@ -162,3 +162,43 @@ func pages(t *testing.T, c *client, query url.Values, limit int) (events []map[s
 		values.Set("cursor", page.Next)
 	}
 }
+
+// The command line and the API answer the same, before and after a rebuild beside the server, and while it goes on charging.
+func TestUsageQueries(t *testing.T) {
+	s, admin, acme, _ := usageWorld(t)
+	same := func() (total float64) {
+		t.Helper()
+		a, err := admin.call("GET", "/farebox/v1/usage?groupBy=item,metadata.n&interval=hour&timeZone=Asia/Kolkata&instanceId="+acme, "", "")
+		if err != nil || a.status != 200 {
+			t.Fatal(a, err)
+		}
+		printed := must(t, "", "usage", "query", "--db", s.db, "--format", "json", "--by", "item", "--by", "metadata.n", "--interval", "hour",
+			"--zone", "Asia/Kolkata", "--where", "instanceId="+acme)
+		var asked, told struct {
+			Rows  []any                    `json:"rows"`
+			Total struct{ Tokens float64 } `json:"total"`
+		}
+		if err := json.Unmarshal([]byte(a.body), &asked); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(printed), &told); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(asked, told) || len(asked.Rows) < 2 {
+			t.Errorf("the API answers %s\nthe command line prints %s", a.body, printed)
+		}
+		return asked.Total.Tokens
+	}
+	before := same()
+	if text := must(t, "", "usage", "rebuild", "--db", s.db); !strings.Contains(text, "requests are ready for queries") {
+		t.Errorf("rebuild prints %q", text)
+	}
+	if after := same(); after != before {
+		t.Errorf("%v tokens, after a rebuild %v", before, after)
+	}
+	admin.charge(t, acme, "unit", "", "1")
+	same()
+	if text := must(t, "", "usage", "query", "--db", s.db, "--from", "1999-01-01", "--to", "1999-02-01"); !strings.Contains(text, "no usage was found") {
+		t.Errorf("of a time when nothing was used: %q", text)
+	}
+}

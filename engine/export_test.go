@@ -1,0 +1,15 @@
+package engine
+
+import "context"
+
+// Fold is FoldSome with buckets as SmallBuckets has them.
+func (e *Engine) Fold(ctx context.Context, least, most, parts int) error {
+	e.SmallBuckets(most, parts)
+	return e.FoldSome(ctx, least)
+}
+
+// FoldSome folds what there is, down to fewer receipts than least.
+func (e *Engine) FoldSome(ctx context.Context, least int) error { return e.foldSome(ctx, least) }
+
+// SmallBuckets has buckets made of so many receipts, and so many merged into one. It is not for an engine that folds by itself.
+func (e *Engine) SmallBuckets(most, parts int) { e.folding.most, e.folding.parts = most, parts }
