@@ -69,7 +69,7 @@ func expression(d usage.Dimension) string {
 	columns := map[usage.Dimension]string{
 		usage.ByAccount: "ACCOUNT_ID", usage.ByInstance: "INSTANCE_ID", usage.ByLineItem: "ACTIVATION_ID", usage.ByItem: "ITEM", usage.ByItemVersion: "ITEM_VERSION",
 		usage.ByRequester: "CONSUMER_ID", usage.ByRequesterType: "CONSUMER_TYPE", usage.ByKind: "KIND", usage.ByStatus: "STATUS",
-		usage.BySeries: "RATE_TABLE_SERIES", usage.ByCurrency: "CURRENCY", usage.ByAddress: "SOURCE_ADDRESS", usage.ByUserAgent: "USER_AGENT",
+		usage.BySeries: "RATE_TABLE_SERIES", usage.ByTableVersion: "RATE_TABLE_VERSION", usage.ByCurrency: "CURRENCY", usage.ByAddress: "SOURCE_ADDRESS", usage.ByUserAgent: "USER_AGENT",
 	}
 	if column, is := columns[d]; is {
 		return "NULLIF(" + column + ", '')"
