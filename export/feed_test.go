@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	gosync "sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,20 +132,41 @@ func open(t *testing.T, target string) Sender {
 // hook is a receiver that answers the way it is told, one answer after the other, and well when it was told no more.
 type hook struct {
 	received
+	telling gosync.Mutex
 	answers []string
 	asked   http.Header
-	asks    atomic.Int32
+	asks    int
+}
+
+func (h *hook) tell(answers ...string) {
+	h.telling.Lock()
+	defer h.telling.Unlock()
+	h.answers = answers
+}
+
+// next returns how a request is to be answered.
+func (h *hook) next(r *http.Request) string {
+	h.telling.Lock()
+	defer h.telling.Unlock()
+	h.asks++
+	h.asked = r.Header
+	if len(h.answers) == 0 {
+		return "well"
+	}
+	how := h.answers[0]
+	h.answers = h.answers[1:]
+	return how
+}
+
+func (h *hook) heard() (asks int, last http.Header) {
+	h.telling.Lock()
+	defer h.telling.Unlock()
+	return h.asks, h.asked
 }
 
 func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
-	how := "well"
-	if len(h.answers) > 0 {
-		how, h.answers = h.answers[0], h.answers[1:]
-	}
-	h.asked = r.Header
-	h.asks.Add(1)
-	switch how {
+	switch how := h.next(r); how {
 	case "500", "400", "429":
 		w.WriteHeader(int(how[0]-'0')*100 + int(how[1]-'0')*10 + int(how[2]-'0'))
 	case "redirect":
@@ -177,7 +197,7 @@ func TestFeedOverHTTP(t *testing.T) {
 	w.charge(4)
 	f := Feed("hook", to)
 	for _, how := range []string{"500", "400", "429", "redirect", "cut", "hang"} {
-		h.answers = []string{how}
+		h.tell(how)
 		_, err := w.FollowOnce(t.Context(), f)
 		if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "hidden") {
 			t.Errorf("%s is taken for %v", how, err)
@@ -187,13 +207,14 @@ func TestFeedOverHTTP(t *testing.T) {
 	if n := h.count(); n != 0 {
 		t.Fatalf("%d events arrived already", n)
 	}
-	h.answers = []string{"well", "cut after", "well", "well", "well", "500"} // some arrived and were not answered, in the midst of a receipt
+	h.tell("well", "cut after", "well", "well", "well", "500") // some arrived and were not answered, in the midst of a receipt
 	for range 6 {
 		_, _ = w.FollowOnce(t.Context(), f)
 	}
 	w.must(w.follow(f, 3))
 	h.check(t, w.events())
-	if user, password, ok := (&http.Request{Header: h.asked}).BasicAuth(); !ok || user != "user" || password != "secret" {
+	_, header := h.heard()
+	if user, password, ok := (&http.Request{Header: header}).BasicAuth(); !ok || user != "user" || password != "secret" {
 		t.Error("the receiver was not told who sends")
 	}
 }
@@ -224,7 +245,8 @@ func TestFeedSurvivesACrash(t *testing.T) {
 // Stopping in the midst of a delivery writes down what was delivered.
 func TestFeedStopsWithWhatWasSent(t *testing.T) {
 	w := newWorld(t)
-	h := &hook{answers: []string{"well", "well", "hang"}}
+	h := new(hook)
+	h.tell("well", "well", "hang")
 	web := httptest.NewServer(h)
 	defer web.Close()
 	w.charge(3)
@@ -235,13 +257,13 @@ func TestFeedStopsWithWhatWasSent(t *testing.T) {
 		w.Follow(ctx, f)
 		close(ended)
 	}()
-	until(t, func() bool { return h.asks.Load() == 3 }) // the third hangs
+	until(t, func() bool { asks, _ := h.heard(); return asks == 3 }) // the third hangs
 	stop()
 	<-ended
 	if n := h.count(); n != 2 {
 		t.Fatalf("%d events arrived", n)
 	}
-	h.answers = nil
+	h.tell()
 	w.must(w.follow(Feed("hook", open(t, web.URL)), 10))
 	if h.count() != 6 {
 		t.Errorf("%d events arrived, which is not each once", h.count())

@@ -89,7 +89,7 @@ func TestDaysGoOnBesideTheirFiles(t *testing.T) {
 	ctx := context.Background()
 	for range 4 {
 		w.charge(3)
-		w.nowMS += dayMS
+		w.clock.Add(dayMS)
 		bucket, err := OpenFolder(folder)
 		w.must(err)
 		var before []byte
@@ -101,7 +101,7 @@ func TestDaysGoOnBesideTheirFiles(t *testing.T) {
 			days, err := ResumeDays(ctx, bucket, Parquet, usage.Filter{})
 			w.must(err)
 			for more := true; more; {
-				more, err = days.Advance(ctx, w.failing, w.nowMS)
+				more, err = days.Advance(ctx, w.failing, w.Now())
 				w.must(err)
 			}
 			if again == 0 && before != nil {
@@ -110,13 +110,13 @@ func TestDaysGoOnBesideTheirFiles(t *testing.T) {
 		}
 		w.must(bucket.Close())
 	}
-	w.nowMS += dayMS
+	w.clock.Add(dayMS)
 	bucket, err := OpenFolder(folder)
 	w.must(err)
 	days, err := ResumeDays(ctx, bucket, Parquet, usage.Filter{})
 	w.must(err)
 	for more := true; more; {
-		more, err = days.Advance(ctx, w.failing, w.nowMS)
+		more, err = days.Advance(ctx, w.failing, w.Now())
 		w.must(err)
 	}
 	if _, err := ResumeDays(ctx, bucket, CSV, usage.Filter{}); err == nil {
