@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ func TestMain(m *testing.M) {
 type world struct {
 	*testing.T
 	*engine.Engine
-	nowMS    int64
+	clock    atomic.Int64 // the engine looks at it of itself
 	instance string
 	failing  *failingStore
 }
@@ -66,8 +67,9 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, nowMS: dawnMS, failing: &failingStore{Store: books}}
-	w.Engine = engine.New(w.failing, engine.Options{Now: func() time.Time { return time.UnixMilli(w.nowMS) }})
+	w := &world{T: t, failing: &failingStore{Store: books}}
+	w.clock.Store(dawnMS)
+	w.Engine = engine.New(w.failing, engine.Options{Now: func() time.Time { return time.UnixMilli(w.clock.Load()) }})
 	t.Cleanup(func() {
 		w.Stop()
 		if err := books.Close(); err != nil {
@@ -185,8 +187,8 @@ func TestDaysAreWrittenWhenTheyAreOver(t *testing.T) {
 	w.must(w.follow(f, 3))
 	over := int64(dawnMS + dayMS)
 	for _, early := range []int64{over - 1, over, over + daysLate.Milliseconds() - 1} {
-		w.nowMS = early
-		if days.Look(w.nowMS) {
+		w.clock.Store(early)
+		if days.Look(w.Now()) {
 			t.Errorf("it looks at %d", early)
 		}
 		w.must(w.follow(f, 3))
@@ -196,8 +198,8 @@ func TestDaysAreWrittenWhenTheyAreOver(t *testing.T) {
 	}
 	yesterday := w.events()
 	w.charge(4) // of the next day already
-	w.nowMS = over + daysLate.Milliseconds()
-	if !days.Look(w.nowMS) {
+	w.clock.Store(over + daysLate.Milliseconds())
+	if !days.Look(w.Now()) {
 		t.Error("it does not look when the day is over")
 	}
 	w.must(w.follow(f, 3))
@@ -206,7 +208,7 @@ func TestDaysAreWrittenWhenTheyAreOver(t *testing.T) {
 	if len(all) != 2 {
 		t.Errorf("5 receipts by 3 make %d files", len(all))
 	}
-	w.nowMS += 40 * dayMS // days without anything have no file
+	w.clock.Add(40 * dayMS) // days without anything have no file
 	w.must(w.follow(f, 3))
 	w.check(files(t, folder), w.events())
 }
@@ -219,9 +221,9 @@ func TestDaysSurviveACrashBetweenFileAndPosition(t *testing.T) {
 	w.must(err)
 	for range 3 {
 		w.charge(7)
-		w.nowMS += dayMS
+		w.clock.Add(dayMS)
 	}
-	w.nowMS += dayMS
+	w.clock.Add(dayMS)
 	written := map[string][]byte{}
 	for crashes := 0; ; crashes++ {
 		// A process anew each time, which knows what is with the books and nothing else.
@@ -255,10 +257,10 @@ func TestDaysWithAClockSetBack(t *testing.T) {
 	bucket, err := OpenFolder(folder)
 	w.must(err)
 	for _, day := range []int64{0, 1, 0, 2, 1} {
-		w.nowMS = dawnMS + day*dayMS
+		w.clock.Store(dawnMS + day*dayMS)
 		w.charge(2)
 	}
-	w.nowMS = dawnMS + 10*dayMS
+	w.clock.Store(dawnMS + 10*dayMS)
 	w.must(w.follow((&Days{Bucket: bucket, Format: Parquet}).Follower("days", w.Now), 100))
 	w.check(files(t, folder), w.events())
 }
@@ -269,7 +271,7 @@ func TestDaysKeepToAFilterAndAFormat(t *testing.T) {
 	bucket, err := OpenFolder(folder)
 	w.must(err)
 	w.charge(3)
-	w.nowMS += 2 * dayMS
+	w.clock.Add(2 * dayMS)
 	w.must(w.follow((&Days{Bucket: bucket, Format: NDJSON, Filter: usage.Filter{Kind: usage.Denial}}).Follower("denials", w.Now), 100))
 	w.must(w.follow((&Days{Bucket: bucket, Format: CSV, Filter: usage.Filter{Item: "nothing"}}).Follower("nothing", w.Now), 100))
 	all := files(t, folder)
@@ -303,7 +305,7 @@ func TestDaysGoToAnObjectStore(t *testing.T) {
 	bucket, err := OpenBucket(t.Context(), "s3://usage/made/here?region=eu-central-1&s3ForcePathStyle=true&endpoint="+s3.URL)
 	w.must(err)
 	w.charge(9)
-	w.nowMS += 2 * dayMS
+	w.clock.Add(2 * dayMS)
 	f := (&Days{Bucket: bucket, Format: Parquet}).Follower("days", w.Now)
 	if err := w.follow(f, 4); err == nil || !strings.Contains(err.Error(), "403") {
 		t.Fatalf("a store that refuses: %v", err)

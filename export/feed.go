@@ -83,7 +83,9 @@ func CloudEvent(e *usage.Event) (event.Event, error) {
 	if err != nil {
 		return out, err
 	}
-	return out, out.SetData(event.ApplicationJSON, data)
+	out.SetDataContentType(event.ApplicationJSON)
+	out.DataEncoded = data // as it is: SetData would make it base64, or write it anew
+	return out, nil
 }
 
 // Type returns the type of CloudEvents of a kind, such as dev.farebox.usage.automatic-charge.v1.

@@ -60,7 +60,7 @@ func (t *topic) Send(ctx context.Context, events []event.Event) error {
 			return err
 		}
 		records[i] = &kgo.Record{
-			Key: []byte(events[i].Subject()), Value: data, Timestamp: events[i].Time(),
+			Key: []byte(events[i].Subject()), Value: data,
 			Headers: []kgo.RecordHeader{{Key: "content-type", Value: []byte(event.ApplicationCloudEventsJSON)}},
 		}
 	}

@@ -36,7 +36,7 @@ func OpenSender(target string) (Sender, error) {
 	case u.Scheme == "kafka":
 		return newKafka(u, place)
 	}
-	return newHTTP(u)
+	return newHTTP(u, sendPatience)
 }
 
 // options reads the query of a target, in which nothing else may be.
@@ -62,9 +62,9 @@ type webhook struct {
 	name   string
 }
 
-func newHTTP(u *url.URL) (*webhook, error) {
+func newHTTP(u *url.URL, patience time.Duration) (*webhook, error) {
 	client := &http.Client{
-		Timeout:   sendPatience,
+		Timeout:   patience,
 		Transport: http.DefaultTransport.(*http.Transport).Clone(),
 		// Following a redirect could turn a delivery into a GET that is answered well.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -2,16 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/farebox/farebox/engine"
+	"github.com/farebox/farebox/export"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/usage"
@@ -20,6 +16,7 @@ import (
 type usageCmd struct {
 	Query     usageQueryCmd     `cmd:"" help:"Add usage up: by time, item, customer, requester or what requests carry."`
 	Events    usageEventsCmd    `cmd:"" help:"Print usage events as CSV or NDJSON."`
+	Export    usageExportCmd    `cmd:"" help:"Export usage events as CSV, NDJSON or Parquet, once or as they come."`
 	Statement usageStatementCmd `cmd:"" help:"Print an account's statement of a month."`
 	Insights  usageInsightsCmd  `cmd:"" help:"Answer questions about customers: who adopts what, who grows, who is near the end."`
 	Rebuild   usageRebuildCmd   `cmd:"" help:"Make anew what queries are answered from; seldom needed."`
@@ -27,16 +24,10 @@ type usageCmd struct {
 }
 
 type usageEventsCmd struct {
-	Format        string    `enum:"csv,ndjson" default:"csv" help:"csv or ndjson."`
-	Instance      []string  `help:"Only of this instance; may be repeated." placeholder:"ID" sep:"none"`
-	LineItem      string    `help:"Only of this line item." placeholder:"ACTIVATION-ID"`
-	Item          string    `help:"Only of this item." placeholder:"NAME"`
-	Requester     string    `help:"Only by this requester (its value)." placeholder:"VALUE"`
-	RequesterType string    `help:"Only by this type of requester." placeholder:"TYPE"`
-	Kind          string    `help:"Only of this kind: CHARGE, AUTOMATIC_CHARGE, REFUND or DENIAL." enum:",CHARGE,AUTOMATIC_CHARGE,REFUND,DENIAL" default:""`
-	From          time.Time `help:"From this time on, such as 2026-01-31T08:00:00Z." placeholder:"TIME"`
-	To            time.Time `help:"Until before this time." placeholder:"TIME"`
-	database      `embed:""`
+	Format     string    `enum:"csv,ndjson" default:"csv" help:"csv or ndjson."`
+	To         time.Time `help:"Until before this time." placeholder:"TIME"`
+	eventFlags `embed:""`
+	database   `embed:""`
 }
 
 // Help adds to --help.
@@ -53,23 +44,9 @@ func (cmd *usageEventsCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	out := newEventWriter(cmd.Format, os.Stdout)
-	err = s.View(context.Background(), func(r store.Reader) error { return eachEvent(r, cmd.filter(), out.write) })
-	return errors.Join(err, out.flush(), s.Close())
-}
-
-func (cmd *usageEventsCmd) filter() *usage.Filter {
-	f := &usage.Filter{
-		InstanceIDs: cmd.Instance, ActivationID: cmd.LineItem, Item: cmd.Item, RequesterValue: cmd.Requester, RequesterType: cmd.RequesterType,
-		Kind: usage.Kind(cmd.Kind),
-	}
-	if !cmd.From.IsZero() {
-		f.FromMS = cmd.From.UnixMilli()
-	}
-	if !cmd.To.IsZero() {
-		f.ToMS = cmd.To.UnixMilli()
-	}
-	return f
+	out := export.NewWriter(export.Format(cmd.Format), os.Stdout)
+	err = s.View(context.Background(), func(r store.Reader) error { return eachEvent(r, cmd.filterUntil(cmd.To), out.Write) })
+	return errors.Join(err, out.Close(), s.Close())
 }
 
 // eachEvent calls fn with every event that a filter selects.
@@ -89,37 +66,4 @@ func eachEvent(r store.Reader, filter *usage.Filter, fn func(*usage.Event) error
 		}
 		from = *next
 	}
-}
-
-type eventWriter struct {
-	out io.Writer
-	csv *csv.Writer // nil: NDJSON
-}
-
-func newEventWriter(format string, out io.Writer) *eventWriter {
-	w := &eventWriter{out: out}
-	if format == "csv" {
-		w.csv = csv.NewWriter(out)
-		_ = w.csv.Write(usage.Columns) // kept by the writer until flush
-	}
-	return w
-}
-
-func (w *eventWriter) write(e *usage.Event) error {
-	if w.csv != nil {
-		return w.csv.Write(e.Row())
-	}
-	line, err := json.Marshal(e)
-	if err == nil {
-		_, err = fmt.Fprintf(w.out, "%s\n", line)
-	}
-	return err
-}
-
-func (w *eventWriter) flush() error {
-	if w.csv == nil {
-		return nil
-	}
-	w.csv.Flush()
-	return w.csv.Error()
 }
