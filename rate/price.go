@@ -41,7 +41,9 @@ func NewVariables(values map[string]token.Amount) (Variables, error) {
 
 // Price returns what one of an item costs. It may be negative, which cannot be charged. The error says why the formula has
 // no value; an item without a formula has no error.
-func (item *Item) Price(v Variables) (token.Amount, error) { return item.PriceWithin(new(formula.Work), v) }
+func (item *Item) Price(v Variables) (token.Amount, error) {
+	return item.PriceWithin(new(formula.Work), v)
+}
 
 // PriceWithin is Price as part of the work of a request.
 func (item *Item) PriceWithin(work *formula.Work, v Variables) (token.Amount, error) {
