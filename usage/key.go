@@ -73,17 +73,21 @@ func (h *BucketHeader) chooseKeys(all []keyCount) {
 		if len(h.Keys) < keysMost && all[i].repeats() {
 			h.Keys = append(h.Keys, all[i].key)
 		} else {
-			h.Wide = append(h.Wide, all[i].key)
+			h.leaveOut(all[i].key)
 		}
 	}
-	if len(h.Wide) > wideMost {
-		h.Unlisted = true
-	}
+	slices.Sort(h.Keys)
+}
+
+// leaveOut lists a key as left out, unless there are too many to be listed.
+func (h *BucketHeader) leaveOut(key Dimension) {
+	h.Unlisted = h.Unlisted || len(h.Wide) == wideMost
 	if h.Unlisted {
 		h.Wide = nil
+		return
 	}
-	slices.Sort(h.Keys)
-	slices.Sort(h.Wide)
+	at, _ := slices.BinarySearch(h.Wide, key)
+	h.Wide = slices.Insert(h.Wide, at, key)
 }
 
 // addKeys adds the columns of keys that are worth one.
@@ -129,16 +133,23 @@ func (b *Bucket) mergeKeys(parts []*Bucket) error {
 	}
 	for d, n := range counts {
 		if !wide[d] {
-			all = append(all, keyCount{d, n, 1}) // it repeats in the parts, and more so in all of them
+			all = append(all, keyCount{d, n, 1}) // whether it repeats is seen when they are together
 		}
 	}
 	b.Header.chooseKeys(all)
-	for _, d := range b.Header.Keys {
+	chosen := b.Header.Keys
+	b.Header.Keys = nil
+	for _, d := range chosen {
 		c := new(textsMaker)
 		if err := c.concat(parts, d); err != nil {
 			return err
 		}
-		b.Columns[string(d)] = c.encode()
+		if count := (keyCount{d, counts[d], len(c.values)}); count.repeats() {
+			b.Header.Keys = append(b.Header.Keys, d)
+			b.Columns[string(d)] = c.encode()
+		} else {
+			b.Header.leaveOut(d)
+		}
 	}
 	return nil
 }
