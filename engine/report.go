@@ -133,7 +133,7 @@ func (u *usageReading) receipts(from usage.Position, to *usage.Position, key usa
 		if len(events) == 0 {
 			return nil
 		}
-		b := usage.NewBucket(events, u.query.Keys()...)
+		b := u.query.Bucket(events)
 		events = events[:0]
 		return u.send(b)
 	}

@@ -114,12 +114,17 @@ func (p *pass) group() error {
 		if err != nil {
 			return err
 		}
-		p.split(at, &c)
+		if err := p.split(at, &c); err != nil {
+			return err
+		}
 	}
 	p.of = make([]*group, len(p.keys))
 	for i, key := range p.keys {
 		g := p.groups[key]
 		if g == nil {
+			if err := p.tooMany(len(p.groups) + 1); err != nil {
+				return err
+			}
 			g = new(group)
 			p.groups[key] = g
 		}
@@ -157,37 +162,48 @@ func (p *pass) cutTime() error {
 const denseMost = 1 << 20
 
 // split makes of each group one for each of a dimension's values.
-func (p *pass) split(at int, c *texts) {
-	before := p.keys
-	p.keys = nil
-	width := uint64(len(c.values))
-	name := func(slot uint64) uint32 {
-		key := before[slot/width]
-		key.by[at] = c.values[slot%width]
-		p.keys = append(p.keys, key)
-		return uint32(len(p.keys)) // 0 is no name
+func (p *pass) split(at int, c *texts) error {
+	before, width := p.keys, uint64(len(c.values))
+	pairs := p.refine(p.local, p.local, len(before), c)
+	if len(pairs) > groupsMost {
+		return p.tooMany(len(pairs))
 	}
-	if product := uint64(len(before)) * width; product <= denseMost {
-		table := make([]uint32, product)
+	p.keys = make([]groupKey, len(pairs))
+	for i, pair := range pairs {
+		p.keys[i] = before[pair/width]
+		p.keys[i].by[at] = c.values[pair%width]
+	}
+	return nil
+}
+
+// refine numbers the pairs that there are of a number and a column's value, in place of the numbers, which are less than some. It
+// returns what each pair is of: number x values of the column + index of the value.
+func (p *pass) refine(into, numbers []uint32, some int, c *texts) (pairs []uint64) {
+	width := uint64(len(c.values))
+	if product := uint64(some) * width; product <= denseMost {
+		table := make([]uint32, product) // 0 is no number
 		for i := range p.count {
-			slot := uint64(p.local[i])*width + c.at(p.row(i))
-			if table[slot] == 0 {
-				table[slot] = name(slot)
+			pair := uint64(numbers[i])*width + c.at(p.row(i))
+			if table[pair] == 0 {
+				pairs = append(pairs, pair)
+				table[pair] = uint32(len(pairs))
 			}
-			p.local[i] = table[slot] - 1
+			into[i] = table[pair] - 1
 		}
-		return
+		return pairs
 	}
 	clear(p.slots)
 	for i := range p.count {
-		slot := uint64(p.local[i])*width + c.at(p.row(i))
-		id, known := p.slots[slot]
+		pair := uint64(numbers[i])*width + c.at(p.row(i))
+		id, known := p.slots[pair]
 		if !known {
-			id = name(slot)
-			p.slots[slot] = id
+			id = uint32(len(pairs))
+			p.slots[pair] = id
+			pairs = append(pairs, pair)
 		}
-		p.local[i] = id - 1
+		into[i] = id
 	}
+	return pairs
 }
 
 func (p *pass) sum() error {
@@ -268,28 +284,33 @@ func (p *pass) tokens(sums []Sums) error {
 		}
 		return nil
 	}
-	width := uint32(len(prices.values) * len(currencies.values))
+	// Tokens are added up by group, price and currency.
 	p.priced = grown(p.priced, p.count)
-	seen := make([]bool, len(sums)*int(width))
-	for i := range p.count {
-		row := p.row(i)
-		slot := p.local[i]*width + m.slot(row)
-		p.priced[i], seen[slot] = slot, true
+	byPrice := p.refine(p.priced, p.local, len(sums), &prices)
+	slots := p.refine(p.priced, p.priced, len(byPrice), &currencies)
+	of := func(slot uint32) (group uint64, price *price, currency Value) {
+		pair, n := slots[slot], uint64(len(currencies.values))
+		first, width := byPrice[pair/n], uint64(len(prices.values))
+		return first / width, &m.known[first%width], currencies.values[pair%n]
 	}
-	totals := p.totals(&tokens, p.priced, len(seen))
+	totals := p.totals(&tokens, p.priced, len(slots))
 	rounded := map[uint32]token.Amount{} // money of slots whose events are rounded one by one
 	for i, slot := range p.priced {
-		if price := &m.known[slot%width/uint32(len(currencies.values))]; !price.exact {
+		if _, price, _ := of(slot); !price.exact {
 			rounded[slot] = rounded[slot].Add(token.MulHalfEven(tokens.amount(p.row(i)), price.Amount))
 		}
 	}
-	for slot, there := range seen {
-		if !there {
-			continue
-		}
-		s := &sums[uint32(slot)/width]
+	for slot := range uint32(len(slots)) {
+		group, price, currency := of(slot)
+		s := &sums[group]
 		s.Tokens = s.Tokens.Add(totals[slot])
-		m.add(s, uint32(slot)%width, totals[slot], rounded[uint32(slot)])
+		switch {
+		case currency.None:
+		case price.exact:
+			s.addMoney(Money{currency.Text, token.MulHalfEven(totals[slot], price.Amount)})
+		default:
+			s.addMoney(Money{currency.Text, rounded[slot]})
+		}
 	}
 	return nil
 }
@@ -319,22 +340,6 @@ func (m *money) read(digits int, large bool) (err error) {
 
 func (m *money) none() bool { return len(m.currencies.values) == 1 && m.currencies.values[0].None }
 
-func (m *money) slot(row uint32) uint32 {
-	return uint32(m.prices.at(row))*uint32(len(m.currencies.values)) + uint32(m.currencies.at(row))
-}
-
-func (m *money) add(s *Sums, slot uint32, tokens, rounded token.Amount) {
-	currency := m.currencies.values[slot%uint32(len(m.currencies.values))]
-	price := &m.known[slot/uint32(len(m.currencies.values))]
-	switch {
-	case currency.None:
-		return
-	case price.exact:
-		rounded = token.MulHalfEven(tokens, price.Amount)
-	}
-	s.addMoney(Money{currency.Text, rounded})
-}
-
 func (p *pass) denials(sums []Sums) error {
 	c, err := p.texts(ByKind)
 	if err != nil {
@@ -363,32 +368,28 @@ func (p *pass) distinct() error {
 	if err != nil {
 		return err
 	}
-	width := uint64(len(kinds.values)) * uint64(len(values.values))
-	ids := make([]uint32, width) // 0: not known yet
-	met := func(slot uint64) {
-		who := slot % width
-		if ids[who] == 0 {
-			ids[who] = 1 + p.requesters.id(requester{kinds.values[who/uint64(len(values.values))].Text, values.values[who%uint64(len(values.values))].Text})
-		}
-		p.of[slot/width].requesters.Add(ids[who] - 1)
+	who := make([]uint32, p.count)
+	byKind := p.refine(who, who, 1, &kinds)
+	pairs := p.refine(who, who, len(byKind), &values)
+	ids := make([]uint32, len(pairs))
+	for i, pair := range pairs {
+		n := uint64(len(values.values))
+		ids[i] = p.requesters.id(requester{kinds.values[byKind[pair/n]].Text, values.values[pair%n].Text})
 	}
-	slot := func(i int) uint64 {
-		row := p.row(i)
-		return uint64(p.local[i])*width + kinds.at(row)*uint64(len(values.values)) + values.at(row)
-	}
+	width := uint64(len(pairs))
 	if slots := uint64(len(p.of)) * width; slots <= 64*denseMost {
 		seen := make([]uint64, slots/64+1)
-		for i := range p.count {
-			s := slot(i)
+		for i, g := range p.local {
+			s := uint64(g)*width + uint64(who[i])
 			if bit := uint64(1) << (s % 64); seen[s/64]&bit == 0 {
 				seen[s/64] |= bit
-				met(s)
+				p.of[g].requesters.Add(ids[who[i]])
 			}
 		}
 		return nil
 	}
-	for i := range p.count {
-		met(slot(i))
+	for i, g := range p.local {
+		p.of[g].requesters.Add(ids[who[i]])
 	}
 	return nil
 }

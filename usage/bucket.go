@@ -1,7 +1,6 @@
 package usage
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/farebox/farebox/token"
@@ -25,9 +24,11 @@ type BucketHeader struct {
 	Rows   int      `json:"rows"`
 
 	// Keys are the keys of metadata and dictionaries that have a column. Those in Wide were left out, since they seldom repeat:
-	// whoever asks for one has to read the receipts. All other keys, no event has.
-	Keys []Dimension `json:"keys,omitzero"`
-	Wide []Dimension `json:"wide,omitzero"`
+	// whoever asks for one has to read the receipts. All other keys, no event has; but with Unlisted there are more than are
+	// listed, and whoever asks for one that has no column has to read the receipts.
+	Keys     []Dimension `json:"keys,omitzero"`
+	Wide     []Dimension `json:"wide,omitzero"`
+	Unlisted bool        `json:"unlisted,omitzero"`
 }
 
 // ColumnNames returns the names of all columns that a bucket can have.
@@ -54,16 +55,38 @@ const (
 	columnUsedReset = "usedReset" // ... and the one that the line item's use was of, after it
 )
 
-// Bounds of a bucket's keys. A key gets a column if each of its values stands at least keyRepeats times in the mean, or if it has no
-// more than keyFew.
-const (
-	keysMost   = 64
-	keyRepeats = 4
-	keyFew     = 256
-)
+// NewBucket makes a bucket of events.
+func NewBucket(events []Event) *Bucket {
+	b := newBucket(events, Dimensions)
+	b.addKeys(events)
+	return b
+}
 
-// NewBucket makes a bucket of events. A key that is in keep gets a column however seldom it repeats.
-func NewBucket(events []Event, keep ...Dimension) *Bucket {
+// Bucket makes a bucket of events that has what a query asks for.
+func (q *Query) Bucket(events []Event) *Bucket {
+	var fields, named []Dimension
+	for _, name := range q.Columns() {
+		switch d := Dimension(name); {
+		case d.isKey():
+			named = append(named, d)
+		case slices.Contains(Dimensions, d):
+			fields = append(fields, d)
+		}
+	}
+	b := newBucket(events, fields)
+	b.Header.Keys = named
+	if len(named) == 0 {
+		return b
+	}
+	keys, _ := keyColumns(events, named)
+	for d, c := range keys {
+		b.Columns[string(d)] = c.dense(len(events)).encode()
+	}
+	return b
+}
+
+// newBucket makes a bucket of events with columns of numbers and of some dimensions that every event has.
+func newBucket(events []Event, fields []Dimension) *Bucket {
 	n := len(events)
 	b := &Bucket{Header: BucketHeader{Rows: n}, Columns: make(map[string][]byte, 24)}
 	times, requests, reset, usedReset := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
@@ -85,73 +108,23 @@ func NewBucket(events []Event, keep ...Dimension) *Bucket {
 	b.Columns[columnReset], b.Columns[columnUsedReset] = encodeUnits(reset, 0), encodeUnits(usedReset, 0)
 	b.Columns[columnTokens], b.Columns[columnOverdraft], b.Columns[columnCount] = encodeAmounts(tokens), encodeAmounts(overdraft), encodeAmounts(count)
 	b.Columns[columnPrice] = price.encode()
-	for _, d := range Dimensions {
+	for _, d := range fields {
 		c := textsMaker{ids: make([]uint32, 0, n)}
 		for i := range events {
 			c.add(d.fieldOf(&events[i]))
 		}
 		b.Columns[string(d)] = c.encode()
 	}
-	b.addKeys(keyColumns(events), keep)
 	return b
-}
-
-// keyColumns makes the columns of all keys that events have.
-func keyColumns(events []Event) map[Dimension]*textsMaker {
-	keys := map[Dimension]*textsMaker{}
-	for i := range events {
-		keysOf(&events[i], func(d Dimension, v Value) {
-			c := keys[d]
-			if c == nil {
-				c = new(textsMaker)
-				keys[d] = c
-			}
-			c.pad(i)
-			c.add(v)
-		})
-	}
-	for _, c := range keys {
-		c.pad(len(events))
-	}
-	return keys
-}
-
-// addKeys takes the columns of keys that are worth one; the most common ones if there are too many.
-func (b *Bucket) addKeys(keys map[Dimension]*textsMaker, keep []Dimension) {
-	all := make([]Dimension, 0, len(keys))
-	for d := range keys {
-		all = append(all, d)
-	}
-	slices.SortFunc(all, func(x, y Dimension) int {
-		return cmp.Or(cmp.Compare(len(keys[x].values), len(keys[y].values)), cmp.Compare(x, y))
-	})
-	for _, d := range all {
-		different := len(keys[d].values)
-		switch {
-		case slices.Contains(keep, d), len(b.Header.Keys) < keysMost && (different <= keyFew || different*keyRepeats <= b.Header.Rows):
-			b.Header.Keys = append(b.Header.Keys, d)
-			b.Columns[string(d)] = keys[d].encode()
-		default:
-			b.Header.Wide = append(b.Header.Wide, d)
-		}
-	}
 }
 
 // MergeBuckets makes one bucket of several that follow each other.
 func MergeBuckets(parts []*Bucket) (*Bucket, error) {
 	first, last := &parts[0].Header, &parts[len(parts)-1].Header
 	m := &Bucket{Header: BucketHeader{Level: first.Level + 1, From: first.From, Next: last.Next, FromMS: first.FromMS, LastMS: first.LastMS}, Columns: map[string][]byte{}}
-	wide := map[Dimension]bool{}
-	keys := map[Dimension]*textsMaker{}
 	for _, p := range parts {
 		m.Header.Rows += p.Header.Rows
 		m.Header.FromMS, m.Header.LastMS = min(m.Header.FromMS, p.Header.FromMS), max(m.Header.LastMS, p.Header.LastMS)
-		for _, d := range p.Header.Wide {
-			wide[d] = true
-		}
-		for _, d := range p.Header.Keys {
-			keys[d] = new(textsMaker)
-		}
 	}
 	for _, d := range append(Dimensions[:len(Dimensions):len(Dimensions)], columnPrice) {
 		c := new(textsMaker)
@@ -160,18 +133,9 @@ func MergeBuckets(parts []*Bucket) (*Bucket, error) {
 		}
 		m.Columns[string(d)] = c.encode()
 	}
-	for d, c := range keys {
-		if wide[d] {
-			delete(keys, d) // what one part has left out cannot be told again
-		} else if err := c.concat(parts, d); err != nil {
-			return nil, err
-		}
+	if err := m.mergeKeys(parts); err != nil {
+		return nil, err
 	}
-	m.addKeys(keys, nil)
-	for d := range wide {
-		m.Header.Wide = append(m.Header.Wide, d)
-	}
-	slices.Sort(m.Header.Wide)
 	for _, name := range []string{columnTime, columnRequests, columnTokens, columnOverdraft, columnCount, columnReset, columnUsedReset} {
 		var err error
 		if m.Columns[name], err = concatNumbers(parts, name); err != nil {

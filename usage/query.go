@@ -25,7 +25,8 @@ var Intervals = []Interval{Hourly, Daily, Weekly, Monthly}
 // Bounds of a query.
 const (
 	DimensionsMost = 3
-	RowsMost       = 50_000 // of a report
+	RowsMost       = 50_000  // of a report
+	groupsMost     = 500_000 // that the top ones are chosen from
 )
 
 // Query asks what was used. The zero value asks for the sum of everything.
@@ -111,16 +112,6 @@ func (q *Query) Keys() (keys []Dimension) {
 	return keys
 }
 
-// Misses returns a key that a query is about and that a bucket has left out, or nothing: then the receipts have to be read instead.
-func (h *BucketHeader) Misses(q *Query) Dimension {
-	for _, d := range q.Keys() {
-		if slices.Contains(h.Wide, d) {
-			return d
-		}
-	}
-	return ""
-}
-
 // Overlaps reports whether a bucket can have events of a query's time.
 func (h *BucketHeader) Overlaps(q *Query) bool {
 	return h.LastMS >= q.FromMS && (q.ToMS == 0 || h.FromMS < q.ToMS)
@@ -147,35 +138,60 @@ func (q *Query) spanOf(ms int64) span {
 	return span{q.FromMS, q.ToMS}
 }
 
-// dayStart returns the first moment of a day. Where the clock is set forward at midnight, that is not 0:00.
+// dayStart returns the first moment of a day. Where the clock is set forward at midnight, that is not 0:00; where it is set back past
+// midnight, there are two of those.
 func dayStart(year int, month time.Month, day int, zone *time.Location) int64 {
 	start := time.Date(year, month, day, 0, 0, 0, 0, zone)
 	if noon := time.Date(year, month, day, 12, 0, 0, 0, zone); start.Day() != noon.Day() {
 		_, start = start.ZoneBounds()
 	}
+	begins, _ := start.ZoneBounds()
+	if begins.IsZero() {
+		return start.UnixMilli()
+	}
+	if before := begins.Add(-time.Second); start.Sub(begins) < 24*time.Hour && before.Day() == start.Day() {
+		hour, minute, second := before.Clock()
+		start = begins.Add(-time.Duration(hour*3600+minute*60+second+1) * time.Second)
+	}
 	return start.UnixMilli()
 }
 
 func hourOf(t time.Time) span {
-	_, offset := t.Zone()
+	offset := offsetOf(t)
 	const hour = int64(time.Hour / time.Millisecond)
 	ms := t.UnixMilli()
 	local := ms + int64(offset)*1000
 	s := span{fromMS: ms - ((local%hour)+hour)%hour}
 	s.toMS = s.fromMS + hour
 	begins, ends := t.ZoneBounds()
-	if !begins.IsZero() {
-		s.fromMS = max(s.fromMS, begins.UnixMilli())
+	if !begins.IsZero() && begins.UnixMilli() > s.fromMS && offsetOf(begins.Add(-time.Second)) != offset { // a zone may change but its name
+		s.fromMS = begins.UnixMilli()
 	}
-	if !ends.IsZero() {
-		s.toMS = min(s.toMS, ends.UnixMilli())
+	if !ends.IsZero() && ends.UnixMilli() < s.toMS && offsetOf(ends) != offset {
+		s.toMS = ends.UnixMilli()
 	}
 	return s
+}
+
+func offsetOf(t time.Time) int {
+	_, offset := t.Zone()
+	return offset
 }
 
 // TooManyRows is the problem of a report that would be larger than RowsMost.
 func TooManyRows() error {
 	return problem.Field("groupBy", "gives more than %d rows; ask for the top ones, for fewer dimensions, or for less time", RowsMost)
+}
+
+// tooMany is the problem of a query of which so many groups are known already.
+func (a *Adder) tooMany(groups int) error {
+	switch {
+	case a.query.Top == 0 && groups > RowsMost:
+		return TooManyRows()
+	case groups > groupsMost:
+		return problem.Field("groupBy", "gives more than %d groups, too many to choose the top ones from; ask for fewer dimensions, or for less time", groupsMost)
+	}
+	return nil
 }
 
 // String names a value for people.
