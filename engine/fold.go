@@ -135,8 +135,9 @@ func (e *Engine) mergeable(ctx context.Context) (parts []*usage.Bucket, err erro
 		if err != nil {
 			return err
 		}
+		var unremembered *columns // they are read once; and checked, as all are
 		for _, h := range mergeNext(headers, e.folding.parts) {
-			columns, err := r.BucketColumns(h.Number, h.ColumnNames())
+			columns, err := unremembered.of(r, h.Number, h.ColumnNames())
 			if err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -373,6 +374,33 @@ func TestUsageWhereverFoldingStops(t *testing.T) {
 			same("all")
 			w.agree("after crashes", 10)
 		})
+	}
+}
+
+// A damaged column is told of, and is not merged into one that looks whole.
+func TestUsageOfDamagedColumns(t *testing.T) {
+	w := newWorld(t, nil)
+	w.record(12)
+	w.must(w.Fold(ctx, 1, 3, 1000))
+	db, err := sql.Open("sqlite", w.path)
+	w.must(err)
+	damaged, err := db.Exec("UPDATE bucket_column SET data = CAST(substr(data, 1, 2) || x'07' || substr(data, 4) AS BLOB) WHERE name = 'tokens'") // more tokens for all
+	w.must(errors.Join(err, db.Close()))
+	if n, _ := damaged.RowsAffected(); n != 4 {
+		t.Fatalf("%d columns were damaged", n)
+	}
+	q := &usage.Query{}
+	for _, when := range []string{"as they are", "after folding"} {
+		if report, err := w.Usage(ctx, q); err == nil || !strings.Contains(err.Error(), "farebox usage rebuild") {
+			t.Errorf("%s: %+v, %v", when, report, err)
+		}
+		if err := w.Fold(ctx, 1, 3, 2); err == nil {
+			t.Errorf("%s: they were merged", when)
+		}
+	}
+	w.must(w.RebuildUsage(ctx, func(int64, int64) {}))
+	if report, err := w.Usage(ctx, q); err != nil || report.Total.Tokens.String() != "24" {
+		t.Errorf("after the rebuild: %+v, %v", report, err)
 	}
 }
 
