@@ -14,7 +14,7 @@ import (
 // usageHeader is stable: spreadsheets and scripts depend on it (decisions.md D34).
 const usageHeader = "CORRELATION_ID,TENANT_ID,USAGE_TIME,WRITE_TIME,CONSUMER_ID,CONSUMER_TYPE,ACCOUNT_ID,INSTANCE_ID,ACTIVATION_ID," +
 	"MAPPED_ENTITLED_COUNT,USED,ITEM,ITEM_VERSION,COUNT,RATE,TOKENS,OVERDRAFT,KIND,STATUS,SESSION_ID,RATE_TABLE_SERIES,RATE_TABLE_VERSION," +
-	"METADATA,CONSUMER_DICTIONARY"
+	"METADATA,CONSUMER_DICTIONARY,UNIT_PRICE,CURRENCY,MONEY,REQUESTS,SOURCE_ADDRESS,USER_AGENT"
 
 // usageWorld has two customers with splits, overdraft, denials, and metadata that is hard to quote.
 func usageWorld(t *testing.T) (s *server, admin *client, acme, other string) {
