@@ -21,6 +21,9 @@ func (r *reader) Opening() (opening []byte, err error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
+	if err == nil {
+		opening, err = r.s.unpack(codecZstd, opening)
+	}
 	return opening, unavailable(err)
 }
 
@@ -54,7 +57,7 @@ func (t *tx) RemoveReceipts(at store.Removed, opening []byte) error {
 	}
 	_, err := t.exec(`INSERT INTO removed (one, journal, receipt, earliest_ms, opening) VALUES (1, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET (journal, receipt, earliest_ms, opening) = (excluded.journal, excluded.receipt, excluded.earliest_ms, excluded.opening)`,
-		at.Next.Commit, at.Next.Receipt, at.EarliestMS, notNull(opening))
+		at.Next.Commit, at.Next.Receipt, at.EarliestMS, t.s.encoder.EncodeAll(opening, []byte{}))
 	t.removed = at.Next.Commit
 	return err
 }

@@ -4,5 +4,5 @@ CREATE TABLE removed (
   journal     INTEGER NOT NULL, -- the last row that was removed ...
   receipt     INTEGER NOT NULL, -- ... and how many receipts it had
   earliest_ms INTEGER NOT NULL,
-  opening     BLOB NOT NULL     -- the engine's
+  opening     BLOB NOT NULL     -- the engine's, zstd
 ) STRICT;
