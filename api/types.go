@@ -300,11 +300,12 @@ type ConfigValue struct {
 }
 
 // Events is a page of usage events; Next is the cursor of the next page, and absent on the last. Cursor is always there: it goes on
-// behind this page, now or when more has been recorded.
+// behind this page, now or when more has been recorded. Earliest is there when events were removed: all since then are kept.
 type Events struct {
-	Events []usage.Event `json:"events"`
-	Next   string        `json:"next,omitzero"`
-	Cursor string        `json:"cursor"`
+	Events   []usage.Event `json:"events"`
+	Next     string        `json:"next,omitzero"`
+	Cursor   string        `json:"cursor"`
+	Earliest int64         `json:"earliest,omitzero"`
 }
 
 // Usage is what was used, added up as asked. Times are milliseconds since 1970; To is absent if there was no end.

@@ -20,6 +20,13 @@ const TimezoneTolerant = "timezone.tolerant"
 // ten minutes to a day. A change holds for a session from its next charge on (decisions.md D14).
 const SessionChargePeriod = "session.charge.period"
 
+// UsageRetention is the name of the configuration that says how long usage events are kept: days as in P400D, at least RetentionLeast;
+// empty: for ever. It needs a server that exports them (Retain).
+const UsageRetention = "usage.retention"
+
+// RetentionLeast is the least that usage.retention can be: idempotency keys find their answers among the events.
+const RetentionLeast = store.OnceRetention + 24*time.Hour
+
 // configuration is a value that there is.
 type configuration struct {
 	name, otherwise string
@@ -43,7 +50,22 @@ var configurations = []configuration{
 		}
 		return ""
 	}},
+	{UsageRetention, "", func(value string) string {
+		if value == "" {
+			return ""
+		}
+		d, err := period.Parse(value)
+		if err != nil || !retentionDays.MatchString(value) {
+			return "must be days as in P400D, or empty to keep usage for ever"
+		}
+		if d < RetentionLeast {
+			return "must be at least P8D, or empty to keep usage for ever"
+		}
+		return ""
+	}},
 }
+
+var retentionDays = regexp.MustCompile(`^P\d+D$`)
 
 var chargePeriod = regexp.MustCompile(`^PT(\d+H)?(\d+M)?$`)
 
@@ -82,7 +104,7 @@ func (c *Change) SetConfiguration(name, value, keyID string) error {
 		for i := range configurations {
 			names = append(names, configurations[i].name)
 		}
-		return problem.Field("name", "%s", fmt.Sprintf("there is no configuration %q; there are %s", name, strings.Join(names, " and ")))
+		return problem.Field("name", "%s", fmt.Sprintf("there is no configuration %q; there are %s", name, strings.Join(names[:len(names)-1], ", ")+" and "+names[len(names)-1]))
 	}
 	if why := configurations[at].refuse(value); why != "" {
 		return problem.Field("value", "of %s %s, and is %.40q", name, why, value)

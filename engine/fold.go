@@ -181,21 +181,10 @@ func allThere(parts []*usage.Bucket, headers []usage.BucketHeader) bool {
 	return true
 }
 
-// RebuildUsage throws all buckets away and makes them anew. Queries go on meanwhile, and are as slow as what is not folded is long.
+// RebuildUsage throws all buckets away and makes them anew, but for those of receipts that were removed. Queries go on meanwhile, and are as slow as what is not folded is long.
 // Progress is told how many receipts this has folded by then, and the time of the last one.
 func (e *Engine) RebuildUsage(ctx context.Context, progress func(receipts, atMS int64)) error {
-	err := e.store.Change(ctx, func(tx store.Tx) error {
-		headers, err := tx.Buckets(0, 0)
-		if err != nil {
-			return err
-		}
-		for i := range headers {
-			if err := tx.DeleteBucket(headers[i].Number); err != nil {
-				return err
-			}
-		}
-		return tx.DeleteFollower(foldName)
-	})
+	err := e.store.Change(ctx, forgetFolded)
 	folder, folded := e.folder(1), int64(0)
 	take := folder.Take
 	folder.Take = func(ctx context.Context, f *Followed) (int, func(store.Tx) error, error) {
@@ -215,4 +204,33 @@ func (e *Engine) RebuildUsage(ctx context.Context, progress func(receipts, atMS 
 		}
 	}
 	return err
+}
+
+// forgetFolded deletes the buckets that can be made again; folding then begins behind those that stay.
+func forgetFolded(tx store.Tx) error {
+	removed, err := tx.Removed()
+	if err != nil {
+		return err
+	}
+	headers, err := tx.Buckets(0, 0)
+	if err != nil {
+		return err
+	}
+	from := removed.Next
+	for i := range headers {
+		h := &headers[i]
+		if h.From.Before(removed.Next) {
+			if from.Before(h.Next) {
+				from = h.Next
+			}
+			continue
+		}
+		if err := tx.DeleteBucket(h.Number); err != nil {
+			return err
+		}
+	}
+	if from == (usage.Position{}) {
+		return tx.DeleteFollower(foldName)
+	}
+	return tx.PutFollower(store.Follower{Name: foldName, Position: from})
 }

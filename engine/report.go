@@ -127,6 +127,16 @@ func (u *usageReading) send(b *usage.Bucket) error {
 
 // receipts reads receipts from a position to another (nil: to the end). Key is why, if it is not that they are not folded.
 func (u *usageReading) receipts(from usage.Position, to *usage.Position, key usage.Dimension) error {
+	if key != "" {
+		removed, err := u.Removed()
+		if err == nil && from.Before(removed.Next) && u.query.FromMS < removed.EarliestMS {
+			err = problem.Field("groupBy", "%s has so many different values that every request has to be read, and requests before %s were removed "+
+				"(usage.retention); ask from then on, or look into what was exported", key, instant(removed.EarliestMS))
+		}
+		if err != nil {
+			return err
+		}
+	}
 	filter := &usage.Filter{FromMS: u.query.FromMS, ToMS: u.query.ToMS}
 	var events []usage.Event
 	flush := func() error {

@@ -161,6 +161,9 @@ func (m *simulator) run(ctx context.Context, s store.Store, started time.Time) e
 	for from := (usage.Position{}); ; {
 		var next usage.Position
 		err := s.View(ctx, func(r store.Reader) (err error) {
+			if err := m.there(r); err != nil {
+				return err
+			}
 			next, err = r.Receipts(from, &search, replayPage, func(_ usage.Position, receipt *usage.Receipt) (bool, error) {
 				return true, m.replay(r, receipt)
 			})
@@ -175,6 +178,15 @@ func (m *simulator) run(ctx context.Context, s store.Store, started time.Time) e
 		}
 		from, search.FromMS = next, 0 // the position is past it, and need not be searched for again
 	}
+}
+
+// there refuses what was removed in part, also while it is replayed.
+func (m *simulator) there(r store.Reader) error {
+	removed, err := r.Removed()
+	if err == nil && m.FromMS < removed.EarliestMS {
+		err = problem.Field("from", "is before %s, and usage before that was removed (usage.retention); simulate from then on", instant(removed.EarliestMS))
+	}
+	return err
 }
 
 func (m *simulator) replay(r store.Reader, receipt *usage.Receipt) error {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 
+	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/usage"
 )
@@ -16,6 +17,8 @@ type Page struct {
 	Events []usage.Event
 	Next   usage.Position // where to go on, now or when there is more
 	More   bool           // there is more now, as far as is known
+
+	EarliestMS int64 // events before were removed; 0: none was
 }
 
 // PageOf returns up to limit usage events that a filter selects, in the order in which they happened.
@@ -27,9 +30,18 @@ func (e *Engine) PageOf(ctx context.Context, from usage.Position, filter *usage.
 	return page, err
 }
 
-// ReadPage is PageOf on one state, looking at about bound receipts at most (0: all).
+// ReadPage is PageOf on one state, looking at about bound receipts at most (0: all). It fails with a problem Invalid (cursor) when what
+// follows a position was removed; from the zero position it goes on with what is there.
 func ReadPage(r store.Reader, from usage.Position, filter *usage.Filter, limit, bound int) (*Page, error) {
-	page := &Page{Events: []usage.Event{}, Next: from}
+	removed, err := r.Removed()
+	if err != nil {
+		return nil, err
+	}
+	if from != (usage.Position{}) && from.Before(removed.Next) {
+		return nil, problem.Field("cursor", "goes on with events that were removed (usage.retention): those before %s are gone; leave it out to begin with "+
+			"the earliest there are", instant(removed.EarliestMS))
+	}
+	page := &Page{Events: []usage.Event{}, Next: from, EarliestMS: removed.EarliestMS}
 	var scratch []usage.Event
 	next, err := r.Receipts(from, filter, bound, func(at usage.Position, receipt *usage.Receipt) (bool, error) {
 		skip := 0

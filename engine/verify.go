@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/store"
@@ -19,6 +21,10 @@ type Proof struct {
 	Used        token.Amount // by all line items
 	Differences []string     // what does not agree, each with what was expected and found
 	More        int          // differences past those listed
+
+	// Opened of the receipts were removed, and are vouched for by what they came to: all used before OpenedMS.
+	Opened   int64
+	OpenedMS int64
 }
 
 const differencesMost = 100
@@ -47,40 +53,33 @@ func (p *Proof) differ(format string, args ...any) {
 }
 
 func (p *Proof) compare(r store.Reader) error {
-	lineItems, err := r.LineItems("")
+	lineItems, err := lineItemsByNumber(r)
 	if err != nil {
 		return err
 	}
-	byNumber := make(map[int64]*ledger.LineItem, len(lineItems))
-	for _, l := range lineItems {
-		byNumber[l.Number] = l
+	rebuilt, from, err := p.open(r)
+	if err != nil {
+		return err
 	}
-	rebuilt := newRebuilt(len(lineItems))
-	sessions, covers := map[string]*rebuiltSession{}, map[ledger.CoverKey]rebuiltCover{}
-	var events []usage.Event
-	_, err = r.Receipts(usage.Position{}, nil, 0, func(_ usage.Position, receipt *usage.Receipt) (bool, error) {
-		p.Receipts++
-		events = receipt.Events(events[:0])
-		for i := range events {
-			p.replay(&events[i], byNumber, rebuilt)
-		}
-		p.replaySession(receipt, events, sessions)
-		replayCovers(receipt, covers)
+	_, err = r.Receipts(from, nil, 0, func(_ usage.Position, receipt *usage.Receipt) (bool, error) {
+		p.follow(receipt, lineItems, rebuilt)
 		return true, nil
 	})
 	if err != nil {
 		return err
 	}
-	if err := p.compareSessions(r, sessions); err != nil {
+	p.Receipts, p.Events = rebuilt.receipts, rebuilt.events
+	if err := p.compareSessions(r, rebuilt); err != nil {
 		return err
 	}
-	if err := p.compareCovers(r, covers); err != nil {
+	if err := p.compareCovers(r, rebuilt.covers); err != nil {
 		return err
 	}
 	if err := p.compareConsumed(r, rebuilt); err != nil {
 		return err
 	}
-	for _, l := range lineItems {
+	for _, number := range slices.Sorted(maps.Keys(lineItems)) {
+		l := lineItems[number]
 		p.LineItems++
 		p.Used = p.Used.Add(l.Used)
 		p.compareLineItem(l, rebuilt)
@@ -88,15 +87,65 @@ func (p *Proof) compare(r store.Reader) error {
 	return nil
 }
 
-// rebuilt is how balances stand by the events alone.
-type rebuilt struct {
-	balances map[int64]usage.Balance
-	actions  map[usage.ActionKey]token.Amount
-	consumed map[usage.ConsumedKey]token.Amount
+func lineItemsByNumber(r store.Reader) (map[int64]*ledger.LineItem, error) {
+	all, err := r.LineItems("")
+	byNumber := make(map[int64]*ledger.LineItem, len(all))
+	for _, l := range all {
+		byNumber[l.Number] = l
+	}
+	return byNumber, err
 }
 
-func newRebuilt(lineItems int) *rebuilt {
-	return &rebuilt{make(map[int64]usage.Balance, lineItems), map[usage.ActionKey]token.Amount{}, map[usage.ConsumedKey]token.Amount{}}
+// open returns what the receipts that were removed came to, and where those begin that are there.
+func (p *Proof) open(r store.Reader) (*rebuilt, usage.Position, error) {
+	removed, err := r.Removed()
+	if err != nil {
+		return nil, removed.Next, err
+	}
+	rebuilt, err := openingOf(r)
+	if err == nil {
+		p.Opened, p.OpenedMS = rebuilt.receipts, removed.EarliestMS
+	}
+	return rebuilt, removed.Next, err
+}
+
+// rebuilt is how the books stand by the receipts alone, as far as they were followed.
+type rebuilt struct {
+	receipts, events int64
+	madeMS           int64 // when the latest receipt was made
+	balances         map[int64]usage.Balance
+	actions          map[usage.ActionKey]token.Amount
+	consumed         map[usage.ConsumedKey]rebuiltConsumed
+	sessions         map[string]*rebuiltSession // but for those in ended
+	ended            sessionSum
+	covers           map[ledger.CoverKey]rebuiltCover
+	scratch          []usage.Event
+}
+
+type rebuiltConsumed struct {
+	tokens token.Amount
+	goneMS int64 // since when it is known that the books have forgotten it; 0: they have not
+}
+
+func newRebuilt() *rebuilt {
+	return &rebuilt{
+		balances: map[int64]usage.Balance{}, actions: map[usage.ActionKey]token.Amount{}, consumed: map[usage.ConsumedKey]rebuiltConsumed{},
+		sessions: map[string]*rebuiltSession{}, covers: map[ledger.CoverKey]rebuiltCover{},
+	}
+}
+
+// follow adds a receipt to what was rebuilt so far.
+func (p *Proof) follow(receipt *usage.Receipt, lineItems map[int64]*ledger.LineItem, rebuilt *rebuilt) {
+	events := receipt.Events(rebuilt.scratch[:0])
+	rebuilt.scratch = events
+	rebuilt.receipts++
+	rebuilt.madeMS = max(rebuilt.madeMS, receipt.MadeMS())
+	rebuilt.events += int64(len(events))
+	for i := range events {
+		p.replay(&events[i], lineItems, rebuilt)
+	}
+	p.replaySession(receipt, events, rebuilt.sessions)
+	replayCovers(receipt, rebuilt.covers)
 }
 
 func (p *Proof) compareLineItem(l *ledger.LineItem, rebuilt *rebuilt) {
@@ -122,7 +171,6 @@ func since(ms int64) string {
 
 // replay adds an event to what was rebuilt so far.
 func (p *Proof) replay(e *usage.Event, lineItems map[int64]*ledger.LineItem, rebuilt *rebuilt) {
-	p.Events++
 	if e.Kind == usage.Denial {
 		return
 	}
@@ -158,11 +206,11 @@ func (p *Proof) replayRules(e *usage.Event, rebuilt *rebuilt) {
 	}
 	if e.Ruled.Limited {
 		key := usage.ConsumedKey{RequesterKey: e.Requester.Key(e.InstanceID), PeriodKey: ledger.PeriodKey{Number: e.LineItem, SinceMS: e.Ruled.SinceMS}}
-		consumed := rebuilt.consumed[key].Add(e.Tokens)
+		consumed := rebuilt.consumed[key].tokens.Add(e.Tokens)
 		if !consumed.Equal(e.Ruled.Consumed) && !e.Tokens.Equal(e.Ruled.Consumed) { // counting may have begun anew
 			p.differ("event %s: requester %s had consumed %s since %s after it, the events up to it add up to %s",
 				e.ID, key.Value, e.Ruled.Consumed, instant(key.SinceMS), consumed)
 		}
-		rebuilt.consumed[key] = e.Ruled.Consumed
+		rebuilt.consumed[key] = rebuiltConsumed{tokens: e.Ruled.Consumed}
 	}
 }

@@ -17,7 +17,7 @@ func listConfiguration(c *call) (*reply, error) {
 func wireConfiguration(f family, values []store.ConfigValue) []api.ConfigValue {
 	out := []api.ConfigValue{}
 	for _, v := range values {
-		if f != v10 || v.Name != engine.SessionChargePeriod {
+		if f != v10 || v.Name == engine.TimezoneTolerant {
 			out = append(out, api.ConfigValue{Name: v.Name, Value: v.Value, Modified: v.ModifiedMS, UpdatedBy: v.UpdatedBy})
 		}
 	}
@@ -33,7 +33,7 @@ func setConfiguration(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.family == v10 && in.Name == engine.SessionChargePeriod {
+	if c.family == v10 && (in.Name == engine.SessionChargePeriod || in.Name == engine.UsageRetention) {
 		return nil, problem.Field("name", "%s is a configuration of v1.1 only", in.Name)
 	}
 	return c.change(func(tx *engine.Change) (*reply, error) {

@@ -33,7 +33,7 @@ func listEvents(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := api.Events{Events: page.Events, Cursor: cursor(page.Next)}
+	out := api.Events{Events: page.Events, Cursor: cursor(page.Next), Earliest: page.EarliestMS}
 	if page.More {
 		out.Next = out.Cursor
 	}

@@ -154,6 +154,12 @@ type Follower struct {
 	Body     []byte         // what else they have to remember
 }
 
+// Removed is how much of the oldest record was removed. The zero value: nothing.
+type Removed struct {
+	Next       usage.Position // behind the last receipt that was removed, which is the last one of its commit
+	EarliestMS int64          // all receipts are there whose time is not before
+}
+
 // Answer is what was answered to a request other than a charge that came with an idempotency key.
 type Answer struct {
 	TimeMS      int64
@@ -177,6 +183,11 @@ type Reader interface {
 	LineItemChanges(instanceID string) ([]LineItemChange, error)
 	Settings() (*Settings, error)
 	Follower(name string) (*Follower, error)
+	Followers() ([]Follower, error) // by name
+
+	// Removed returns how much of the record was removed, and Opening what was put in place of it; nil of nothing.
+	Removed() (Removed, error)
+	Opening() ([]byte, error)
 
 	Session(id string) (*access.Session, error)
 	// LiveSessions returns those of an instance that have not ended, newest first, from before a number on (0: from the newest).
@@ -230,6 +241,10 @@ type Tx interface {
 	AddLineItemChange(LineItemChange) error
 	PutFollower(Follower) error
 	DeleteFollower(name string) error
+
+	// RemoveReceipts removes the receipts of all commits up to that of Next, with their idempotency keys, which must be past their
+	// time, and puts what they came to, in the caller's words. It fails if that would leave no commit.
+	RemoveReceipts(removed Removed, opening []byte) error
 
 	InsertRateTable(*rate.Table) error // sets Serial
 	DeleteRateTable(series, version string) error

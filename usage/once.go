@@ -22,6 +22,9 @@ type Position struct {
 }
 
 // Before reports whether a position comes before another.
-func (p Position) Before(other Position) bool {
-	return cmp.Or(cmp.Compare(p.Commit, other.Commit), cmp.Compare(p.Receipt, other.Receipt), cmp.Compare(p.Event, other.Event)) < 0
+func (p Position) Before(other Position) bool { return p.Compare(other) < 0 }
+
+// Compare returns less than 0 when a position comes before another, and more when it comes after.
+func (p Position) Compare(other Position) int {
+	return cmp.Or(cmp.Compare(p.Commit, other.Commit), cmp.Compare(p.Receipt, other.Receipt), cmp.Compare(p.Event, other.Event))
 }

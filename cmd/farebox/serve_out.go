@@ -67,12 +67,18 @@ func twice(name string) error { return fmt.Errorf("%s is there twice", name) }
 // follow has all targets follow the record until ctx ends, and returns a function that waits for their end.
 func (o *outlets) follow(ctx context.Context, e *engine.Engine) (wait func()) {
 	var running sync.WaitGroup
+	var names []string
 	for name, bucket := range o.buckets {
 		days := &export.Days{Bucket: bucket, Format: export.Parquet}
 		running.Go(func() { e.Follow(ctx, days.Follower("export-to "+name, e.Now)) })
+		names = append(names, "export-to "+name)
 	}
 	for name, sender := range o.senders {
 		running.Go(func() { e.Follow(ctx, export.Feed("events-to "+name, sender)) })
+		names = append(names, "events-to "+name)
+	}
+	if len(o.buckets) > 0 { // what is removed is kept in files
+		running.Go(func() { e.KeepRetained(ctx, names) })
 	}
 	return running.Wait
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/store/sqlite"
@@ -37,6 +38,9 @@ func (cmd *verifyCmd) Run() error {
 		fmt.Printf("… and %d more\n", proof.More)
 	}
 	fmt.Printf("%d line items, %d sessions, %d receipts, %d usage events, %s tokens used\n", proof.LineItems, proof.Sessions, proof.Receipts, proof.Events, proof.Used)
+	if proof.Opened > 0 {
+		fmt.Printf("%d receipts before %s by the opening state\n", proof.Opened, time.UnixMilli(proof.OpenedMS).UTC().Format(time.DateOnly))
+	}
 	if n := len(proof.Differences) + proof.More; n > 0 {
 		return fmt.Errorf("%d differences", n)
 	}

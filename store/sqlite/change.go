@@ -32,6 +32,9 @@ func (s *Store) Change(ctx context.Context, fn func(store.Tx) error) error {
 		for id, timeMS := range t.answered {
 			s.once.put(timeMS, id, notCharge)
 		}
+		if t.removed > 0 {
+			s.once.removed = t.removed
+		}
 		if t.settings {
 			return s.loadSettings(ctx)
 		}
@@ -77,6 +80,7 @@ type tx struct {
 	touched  map[string]bool        // instances whose books have changed
 	answered map[usage.OnceID]int64 // when
 	settings bool                   // keys, configuration or rate tables have changed
+	removed  int64                  // the last journal row that was removed; 0: none was
 }
 
 func (t *tx) exec(query string, args ...any) (sql.Result, error) {
@@ -285,6 +289,9 @@ func (s *Store) reload(ctx context.Context) error {
 	}
 	clear(s.books)
 	if err := s.loadSettings(ctx); err != nil {
+		return err
+	}
+	if err := s.conn.QueryRowContext(ctx, "SELECT coalesce(max(journal), 0) FROM removed").Scan(&s.once.removed); err != nil {
 		return err
 	}
 	if !s.read { // nobody decides here

@@ -11,7 +11,10 @@ import (
 // onceWindow finds, in memory, where in the journal an idempotency key was used. An index of random keys on disk would
 // cost more than all else of a charge together, since each key dirties a page of its own. Keys are kept by day, so that
 // old ones go at once.
-type onceWindow struct{ days []onceDay }
+type onceWindow struct {
+	days    []onceDay
+	removed int64 // keys of journal rows up to this one are past their time, as the rows are
+}
 
 type onceDay struct {
 	day int64 // since 1970
@@ -36,7 +39,7 @@ const dayMS = 24 * 60 * 60 * 1000
 
 func (w *onceWindow) find(id usage.OnceID) (place, bool) {
 	for i := len(w.days) - 1; i >= 0; i-- {
-		if at, used := w.days[i].at[id]; used {
+		if at, used := w.days[i].at[id]; used && (at == notCharge || at.journal() > w.removed) {
 			return at, true
 		}
 	}

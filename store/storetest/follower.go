@@ -11,6 +11,7 @@ var followerTests = []test{
 	{"comes back as it was put", followerComesBack},
 	{"is nobody before it is put, and after it is deleted", followerIsNobody},
 	{"stays where it was when the transaction fails", followerStays},
+	{"is among all of them", followersByName},
 }
 
 func (b *books) followerIs(name string, want *store.Follower) {
@@ -63,4 +64,20 @@ func followerStays(b *books) {
 		b.Errorf("Change returned %v", err)
 	}
 	b.followerIs("fold", &was)
+}
+
+func followersByName(b *books) {
+	var want []store.Follower
+	for _, name := range []string{"fold", "alerts", "z"} {
+		b.putFollower(store.Follower{Name: name, Position: usage.Position{Commit: int64(len(name))}, Body: []byte(name)})
+	}
+	b.must(b.Change(ctx, func(tx store.Tx) error { return tx.DeleteFollower("z") }))
+	for _, name := range []string{"alerts", "fold"} {
+		want = append(want, store.Follower{Name: name, Position: usage.Position{Commit: int64(len(name))}, Body: []byte(name)})
+	}
+	b.view(func(r store.Reader) error {
+		got, err := r.Followers()
+		b.same("all followers", got, want)
+		return err
+	})
 }

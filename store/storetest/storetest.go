@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Sale", saleTests},
 		{"LineItemChange", lineItemChangeTests},
 		{"Follower", followerTests},
+		{"Removed", removedTests},
 		{"Alert", alertTests},
 		{"Webhook", webhookTests},
 		{"Bucket", bucketTests},

@@ -1,0 +1,63 @@
+package sqlite
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/farebox/farebox/store"
+)
+
+func (r *reader) Removed() (at store.Removed, err error) {
+	err = r.q.QueryRowContext(r.ctx, "SELECT journal, receipt, earliest_ms FROM removed").Scan(&at.Next.Commit, &at.Next.Receipt, &at.EarliestMS)
+	if errors.Is(err, sql.ErrNoRows) {
+		return store.Removed{}, nil
+	}
+	return at, unavailable(err)
+}
+
+func (r *reader) Opening() (opening []byte, err error) {
+	err = r.q.QueryRowContext(r.ctx, "SELECT opening FROM removed").Scan(&opening)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err == nil {
+		opening, err = r.s.unpack(codecZstd, opening)
+	}
+	return opening, unavailable(err)
+}
+
+func (r *reader) Followers() (_ []store.Follower, err error) {
+	defer translate(&err)
+	rows, err := r.q.QueryContext(r.ctx, "SELECT name, journal, receipt, event, body FROM follower ORDER BY name")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	followers := []store.Follower{}
+	for rows.Next() {
+		var f store.Follower
+		if err := rows.Scan(&f.Name, &f.Position.Commit, &f.Position.Receipt, &f.Position.Event, &f.Body); err != nil {
+			return nil, err
+		}
+		followers = append(followers, f)
+	}
+	return followers, rows.Err()
+}
+
+// RemoveReceipts implements store.Tx. The newest row stays, since the next one is numbered by it.
+func (t *tx) RemoveReceipts(at store.Removed, opening []byte) error {
+	if at.Next.Commit >= t.s.lastCommit {
+		return fmt.Errorf("commit %d is not older than the newest, %d: its receipts stay", at.Next.Commit, t.s.lastCommit)
+	}
+	for _, query := range [...]string{"DELETE FROM journal WHERE number <= ?", "DELETE FROM once WHERE journal <= ?"} {
+		if _, err := t.exec(query, at.Next.Commit); err != nil {
+			return err
+		}
+	}
+	_, err := t.exec(`INSERT INTO removed (one, journal, receipt, earliest_ms, opening) VALUES (1, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET (journal, receipt, earliest_ms, opening) = (excluded.journal, excluded.receipt, excluded.earliest_ms, excluded.opening)`,
+		at.Next.Commit, at.Next.Receipt, at.EarliestMS, t.s.encoder.EncodeAll(opening, []byte{}))
+	t.removed = at.Next.Commit
+	return err
+}
