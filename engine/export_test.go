@@ -1,0 +1,3 @@
+package engine
+
+func init() { retainMost = 7 } // so that a pass has many portions
