@@ -17,10 +17,10 @@ const (
 	retainEvery = time.Hour        // by the engine's clock
 	retainLook  = time.Second      // how often that clock is looked at
 	retainAgain = 10 * time.Second // when something stood in the way
-
-	// retainMost is about how many receipts are removed at a time, so that charges get in between.
-	retainMost = 10_000
 )
+
+// retainMost is about how many receipts are removed at a time, so that charges get in between. Tests have less.
+var retainMost = int64(10_000)
 
 // retention returns for how long receipts are kept; 0: for ever.
 func retention(s *store.Settings) time.Duration {

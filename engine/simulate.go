@@ -100,6 +100,8 @@ type Replay struct {
 	FromMS   int64 // usage time, inclusive
 	ToMS     int64 // exclusive
 	RowsMost int   // 0: any number
+	// FromAny begins later than FromMS if what was used then was removed; else that is refused.
+	FromAny bool
 	// CoversMost bounds how many charges cover later use at the same time, by the draft and as recorded; 0: SimulatedCoversMost.
 	CoversMost int
 	Patience   time.Duration // 0: however long it takes
@@ -117,6 +119,16 @@ const replayPage = 10_000
 func Simulate(ctx context.Context, s store.Store, replay *Replay) (*Simulation, error) {
 	if err := replay.Draft.Validate(); err != nil {
 		return nil, err
+	}
+	if replay.FromAny {
+		var removed store.Removed
+		err := s.View(ctx, func(r store.Reader) (err error) { removed, err = r.Removed(); return err })
+		if err != nil {
+			return nil, err
+		}
+		later := *replay
+		later.FromMS = max(replay.FromMS, min(removed.EarliestMS, replay.ToMS-1))
+		replay = &later
 	}
 	switch {
 	case outOfTime(&replay.FromMS):

@@ -47,7 +47,7 @@ func decodeSimulation(body []byte, nowMS int64) (*engine.Replay, error) {
 	if err != nil {
 		return nil, ofTable(err)
 	}
-	replay := &engine.Replay{Draft: draft, ToMS: nowMS}
+	replay := &engine.Replay{Draft: draft, ToMS: nowMS, FromAny: in.From == nil}
 	if in.To != nil {
 		replay.ToMS = *in.To
 	}

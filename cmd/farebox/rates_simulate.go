@@ -111,7 +111,7 @@ func (cmd *ratesSimulateCmd) draft() (*rate.Table, error) {
 }
 
 func (cmd *ratesSimulateCmd) replay(draft *rate.Table, nowMS int64) *engine.Replay {
-	r := &engine.Replay{Draft: draft, ToMS: nowMS}
+	r := &engine.Replay{Draft: draft, ToMS: nowMS, FromAny: cmd.From.IsZero()}
 	if !cmd.To.IsZero() {
 		r.ToMS = cmd.To.UnixMilli()
 	}
