@@ -13,4 +13,4 @@ func (e *Engine) FoldSome(ctx context.Context, least int) error { return e.foldS
 
 // SmallBuckets has buckets made of so many receipts, and so many merged into one. It is not for an engine that folds by itself.
 func (e *Engine) SmallBuckets(most, parts int) { e.folding.most, e.folding.parts = most, parts }
-func init() { retainMost = 7 } // so that a pass has many portions
+func init()                                    { retainMost = 7 } // so that a pass has many portions
