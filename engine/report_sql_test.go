@@ -84,7 +84,7 @@ func expression(d usage.Dimension) string {
 		") ELSE NULLIF(" + object + ", '') -> " + path + " END"
 }
 
-// cut fills the table of spans: the stretches of quarters of an hour that have one name, by a zone's calendar.
+// cut fills the table of spans in which something was used: the stretches of quarters of an hour that have one name, by a zone's calendar.
 func (u *sqlUsage) cut(q *usage.Query, aroundMS, untilMS int64) {
 	u.Helper()
 	u.exec("DELETE FROM span")
@@ -101,15 +101,34 @@ func (u *sqlUsage) cut(q *usage.Query, aroundMS, untilMS int64) {
 	}
 	const quarterMS = 15 * minuteMS
 	from := aroundMS - aroundMS%quarterMS - 40*24*hourMS
+	times := u.times()
 	current := ""
 	for at := from; at < untilMS+40*24*hourMS; at += quarterMS {
 		if is := name(time.UnixMilli(at).In(q.Zone)); is != current {
-			if current != "" {
+			if n, _ := slices.BinarySearch(times, from); current != "" && n < len(times) && times[n] < at { // others would be joined to nothing
 				u.exec("INSERT INTO span VALUES (?, ?, ?)", current, from, at)
 			}
 			current, from = is, at
 		}
 	}
+}
+
+// times returns when events were, in order.
+func (u *sqlUsage) times() (all []int64) {
+	u.Helper()
+	result, err := u.db.Query("SELECT DISTINCT MS FROM event ORDER BY MS")
+	if err != nil {
+		u.Fatal(err)
+	}
+	defer func() { _ = result.Close() }()
+	for result.Next() {
+		var ms int64
+		if err := result.Scan(&ms); err != nil {
+			u.Fatal(err)
+		}
+		all = append(all, ms)
+	}
+	return all
 }
 
 // rows are what a query is answered with, in words and in order.

@@ -216,27 +216,27 @@ func TestUsageAgreesWithSQL(t *testing.T) {
 				}
 			}
 			use(120)
-			w.agree("from receipts", 25)
+			w.agree("from receipts", 12)
 			w.must(w.Fold(ctx, 1, 7, 1000))
 			if n, levels := w.buckets(); n < 10 || levels != 0 {
 				t.Errorf("%d buckets of up to level %d", n, levels)
 			}
-			w.agree("from buckets", 25)
+			w.agree("from buckets", 12)
 			use(60)
-			w.agree("from buckets and receipts", 25)
+			w.agree("from buckets and receipts", 12)
 			w.must(w.Fold(ctx, 1, 7, 3))
 			use(20)
 			w.must(w.Fold(ctx, 5, 7, 3))
 			if n, levels := w.buckets(); levels < 2 {
 				t.Errorf("%d buckets of up to level %d", n, levels)
 			}
-			w.agree("from merged buckets", 25)
+			w.agree("from merged buckets", 12)
 			var folded int64
 			w.must(w.RebuildUsage(ctx, func(receipts, _ int64) { folded = receipts }))
 			if folded < 100 {
 				t.Errorf("the rebuild told of %d receipts", folded)
 			}
-			w.agree("from what was made anew", 25)
+			w.agree("from what was made anew", 12)
 		})
 	}
 }
