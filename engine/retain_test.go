@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/engine"
@@ -325,6 +326,47 @@ func TestRetentionIsTold(t *testing.T) {
 	h.must(err)
 	if got := report.Total.Tokens.String(); got != "30" {
 		t.Errorf("usage is %s, want 30", got)
+	}
+}
+
+// Keys of metadata that seldom repeat have no columns: who asks for one is told when the requests are gone.
+func TestRetentionRefusesKeysWithoutColumns(t *testing.T) {
+	h := newRetained(t, 1, nil)
+	for day := range 20 {
+		for i := range 30 {
+			_, _, err := h.Charge(&engine.Charge{InstanceID: h.instance, Request: &access.Request{
+				Items: []access.Item{{Ask: ledger.Ask{Item: "x", Count: token.FromInt(1)}, MetaData: jsontext.Value(fmt.Sprintf(`{"job":"%d of %d"}`, i, day))}},
+			}})
+			h.must(err)
+		}
+		h.pass(dayMS)
+	}
+	h.keep("P8D")
+	h.must(h.RebuildUsage(ctx, func(int64, int64) {}))
+	ask := &usage.Query{By: []usage.Dimension{"metadata.job"}}
+	before, err := h.Usage(ctx, ask)
+	h.must(err)
+	if len(before.Rows) < 600 {
+		t.Fatalf("%d jobs", len(before.Rows))
+	}
+	h.take("export", 1000)
+	done, err := h.Retain(ctx, []string{"export"})
+	h.must(err)
+	if done.Receipts != 360 {
+		t.Errorf("%d receipts were removed", done.Receipts)
+	}
+	_, err = h.Usage(ctx, ask)
+	h.refused(err, "groupBy")
+	ask.FromMS = h.removed().EarliestMS
+	since, err := h.Usage(ctx, ask)
+	h.must(err)
+	if len(since.Rows) != 240 {
+		t.Errorf("%d jobs since the earliest", len(since.Rows))
+	}
+	all, err := h.Usage(ctx, &usage.Query{By: []usage.Dimension{usage.ByItem}})
+	h.must(err)
+	if got := all.Total.Tokens.String(); got != "600" {
+		t.Errorf("usage is %s, want 600", got)
 	}
 }
 
