@@ -23,7 +23,7 @@ import (
 func BenchmarkAlerts(b *testing.B) {
 	for _, rules := range []int{0, 100} {
 		b.Run(fmt.Sprint(rules, "-rules"), func(b *testing.B) {
-			w := newAlertWorld(b, rules)
+			w := newAlertWorld(b, rules, engine.Options{Serve: true})
 			l := loader{connections: 64, addr: w.addr, bearer: w.token, instances: w.instances, key: orderedKey}
 			l.run(b)
 			b.StopTimer()
@@ -46,12 +46,12 @@ func BenchmarkAlerts(b *testing.B) {
 
 const benchQuantity = 20_000
 
-func newAlertWorld(b *testing.B, rules int) *world {
+func newAlertWorld(b *testing.B, rules int, options engine.Options) *world {
 	s, err := sqlite.Open(filepath.Join(b.TempDir(), "farebox.db"), sqlite.Options{Create: true, Serve: true})
 	if err != nil {
 		b.Fatal(err)
 	}
-	w := &world{engine: engine.New(s, engine.Options{Serve: true})}
+	w := &world{engine: engine.New(s, options)}
 	pair, err := auth.NewPair()
 	if err != nil {
 		b.Fatal(err)
