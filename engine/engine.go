@@ -49,7 +49,8 @@ type Engine struct {
 	failing bool         // the last commit failed; of commitBatches alone
 
 	columns   columns
-	recorded  atomic.Int64 // receipts that this engine has booked
+	asking    chan struct{} // has room for the queries of usage that may be answered at a time
+	recorded  atomic.Int64  // receipts that this engine has booked
 	folding   foldSizes
 	watcher   *watcher
 	deliverer *deliverer
@@ -70,6 +71,7 @@ func New(s store.Store, options Options) *Engine {
 	e := &Engine{
 		store: s, now: options.Now, newID: options.NewID, metrics: options.Metrics,
 		verifier: auth.NewVerifier(), queue: make(chan *request, batchMost), dues: make(chan *catchUp), quit: make(chan struct{}),
+		asking:  make(chan struct{}, queriesMost),
 		folding: foldSizes{foldLeast, foldMost, mergeParts},
 	}
 	if e.now == nil {

@@ -31,7 +31,7 @@ type foldSizes struct{ least, most, parts int }
 // folder returns the follower that folds. Asked to finish, it folds what is left, too.
 func (e *Engine) folder(least int) *Follower {
 	return &Follower{Name: foldName, Most: e.folding.most, Take: func(_ context.Context, f *Followed) (int, func(store.Tx) error, error) {
-		if len(f.Receipts) < least {
+		if len(f.Receipts) < least && !f.More {
 			return 0, nil, nil
 		}
 		taken, bucket := fold(f)

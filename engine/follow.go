@@ -14,7 +14,7 @@ import (
 // with the books.
 type Follower struct {
 	Name string
-	Most int           // receipts taken at a time
+	Most int           // receipts taken at a time; fewer if they have many items
 	Wait time.Duration // how long it looks away when there is nothing to read
 
 	// Look says whether there is anything to read for, given the engine's time; nil: always. It spares reading what would not be taken.
@@ -130,13 +130,18 @@ func (e *Engine) FollowOnce(ctx context.Context, f *Follower) (more bool, err er
 
 var errOvertaken = problem.New(problem.Conflict, "another follower of this name was faster")
 
+// itemsRead is past how many items no more receipts are read at a time: one receipt may have a thousand.
+const itemsRead = 32768
+
 // Read reads up to most receipts, from From on.
 func (f *Followed) Read(r store.Reader, most int) error {
+	items := 0
 	_, err := r.Receipts(f.From, nil, 0, func(at usage.Position, receipt *usage.Receipt) (bool, error) {
-		if len(f.Receipts) == most {
+		if len(f.Receipts) == most || items >= itemsRead {
 			f.More = true
 			return false, nil
 		}
+		items += len(receipt.Refunds) + len(receipt.Items)
 		f.At, f.Receipts = append(f.At, at), append(f.Receipts, receipt)
 		return true, nil
 	})

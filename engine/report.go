@@ -18,6 +18,9 @@ import (
 const (
 	receiptsMost = 500_000
 	queryTime    = 20 * time.Second
+
+	// Each has all cores anyway. More at a time would take the connections that all other reading needs, too.
+	queriesMost = 2
 )
 
 // Usage adds up what a query asks for, with every charge that was acknowledged before. It fails with a problem: Invalid, also when
@@ -25,11 +28,17 @@ const (
 func (e *Engine) Usage(ctx context.Context, q *usage.Query) (report *usage.Report, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTime)
 	defer cancel()
+	select {
+	case e.asking <- struct{}{}:
+		defer func() { <-e.asking }()
+	case <-ctx.Done():
+		return nil, problem.New(problem.Unavailable, "other questions about usage are being answered; try again")
+	}
 	err = e.View(ctx, func(r store.Reader) error {
 		report, err = usageReport(ctx, r, &e.columns, q, receiptsMost)
 		return err
 	})
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = problem.Field("from", "asks for more than can be read in %v; ask for less time, or export the events", queryTime)
 	}
 	return report, err

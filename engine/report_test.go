@@ -18,6 +18,7 @@ import (
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/token"
@@ -476,5 +477,75 @@ func TestUsageHasWhatWasAcknowledged(t *testing.T) {
 	}
 	if n, _ := w.Usage(ctx, q); n.Total.Requests != 450 {
 		t.Errorf("%d requests in the end", n.Total.Requests)
+	}
+}
+
+// heldStore holds views up while it is told to.
+type heldStore struct {
+	store.Store
+	hold chan struct{} // closed: no longer
+	held chan struct{} // one for each that is held up
+}
+
+func (s *heldStore) View(ctx context.Context, fn func(store.Reader) error) error {
+	return s.Store.View(ctx, func(r store.Reader) error {
+		if ctx.Value(s) != nil {
+			s.held <- struct{}{}
+			<-s.hold
+		}
+		return fn(r)
+	})
+}
+
+// However many ask what was used, everything else still reads.
+func TestUsageLeavesRoomToRead(t *testing.T) {
+	held := &heldStore{hold: make(chan struct{}), held: make(chan struct{}, 100)}
+	w := newWorld(t, func(s store.Store, _ *engine.Options) store.Store { held.Store = s; return held })
+	w.record(1)
+	asking := context.WithValue(ctx, held, true)
+	answers := make(chan error, 6)
+	for range cap(answers) {
+		go func() { _, err := w.Usage(asking, &usage.Query{}); answers <- err }()
+	}
+	for range 2 {
+		<-held.held
+	}
+	w.must(w.Ready(ctx))
+	gone, cancel := context.WithCancel(asking)
+	cancel()
+	_, err := w.Usage(gone, &usage.Query{})
+	w.kind(err, problem.Unavailable)
+	if n := len(held.held); n > 0 {
+		t.Errorf("%d more are answered beside two", n)
+	}
+	close(held.hold)
+	for range cap(answers) {
+		w.must(<-answers)
+	}
+}
+
+// Requests with a thousand items each are folded a few at a time, and need not be thousands.
+func TestFoldingOfLargeRequests(t *testing.T) {
+	w := newWorld(t, nil)
+	items := make([]access.Item, 1000)
+	for i := range items {
+		items[i].Ask = ledger.Ask{Item: "free", Count: token.FromInt(1)}
+	}
+	for range 40 {
+		_, _, err := w.Charge(&engine.Charge{InstanceID: w.instance, Request: &access.Request{Requester: access.Requester{Type: "USER", Value: "u"}, Items: items}})
+		w.must(err)
+	}
+	w.must(w.FoldSome(ctx, 4096))
+	w.must(w.View(ctx, func(r store.Reader) error {
+		all, err := r.Buckets(0, 0)
+		if len(all) != 1 || all[0].Rows != 33_000 {
+			t.Errorf("the buckets are %+v", all)
+		}
+		return err
+	}))
+	report, err := w.Usage(ctx, &usage.Query{})
+	w.must(err)
+	if report.Total.Requests != 40_000 {
+		t.Errorf("%d requests", report.Total.Requests)
 	}
 }
