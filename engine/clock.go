@@ -39,6 +39,9 @@ func ServedBy(ctx context.Context, s store.Store, test *time.Time) (*store.Clock
 
 func instant(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
 
+// exact is an instant to the millisecond, where one more or less matters.
+func exact(ms int64) string { return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.999Z07:00") }
+
 // HasTestClock reports whether time passes by AdvanceClock alone.
 func (e *Engine) HasTestClock() bool { return e.test }
 

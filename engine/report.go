@@ -140,7 +140,7 @@ func (u *usageReading) receipts(from usage.Position, to *usage.Position, key usa
 		removed, err := u.Removed()
 		if err == nil && from.Before(removed.Next) && u.query.FromMS < removed.EarliestMS {
 			err = problem.Field("groupBy", "%s has so many different values that every request has to be read, and requests before %s were removed "+
-				"(usage.retention); ask from then on, or look into what was exported", key, instant(removed.EarliestMS))
+				"(usage.retention); ask from then on, or look into what was exported", key, exact(removed.EarliestMS))
 		}
 		if err != nil {
 			return err

@@ -196,7 +196,7 @@ func (m *simulator) run(ctx context.Context, s store.Store, started time.Time) e
 func (m *simulator) there(r store.Reader) error {
 	removed, err := r.Removed()
 	if err == nil && m.FromMS < removed.EarliestMS {
-		err = problem.Field("from", "is before %s, and usage before that was removed (usage.retention); simulate from then on", instant(removed.EarliestMS))
+		err = problem.Field("from", "is before %s, and usage before that was removed (usage.retention); simulate from then on", exact(removed.EarliestMS))
 	}
 	return err
 }

@@ -39,7 +39,7 @@ func ReadPage(r store.Reader, from usage.Position, filter *usage.Filter, limit, 
 	}
 	if from != (usage.Position{}) && from.Before(removed.Next) {
 		return nil, problem.Field("cursor", "goes on with events that were removed (usage.retention): those before %s are gone; leave it out to begin with "+
-			"the earliest there are", instant(removed.EarliestMS))
+			"the earliest there are", exact(removed.EarliestMS))
 	}
 	page := &Page{Events: []usage.Event{}, Next: from, EarliestMS: removed.EarliestMS}
 	var scratch []usage.Event

@@ -50,7 +50,8 @@ when every automatic charge, deadline and lapse up to then has been made. A data
 served with; a test clock goes on where it stood. Tokens (JWT) are judged by real time in any case.
 
 Usage events can leave while it runs: --export-to writes each day when it is over, --events-to sends them as they happen. Neither holds
-up a charge. A target that is new gets all that was ever recorded.
+up a charge. A target that is new gets all that is recorded. With --export-to, the configuration usage.retention may say after how many days
+what was exported leaves the database.
 
   farebox serve --addr 127.0.0.1:8080 --db ./farebox.db
   farebox serve --export-to file:///var/lib/farebox/usage --events-to https://billing.example/usage

@@ -17,6 +17,7 @@ type verifyCmd struct {
 // Help adds to --help.
 func (*verifyCmd) Help() string {
 	return `Works on a copy or on the live file; nothing is changed. Ends with 0 only if all balances agree.
+Receipts that usage.retention has removed are vouched for by what they came to, the opening state; then it says how many.
 
   farebox verify --db ./farebox.db`
 }
@@ -39,7 +40,7 @@ func (cmd *verifyCmd) Run() error {
 	}
 	fmt.Printf("%d line items, %d sessions, %d receipts, %d usage events, %s tokens used\n", proof.LineItems, proof.Sessions, proof.Receipts, proof.Events, proof.Used)
 	if proof.Opened > 0 {
-		fmt.Printf("%d receipts before %s by the opening state\n", proof.Opened, time.UnixMilli(proof.OpenedMS).UTC().Format(time.DateOnly))
+		fmt.Printf("%d receipts before %s by the opening state\n", proof.Opened, time.UnixMilli(proof.OpenedMS).UTC().Format("2006-01-02T15:04:05.999Z07:00"))
 	}
 	if n := len(proof.Differences) + proof.More; n > 0 {
 		return fmt.Errorf("%d differences", n)
