@@ -37,7 +37,7 @@ staticcheck: ## staticcheck, as pinned in go.mod
 unit: ## all tests, the README's tour among them
 	@[ -n "$(RACE)" ] || echo "NO C COMPILER: the tests run without the race detector"
 	@# -count=1: some tests build and run the binary, of which go's cache of test results knows nothing.
-	go test $(RACE) -count=1 -timeout 9m ./...
+	go test $(RACE) -count=1 -timeout 20m ./...
 
 .PHONY: vulnerabilities
 vulnerabilities: ## govulncheck, where its database can be reached

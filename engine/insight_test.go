@@ -117,7 +117,7 @@ func (m *market) every(fn func(e *usage.Event)) {
 
 // Insights are what one counts by hand: each is worked out anew here, event by event, the slow way.
 func TestInsightsAreExact(t *testing.T) {
-	for seed := range uint64(15) {
+	for seed := range histories(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			m := newMarket(t, seed)
 			from, to := int64(dawnMS+20*dayMS), int64(dawnMS+50*dayMS)

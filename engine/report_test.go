@@ -207,7 +207,7 @@ func (w *used) buckets() (n, levels int) {
 // What a query answers is what SQL makes of the exported events: of receipts alone, of buckets alone, of both, of merged buckets
 // and of those that were made anew.
 func TestUsageAgreesWithSQL(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range histories(2) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			w := newUsed(t, seed, nil)
@@ -325,7 +325,7 @@ func (s *crashingStore) Change(ctx context.Context, fn func(store.Tx) error) err
 
 // Wherever folding, merging or making anew stops, queries are answered the same, and it goes on.
 func TestUsageWhereverFoldingStops(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range histories(3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			var crashing *crashingStore

@@ -137,7 +137,7 @@ func text(by map[string]token.Amount) string {
 func TestSimulationOfWindowsAgreesWithAServer(t *testing.T) {
 	const fromMS = dawnMS + 60*hourMS
 	changed := 0
-	for seed := range uint64(12) {
+	for seed := range histories(4) {
 		was, twin := windowWorld(t, seed, fromMS, false), windowWorld(t, seed, fromMS, true)
 		_, draft := windowTables()
 		s, err := was.Simulate(ctx, &engine.Replay{Draft: draft, FromMS: fromMS, ToMS: fromMS + 200*hourMS})

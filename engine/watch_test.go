@@ -115,7 +115,7 @@ func (t *twin) at(month int64) {
 // Whatever is charged, given back, topped up, set back, deleted and renewed, every crossing is told of exactly once, although what tells of
 // it fails, and is started anew, at any moment.
 func TestEveryCrossingIsToldOnce(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range histories(10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { tellOnce(t, rand.New(rand.NewPCG(seed, 7))) })
 	}
 }
