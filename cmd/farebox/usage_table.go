@@ -169,14 +169,14 @@ const (
 	barsLeast = 6
 )
 
-// tokenBars draws the tokens of rows as bars of up to so many columns; nothing if those are too few.
+// tokenBars draws the tokens of rows as bars of up to so many columns; nothing if those are too few, nor for all others together.
 func tokenBars(rows []usage.Row, columns int) []string {
 	if columns < barsLeast {
 		return nil
 	}
 	var most token.Amount
 	for i := range rows {
-		if most.Less(rows[i].Tokens) {
+		if !rows[i].Other && most.Less(rows[i].Tokens) { // all others together say nothing of anybody
 			most = rows[i].Tokens
 		}
 	}
@@ -185,6 +185,9 @@ func tokenBars(rows []usage.Row, columns int) []string {
 	}
 	bars := make([]string, len(rows))
 	for i := range rows {
+		if rows[i].Other {
+			continue
+		}
 		eighths := int(float(rows[i].Tokens) / float(most) * float64(8*columns))
 		if rows[i].Tokens.Sign() > 0 {
 			eighths = max(eighths, 1) // something was used

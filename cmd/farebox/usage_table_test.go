@@ -108,3 +108,12 @@ func TestUsageQueryFlags(t *testing.T) {
 		t.Errorf("the day on which the clock is set forward has %d ms, %v", q.ToMS-q.FromMS, err)
 	}
 }
+
+// All others together are mostly more than anybody alone: a bar of theirs would leave none for the rest.
+func TestUsageBarsLeaveOutAllOthers(t *testing.T) {
+	rows := []usage.Row{{Sums: usage.Sums{Tokens: token.FromInt(10)}}, {Sums: usage.Sums{Tokens: token.FromInt(5)}}, {Other: true, Sums: usage.Sums{Tokens: token.FromInt(1000)}}}
+	bars := tokenBars(rows, 8)
+	if len(bars) != 3 || bars[0] != "████████" || bars[1] != "████" || bars[2] != "" {
+		t.Errorf("the bars are %q", bars)
+	}
+}
