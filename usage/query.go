@@ -112,11 +112,6 @@ func (q *Query) Keys() (keys []Dimension) {
 	return keys
 }
 
-// Overlaps reports whether a bucket can have events of a query's time.
-func (h *BucketHeader) Overlaps(q *Query) bool {
-	return h.LastMS >= q.FromMS && (q.ToMS == 0 || h.FromMS < q.ToMS)
-}
-
 // span is an interval of time.
 type span struct{ fromMS, toMS int64 }
 
