@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -97,6 +98,7 @@ func (e *Engine) commitBatches() {
 			case due = <-e.dues:
 			}
 		}
+		e.letOthersJoin()
 		batch = e.gather(batch)
 		e.commit(batch, due)
 		for _, r := range batch {
@@ -109,6 +111,15 @@ func (e *Engine) commitBatches() {
 			close(due.done)
 			due = nil
 		}
+	}
+}
+
+// letOthersJoin lets run what is about to ask, as long as more come: a commit costs the same for few and for many. Where the processor
+// is idle nobody is about to, and this takes no time.
+func (e *Engine) letOthersJoin() {
+	for waiting := -1; waiting < len(e.queue); {
+		waiting = len(e.queue)
+		runtime.Gosched()
 	}
 }
 

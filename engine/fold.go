@@ -47,7 +47,9 @@ func fold(f *Followed) (taken int, bucket *usage.Bucket) {
 			break
 		}
 		events = r.Events(events)
-		taken++
+		if taken++; taken%64 == 0 {
+			runtime.Gosched() // charges come first
+		}
 	}
 	bucket = usage.NewBucket(events)
 	bucket.Header.From, bucket.Header.Next = f.At[0], f.Next(taken)

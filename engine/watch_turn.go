@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"runtime"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -37,6 +38,9 @@ func (t *turn) followed(batch *Followed) (err error) {
 		}
 		if err := t.receipt(batch.At[i].Commit, receipt); err != nil {
 			return err
+		}
+		if i%64 == 63 {
+			runtime.Gosched() // charges come first
 		}
 	}
 	batch.Body, err = json.Marshal(t.body)

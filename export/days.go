@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/farebox/farebox/engine"
@@ -60,7 +61,10 @@ func (d *Days) Take(ctx context.Context, batch *engine.Followed, nowMS int64) (t
 func (d *Days) write(file *bytes.Buffer, receipts []*usage.Receipt) (n int, err error) {
 	w := NewWriter(d.Format, file)
 	var events []usage.Event
-	for _, r := range receipts {
+	for i, r := range receipts {
+		if i%64 == 63 {
+			runtime.Gosched() // charges come first
+		}
 		events = r.Events(events[:0])
 		for i := range events {
 			if !d.Filter.Match(&events[i]) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 	"testing"
 	"time"
 
@@ -40,7 +41,10 @@ func behind(b *testing.B, busy bool) {
 		out := export.NewWriter(export.NDJSON, io.Discard)
 		go w.engine.Follow(ctx, &engine.Follower{Name: "export", Most: 5000, Wait: 250 * time.Millisecond, Take: func(_ context.Context, f *engine.Followed) (int, func(store.Tx) error, error) {
 			var events []usage.Event
-			for _, r := range f.Receipts {
+			for i, r := range f.Receipts {
+				if i%64 == 63 {
+					runtime.Gosched()
+				}
 				events = r.Events(events[:0])
 				for i := range events {
 					if err := out.Write(&events[i]); err != nil {

@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"runtime"
 	"slices"
 
 	"github.com/farebox/farebox/token"
@@ -109,6 +110,7 @@ func newBucket(events []Event, fields []Dimension) *Bucket {
 	b.Columns[columnTokens], b.Columns[columnOverdraft], b.Columns[columnCount] = encodeAmounts(tokens), encodeAmounts(overdraft), encodeAmounts(count)
 	b.Columns[columnPrice] = price.encode()
 	for _, d := range fields {
+		runtime.Gosched() // a bucket takes some ten milliseconds, and whoever waits for a charge has none
 		c := textsMaker{ids: make([]uint32, 0, n)}
 		for i := range events {
 			c.add(d.fieldOf(&events[i]))
@@ -127,6 +129,7 @@ func MergeBuckets(parts []*Bucket) (*Bucket, error) {
 		m.Header.FromMS, m.Header.LastMS = min(m.Header.FromMS, p.Header.FromMS), max(m.Header.LastMS, p.Header.LastMS)
 	}
 	for _, d := range append(Dimensions[:len(Dimensions):len(Dimensions)], columnPrice) {
+		runtime.Gosched()
 		c := new(textsMaker)
 		if err := c.concat(parts, d); err != nil {
 			return nil, err

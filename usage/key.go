@@ -2,6 +2,7 @@ package usage
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
 )
 
@@ -37,6 +38,9 @@ func (c *keyColumn) dense(rows int) *textsMaker {
 func keyColumns(events []Event, only []Dimension) (keys map[Dimension]*keyColumn, more bool) {
 	keys = map[Dimension]*keyColumn{}
 	for i := range events {
+		if i%256 == 255 {
+			runtime.Gosched()
+		}
 		keysOf(&events[i], func(d Dimension, v Value) {
 			c := keys[d]
 			if c == nil {
