@@ -87,6 +87,10 @@ type textsMaker struct {
 }
 
 func (c *textsMaker) add(v Value) {
+	if n := len(c.ids); n > 0 && c.values[c.ids[n-1]] == v { // as the one before: many are
+		c.ids = append(c.ids, c.ids[n-1])
+		return
+	}
 	id, known := c.index[v]
 	if !known {
 		if c.index == nil {

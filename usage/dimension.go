@@ -4,9 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/farebox/farebox/problem"
 )
 
@@ -142,32 +139,4 @@ func (e *Event) lineItemKind() string {
 		return "PAID"
 	}
 	return string(e.LineItemKind)
-}
-
-// keysOf calls fn with the keys of an event's metadata and dictionary and their values: text as it is, everything else as its
-// JSON, and null as nothing.
-func keysOf(e *Event, fn func(Dimension, Value)) {
-	objectKeys(metaDataPrefix, e.MetaData, fn)
-	objectKeys(dictionaryPrefix, e.Requester.Dictionary, fn)
-}
-
-func objectKeys(prefix string, object jsontext.Value, fn func(Dimension, Value)) {
-	var values map[string]jsontext.Value
-	if object == nil || json.Unmarshal(object, &values) != nil {
-		return
-	}
-	for key, value := range values {
-		switch value.Kind() {
-		case 'n':
-		case '"':
-			var text string
-			if json.Unmarshal(value, &text) == nil {
-				fn(Dimension(prefix+key), Value{Text: text})
-			}
-		default:
-			if value.Compact() == nil {
-				fn(Dimension(prefix+key), Value{Text: string(value)})
-			}
-		}
-	}
 }
