@@ -8,12 +8,22 @@ import (
 type Adder struct {
 	query      *Query
 	groups     map[groupKey]*group
-	requesters names // numbers them, when distinct ones are counted
+	times      names[span]                  // number the intervals ...
+	values     [DimensionsMost]names[Value] // ... the values of each dimension asked for ...
+	requesters names[requester]             // ... and requesters, when distinct ones are counted
 
 	// Room that is used again from bucket to bucket.
 	rows, local, priced []uint32
+	indexes             []uint32
+	table               []uint32 // all 0
 	spans               map[span]uint32
 	slots               map[uint64]uint32
+}
+
+// groupKey names a group by the adder's numbers: of an interval, and of a value of each dimension.
+type groupKey struct {
+	time uint32
+	by   [DimensionsMost]uint32
 }
 
 // NewAdder returns an adder that has added nothing.
@@ -105,7 +115,7 @@ func (p *pass) group() error {
 	p.keys = []groupKey{{}}
 	if p.query.Interval == "" {
 		clear(p.local)
-		p.keys[0].span = p.query.spanOf(0)
+		p.keys[0].time = p.times.id(p.query.spanOf(0))
 	} else if err := p.cutTime(); err != nil {
 		return err
 	}
@@ -150,7 +160,7 @@ func (p *pass) cutTime() error {
 			if id, known = p.spans[current]; !known {
 				id = uint32(len(p.keys))
 				p.spans[current] = id
-				p.keys = append(p.keys, groupKey{span: current})
+				p.keys = append(p.keys, groupKey{time: p.times.id(current)})
 			}
 		}
 		p.local[i] = id
@@ -168,33 +178,56 @@ func (p *pass) split(at int, c *texts) error {
 	if len(pairs) > groupsMost {
 		return p.tooMany(len(pairs))
 	}
+	ids := make([]uint32, width) // + 1; 0: not asked for yet
 	p.keys = make([]groupKey, len(pairs))
 	for i, pair := range pairs {
 		p.keys[i] = before[pair/width]
-		p.keys[i].by[at] = c.values[pair%width]
+		value := pair % width
+		if ids[value] == 0 {
+			ids[value] = p.values[at].id(c.values[value]) + 1
+		}
+		p.keys[i].by[at] = ids[value] - 1
 	}
 	return nil
 }
 
-// refine numbers the pairs that there are of a number and a column's value, in place of the numbers, which are less than some. It
+// refine numbers the pairs that there are of a number and a column's value, in place of the numbers: each of 0 to some-1 is among them. It
 // returns what each pair is of: number x values of the column + index of the value.
 func (p *pass) refine(into, numbers []uint32, some int, c *texts) (pairs []uint64) {
 	width := uint64(len(c.values))
+	if width == 1 {
+		copy(into, numbers[:p.count])
+		pairs = make([]uint64, some)
+		for i := range pairs {
+			pairs[i] = uint64(i)
+		}
+		return pairs
+	}
+	p.indexes = grown(p.indexes, p.count)
+	c.read(p.indexes, p.only)
 	if product := uint64(some) * width; product <= denseMost {
-		table := make([]uint32, product) // 0 is no number
-		for i := range p.count {
-			pair := uint64(numbers[i])*width + c.at(p.row(i))
-			if table[pair] == 0 {
+		if uint64(len(p.table)) < product {
+			p.table = make([]uint32, product)
+		}
+		table := p.table[:product] // 0 is no number
+		for i, value := range p.indexes {
+			pair := uint64(numbers[i])*width + uint64(value)
+			id := table[pair]
+			if id == 0 {
 				pairs = append(pairs, pair)
-				table[pair] = uint32(len(pairs))
+				id = uint32(len(pairs))
+				table[pair] = id
 			}
-			into[i] = table[pair] - 1
+			into[i] = id - 1
+		}
+		for _, pair := range pairs {
+			table[pair] = 0
 		}
 		return pairs
 	}
 	clear(p.slots)
-	for i := range p.count {
-		pair := uint64(numbers[i])*width + c.at(p.row(i))
+	for i, value := range p.indexes {
+		pair := uint64(numbers[i])*width + uint64(value)
 		id, known := p.slots[pair]
 		if !known {
 			id = uint32(len(pairs))
@@ -288,31 +321,43 @@ func (p *pass) tokens(sums []Sums) error {
 	p.priced = grown(p.priced, p.count)
 	byPrice := p.refine(p.priced, p.local, len(sums), &prices)
 	slots := p.refine(p.priced, p.priced, len(byPrice), &currencies)
-	of := func(slot uint32) (group uint64, price *price, currency Value) {
-		pair, n := slots[slot], uint64(len(currencies.values))
+	slotsOf := make([]priced, len(slots))
+	rounds := false
+	for i, pair := range slots {
+		n := uint64(len(currencies.values))
 		first, width := byPrice[pair/n], uint64(len(prices.values))
-		return first / width, &m.known[first%width], currencies.values[pair%n]
+		slotsOf[i] = priced{group: first / width, price: &m.known[first%width], currency: currencies.values[pair%n]}
+		rounds = rounds || !slotsOf[i].price.exact
 	}
 	totals := p.totals(&tokens, p.priced, len(slots))
-	rounded := map[uint32]token.Amount{} // money of slots whose events are rounded one by one
-	for i, slot := range p.priced {
-		if _, price, _ := of(slot); !price.exact {
-			rounded[slot] = rounded[slot].Add(token.MulHalfEven(tokens.amount(p.row(i)), price.Amount))
+	if rounds { // event by event
+		for i, slot := range p.priced {
+			if s := &slotsOf[slot]; !s.price.exact {
+				s.rounded = s.rounded.Add(token.MulHalfEven(tokens.amount(p.row(i)), s.price.Amount))
+			}
 		}
 	}
-	for slot := range uint32(len(slots)) {
-		group, price, currency := of(slot)
-		s := &sums[group]
-		s.Tokens = s.Tokens.Add(totals[slot])
+	for i := range slotsOf {
+		slot := &slotsOf[i]
+		s := &sums[slot.group]
+		s.Tokens = s.Tokens.Add(totals[i])
 		switch {
-		case currency.None:
-		case price.exact:
-			s.addMoney(Money{currency.Text, token.MulHalfEven(totals[slot], price.Amount)})
+		case slot.currency.None:
+		case slot.price.exact:
+			s.addMoney(Money{slot.currency.Text, token.MulHalfEven(totals[i], slot.price.Amount)})
 		default:
-			s.addMoney(Money{currency.Text, rounded[slot]})
+			s.addMoney(Money{slot.currency.Text, slot.rounded})
 		}
 	}
 	return nil
+}
+
+// priced is a group's events of one price.
+type priced struct {
+	group    uint64
+	price    *price
+	currency Value
+	rounded  token.Amount // the money of a price that is not exact
 }
 
 // money is what the tokens of a bucket were sold for.
@@ -349,8 +394,10 @@ func (p *pass) denials(sums []Sums) error {
 		if v.Text != string(Denial) {
 			continue
 		}
-		for i := range p.count {
-			if c.at(p.row(i)) == uint64(id) {
+		p.indexes = grown(p.indexes, p.count)
+		c.read(p.indexes, p.only)
+		for i, value := range p.indexes {
+			if value == uint32(id) {
 				sums[p.local[i]].Denials++
 			}
 		}
@@ -369,7 +416,7 @@ func (p *pass) distinct() error {
 		return err
 	}
 	who := make([]uint32, p.count)
-	byKind := p.refine(who, who, 1, &kinds)
+	byKind := p.refine(who, who, 1, &kinds) // all are number 0 as yet
 	pairs := p.refine(who, who, len(byKind), &values)
 	ids := make([]uint32, len(pairs))
 	for i, pair := range pairs {
@@ -394,25 +441,34 @@ func (p *pass) distinct() error {
 	return nil
 }
 
-// names numbers requesters.
-type names struct {
-	ids map[requester]uint32
-	all []requester
-}
-
 type requester struct{ kind, value string }
 
-func (n *names) id(r requester) uint32 {
-	id, known := n.ids[r]
+// names numbers what it is asked for.
+type names[T comparable] struct {
+	ids map[T]uint32
+	all []T
+}
+
+func (n *names[T]) id(name T) uint32 {
+	id, known := n.ids[name]
 	if !known {
 		if n.ids == nil {
-			n.ids = map[requester]uint32{}
+			n.ids = map[T]uint32{}
 		}
 		id = uint32(len(n.all))
-		n.ids[r] = id
-		n.all = append(n.all, r)
+		n.ids[name] = id
+		n.all = append(n.all, name)
 	}
 	return id
+}
+
+// renumber returns what the numbers of others are here.
+func (n *names[T]) renumber(others *names[T]) []uint32 {
+	ids := make([]uint32, len(others.all))
+	for i, name := range others.all {
+		ids[i] = n.id(name)
+	}
+	return ids
 }
 
 // grown returns a slice of a length, the one that is there if it has the room.

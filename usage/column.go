@@ -54,6 +54,21 @@ func (p *packed) at(i uint32) uint64 {
 	return binary.LittleEndian.Uint64(p.data[int(i)*p.width:]) & p.mask
 }
 
+// read reads those of some rows (nil: of all); they are indexes.
+func (p *packed) read(into, rows []uint32) {
+	data, width, mask := p.data, p.width, uint32(p.mask)
+	if rows == nil {
+		for i := range into {
+			into[i] = binary.LittleEndian.Uint32(data) & mask
+			data = data[width:]
+		}
+		return
+	}
+	for i, row := range rows {
+		into[i] = binary.LittleEndian.Uint32(data[int(row)*width:]) & mask
+	}
+}
+
 func appendPacked(out []byte, n int, most uint64, at func(int) uint64) []byte {
 	width := (bits.Len64(most) + 7) / 8
 	out = append(out, byte(width))

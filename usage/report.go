@@ -41,12 +41,6 @@ type Money struct {
 	Amount   token.Amount `json:"amount"`
 }
 
-// groupKey names a group: an interval, and a value of each dimension.
-type groupKey struct {
-	span span
-	by   [DimensionsMost]Value
-}
-
 // group is what was added up of one.
 type group struct {
 	Sums
@@ -81,14 +75,19 @@ func (g *group) done() Sums {
 
 // Merge adds what another adder of the same query has added up, and takes it from there.
 func (a *Adder) Merge(other *Adder) {
-	ids := make([]uint32, len(other.requesters.all))
-	for i, r := range other.requesters.all {
-		ids[i] = a.requesters.id(r)
+	times, requesters := a.times.renumber(&other.times), a.requesters.renumber(&other.requesters)
+	var values [DimensionsMost][]uint32
+	for at := range values {
+		values[at] = a.values[at].renumber(&other.values[at])
 	}
 	for key, g := range other.groups {
 		renumbered := roaring.Bitmap{}
-		g.requesters.Iterate(func(id uint32) bool { renumbered.Add(ids[id]); return true })
+		g.requesters.Iterate(func(id uint32) bool { renumbered.Add(requesters[id]); return true })
 		g.requesters = renumbered
+		key.time = times[key.time]
+		for at := range a.query.By {
+			key.by[at] = values[at][key.by[at]]
+		}
 		if has := a.groups[key]; has != nil {
 			has.merge(g)
 		} else {
@@ -100,7 +99,7 @@ func (a *Adder) Merge(other *Adder) {
 // Report returns what was added up. It fails with a problem if that has more than RowsMost rows.
 func (a *Adder) Report() (*Report, error) {
 	groups := a.groups
-	var other map[span]*group
+	var other map[uint32]*group // by time
 	if a.query.Top > 0 {
 		groups, other = a.top()
 	}
@@ -109,15 +108,16 @@ func (a *Adder) Report() (*Report, error) {
 	}
 	report := &Report{Rows: make([]Row, 0, len(groups)+len(other))}
 	var total group
-	row := func(s span, by []Value, g *group) {
+	row := func(time uint32, by []Value, g *group) {
+		s := a.times.all[time]
 		total.merge(g)
 		report.Rows = append(report.Rows, Row{FromMS: s.fromMS, ToMS: s.toMS, By: by, Other: by == nil && len(a.query.By) > 0, Sums: g.done()})
 	}
 	for key, g := range groups {
-		row(key.span, slices.Clone(key.by[:len(a.query.By)]), g)
+		row(key.time, a.valuesOf(key.by), g)
 	}
-	for s, g := range other {
-		row(s, nil, g)
+	for time, g := range other {
+		row(time, nil, g)
 	}
 	slices.SortFunc(report.Rows, compareRows)
 	report.Total = total.done()
@@ -149,39 +149,58 @@ func compareValues(x, y Value) int {
 	return cmp.Compare(x.Text, y.Text)
 }
 
+// valuesOf returns the values that a group has.
+func (a *Adder) valuesOf(by [DimensionsMost]uint32) []Value {
+	values := make([]Value, len(a.query.By))
+	for at := range values {
+		values[at] = a.values[at].all[by[at]]
+	}
+	return values
+}
+
+// ranked is what groups of the same values come to over the whole time.
+type ranked struct {
+	by       [DimensionsMost]uint32
+	tokens   token.Amount
+	requests int64
+}
+
 // top keeps the groups with the most tokens over the whole time, and makes one of the others.
-func (a *Adder) top() (groups map[groupKey]*group, other map[span]*group) {
-	tokens := map[[DimensionsMost]Value]*Sums{}
+func (a *Adder) top() (groups map[groupKey]*group, other map[uint32]*group) {
+	place := make(map[[DimensionsMost]uint32]int, len(a.groups))
+	var all []ranked
 	for key, g := range a.groups {
-		s := tokens[key.by]
-		if s == nil {
-			s = new(Sums)
-			tokens[key.by] = s
+		at, known := place[key.by]
+		if !known {
+			at = len(all)
+			place[key.by] = at
+			all = append(all, ranked{by: key.by})
 		}
-		s.Tokens, s.Requests = s.Tokens.Add(g.Tokens), s.Requests+g.Requests
+		r := &all[at]
+		r.tokens, r.requests = r.tokens.Add(g.Tokens), r.requests+g.Requests
 	}
-	all := make([][DimensionsMost]Value, 0, len(tokens))
-	for by := range tokens {
-		all = append(all, by)
-	}
-	slices.SortFunc(all, func(x, y [DimensionsMost]Value) int {
-		return cmp.Or(tokens[y].Tokens.Cmp(tokens[x].Tokens), cmp.Compare(tokens[y].Requests, tokens[x].Requests), slices.CompareFunc(x[:], y[:], compareValues))
+	slices.SortFunc(all, func(x, y ranked) int {
+		order := cmp.Or(y.tokens.Cmp(x.tokens), cmp.Compare(y.requests, x.requests))
+		if order != 0 {
+			return order
+		}
+		return slices.CompareFunc(a.valuesOf(x.by), a.valuesOf(y.by), compareValues)
 	})
-	kept := map[[DimensionsMost]Value]bool{}
-	for _, by := range all[:min(a.query.Top, len(all))] {
-		kept[by] = true
+	kept := map[[DimensionsMost]uint32]bool{}
+	for i := range all[:min(a.query.Top, len(all))] {
+		kept[all[i].by] = true
 	}
-	groups, other = map[groupKey]*group{}, map[span]*group{}
+	groups, other = map[groupKey]*group{}, map[uint32]*group{}
 	for key, g := range a.groups {
 		switch {
 		case kept[key.by]:
 			groups[key] = g
-		case other[key.span] == nil:
+		case other[key.time] == nil:
 			rest := new(group)
 			rest.merge(g)
-			other[key.span] = rest
+			other[key.time] = rest
 		default:
-			other[key.span].merge(g)
+			other[key.time].merge(g)
 		}
 	}
 	return groups, other
