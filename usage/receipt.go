@@ -82,7 +82,7 @@ type Slice struct {
 	Kind         ledger.Kind  `json:"kind,omitzero"`      // FREE, or nothing
 	UnitPrice    token.Amount `json:"unitPrice,omitzero"` // of the line item, then: what a token was sold for, in Currency
 	Currency     string       `json:"currency,omitzero"`
-	Ruled        *Ruled       `json:"ruled,omitempty"` // what it counts against besides
+	Ruled        *Ruled       `json:"ruled,omitzero"` // what it counts against besides
 }
 
 // Ruled is what a slice counts against besides its line item, and how that stood after it.

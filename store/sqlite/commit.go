@@ -9,7 +9,6 @@ import (
 	"fmt"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
@@ -323,27 +322,30 @@ const (
 	codecPlain = 0
 	codecZstd  = 1
 	zstdFrom   = 1024 // bytes; less is not worth it
-)
 
-// oneLine keeps the JSON that callers gave as it is, but for white space.
-var oneLine = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.PreserveRawStrings(true))
+	linesKept = 4 << 20 // bytes of room for them that are kept between batches
+)
 
 func (s *Store) encode(receipts []*usage.Receipt) (codec int, text []byte, err error) {
 	if len(receipts) > receiptsMost {
 		return 0, nil, fmt.Errorf("a batch of %d receipts; a row of the journal takes %d", len(receipts), receiptsMost)
 	}
-	var buf bytes.Buffer
-	enc := jsontext.NewEncoder(&buf, oneLine) // writes a line break after each
+	lines := s.lines[:0]
 	for _, r := range receipts {
-		if err := json.MarshalEncode(enc, r); err != nil {
+		if lines, err = r.AppendJSON(lines); err != nil {
 			return 0, nil, err
 		}
+		lines = append(lines, '\n')
 	}
-	s.written = buf.Len()
-	if buf.Len() < zstdFrom {
-		return codecPlain, buf.Bytes(), nil
+	s.written = len(lines)
+	if cap(lines) <= linesKept {
+		s.lines = lines
 	}
-	return codecZstd, s.encoder.EncodeAll(buf.Bytes(), nil), nil
+	if len(lines) < zstdFrom {
+		return codecPlain, lines, nil
+	}
+	s.packed = s.encoder.EncodeAll(lines, s.packed[:0])
+	return codecZstd, s.packed, nil
 }
 
 // unpack returns the lines of a journal row.

@@ -47,7 +47,9 @@ type Store struct {
 	books      map[string]*ledger.Book // as in the file
 	tables     map[int64]*rate.Table   // by serial; tables never change
 	once       onceWindow
-	written    int // bytes of JSON of the last receipts
+	written    int    // bytes of JSON of the last receipts
+	lines      []byte // room for those of a batch ...
+	packed     []byte // ... and for what becomes of them
 	encoder    *zstd.Encoder
 	decoder    *zstd.Decoder
 
