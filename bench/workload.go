@@ -104,7 +104,9 @@ type traffic struct {
 	random *rand.Rand
 	zipf   *rand.Zipf
 	sure   *rand.ChaCha8 // for keys, which must not come again
-	count  uint64
+
+	countedMS int64  // the millisecond of the last ordered key
+	count     uint64 // of those before it in the same
 }
 
 // newTraffic is that of one connection. Instances and requesters are the same in every run, keys never.
@@ -131,8 +133,11 @@ func (t *traffic) appendRandomKey(out []byte) []byte {
 // appendOrderedKey writes a UUID of version 7.
 func (t *traffic) appendOrderedKey(out []byte) []byte {
 	t.count++
+	if now := time.Now().UnixMilli(); now > t.countedMS {
+		t.countedMS, t.count = now, 0
+	}
 	var id [16]byte
-	binary.BigEndian.PutUint64(id[:8], uint64(time.Now().UnixMilli())<<16|0x7000|t.count&0xfff)
+	binary.BigEndian.PutUint64(id[:8], uint64(t.countedMS)<<16|0x7000|t.count&0xfff)
 	binary.BigEndian.PutUint64(id[8:], t.sure.Uint64()>>2|1<<63)
 	out = hex.AppendEncode(out, id[:4])
 	for _, part := range [...][]byte{id[4:6], id[6:8], id[8:10], id[10:]} {

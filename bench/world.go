@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -45,9 +44,9 @@ const (
 )
 
 const (
-	quantity  = math.MaxInt64 / 2
-	latestMS  = 253402300799999 // the end of the year 9999
-	populates = 32              // requests at a time
+	quantity  = 1_000_000_000_000 // of a line item: more than any run uses, and less than a dear item even with millions of them
+	latestMS  = 253402300799999   // the end of the year 9999
+	populates = 32                // requests at a time
 )
 
 // client calls a server's API as an administrator, for what is not measured.
