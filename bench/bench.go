@@ -85,6 +85,7 @@ func (r *Report) rounds(ctx context.Context, o *Options, contenders []Contender)
 	for round := 1; round <= o.Rounds && ctx.Err() == nil; round++ {
 		if o.DiskIn != "" {
 			live(o, Live{Round: round, Contender: "disk", Phase: "syncing"})
+			settle()
 			disk, err := measureDisk(ctx, o.DiskIn, min(o.Duration, diskMost))
 			if err != nil {
 				return fmt.Errorf("measuring how fast %s syncs: %w", o.DiskIn, err)
@@ -113,6 +114,7 @@ func turn(ctx context.Context, o *Options, c *Contender, round int) (all []Measu
 	if err != nil {
 		return nil, err
 	}
+	settle()
 	var count Count
 	perSecond := o.Rate.PerSecond
 	if perSecond == 0 {

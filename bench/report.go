@@ -92,24 +92,12 @@ type Measurement struct {
 // Summary is the medians of a contender over the rounds; of errors the sum, and of the longest answer the longest.
 type Summary struct {
 	Measurement
-	Rounds int `json:"rounds"`
+	Rounds     int     `json:"rounds"`
+	OfBaseline float64 `json:"ofBaseline,omitzero"` // requests a second by those of the bare server, the median of the rounds' ratios
 }
 
 // summarize works out ratios within each round, and medians over them.
 func (r *Report) summarize(contenders []Contender) {
-	baseline := map[string]string{}
-	for _, c := range contenders {
-		baseline[c.Name] = c.Baseline
-	}
-	for i := range r.Measurements {
-		m := &r.Measurements[i]
-		for j := range r.Measurements {
-			b := &r.Measurements[j]
-			if m.AskedPerSecond == 0 && b.AskedPerSecond == 0 && b.Round == m.Round && b.Contender == baseline[m.Contender] && b.RequestsPerSecond > 0 {
-				m.OfBaseline = m.RequestsPerSecond / b.RequestsPerSecond
-			}
-		}
-	}
 	type kind struct {
 		contender string
 		open      bool
@@ -126,13 +114,32 @@ func (r *Report) summarize(contenders []Contender) {
 	}
 	r.Summary = make([]Summary, 0, len(order))
 	for _, k := range order {
-		r.Summary = append(r.Summary, summaryOf(groups[k]))
+		s := summaryOf(groups[k])
+		if of := slices.IndexFunc(contenders, func(c Contender) bool { return c.Name == k.contender }); !k.open && of >= 0 && contenders[of].Baseline != "" {
+			s.OfBaseline = r.Times(k.contender, contenders[of].Baseline)
+		}
+		r.Summary = append(r.Summary, s)
 	}
 	var disk []float64
 	for i := range r.Disk {
 		disk = append(disk, r.Disk[i].Latency.P50)
 	}
 	r.DiskMedianMillis = median(disk)
+}
+
+// Times is how many times as many requests a second one contender made as another: the median of the ratios within rounds, as fast as answers
+// came; 0 if they have no round in common.
+func (r *Report) Times(contender, other string) float64 {
+	var ratios []float64
+	for i := range r.Measurements {
+		for j := range r.Measurements {
+			m, o := &r.Measurements[i], &r.Measurements[j]
+			if m.Contender == contender && o.Contender == other && m.Round == o.Round && m.AskedPerSecond == 0 && o.AskedPerSecond == 0 && o.RequestsPerSecond > 0 {
+				ratios = append(ratios, m.RequestsPerSecond/o.RequestsPerSecond)
+			}
+		}
+	}
+	return median(ratios)
 }
 
 func summaryOf(all []*Measurement) Summary {
@@ -149,7 +156,6 @@ func summaryOf(all []*Measurement) Summary {
 	s.Seconds = mid(func(m *Measurement) float64 { return m.Seconds })
 	s.RequestsPerSecond = mid(func(m *Measurement) float64 { return m.RequestsPerSecond })
 	s.ItemsPerSecond = mid(func(m *Measurement) float64 { return m.ItemsPerSecond })
-	s.OfBaseline = mid(func(m *Measurement) float64 { return m.OfBaseline })
 	s.Latency = Latency{
 		P50: mid(func(m *Measurement) float64 { return m.Latency.P50 }), P90: mid(func(m *Measurement) float64 { return m.Latency.P90 }),
 		P99: mid(func(m *Measurement) float64 { return m.Latency.P99 }), P999: mid(func(m *Measurement) float64 { return m.Latency.P999 }),

@@ -146,14 +146,6 @@ func (t *traffic) appendOrderedKey(out []byte) []byte {
 	return out
 }
 
-// Key returns the next idempotency key, for peers that are not called by HTTP.
-func (t *traffic) key(random bool) []byte {
-	if random {
-		return t.appendRandomKey(nil)
-	}
-	return t.appendOrderedKey(nil)
-}
-
 // requestSender sends access requests. What does not change is written once.
 type requestSender struct {
 	conn      *httpConn
