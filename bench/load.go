@@ -29,7 +29,7 @@ type pause interface {
 const (
 	patience      = 30 * time.Second // for answers that are still owed at the end
 	failuresMost  = 100              // on one connection, one after the other, before the load gives up
-	tellEvery     = 250 * time.Millisecond
+	tellEvery     = 500 * time.Millisecond
 	errorsKept    = 5
 	saturatedMost = 1 // how many times its duration an open loop may go on to send what was due
 )

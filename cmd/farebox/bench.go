@@ -114,7 +114,10 @@ func (cmd *benchCmd) Run() error {
 	defer release()
 	live := newBenchLive(os.Stderr, cmd.Rounds)
 	options := bench.Options{
-		Rounds: cmd.Rounds, Connections: cmd.Connections, Warmup: cmd.Warmup, Duration: cmd.Duration, Rate: cmd.Rate, Live: live.show,
+		Rounds: cmd.Rounds, Connections: cmd.Connections, Warmup: cmd.Warmup, Duration: cmd.Duration, Rate: cmd.Rate,
+	}
+	if live.out != nil {
+		options.Live = live.show // adding up percentiles takes some processor, which the server needs
 	}
 	var report *bench.Report
 	var err error
@@ -249,8 +252,8 @@ func (v *benchLive) draw(text string) {
 	if v.out == nil {
 		return
 	}
-	if width, _, err := term.GetSize(int(v.out.Fd())); err == nil && len(text) >= width {
-		text = text[:max(width-1, 0)]
+	if width, _, err := term.GetSize(int(v.out.Fd())); err == nil && width > 0 && len(text) >= width {
+		text = text[:width-1] // a line that is full would begin another
 	}
 	fmt.Fprint(v.out, "\r\x1b[2K"+text)
 	v.drawn = true
