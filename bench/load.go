@@ -53,7 +53,7 @@ func (l *load) close() {
 	l.senders = nil
 }
 
-// run sends for so long, at least a request a connection, and waits for the answers. It ends early with ctx.
+// run sends for so long (as fast as answers come at least a request a connection), and waits for the answers. It ends early with ctx.
 func (l *load) run(ctx context.Context, duration time.Duration, tell func(*tally)) *tally {
 	t := newTally()
 	if duration <= 0 {
