@@ -29,6 +29,8 @@ type cli struct {
 	Usage  usageCmd  `cmd:"" help:"Print what was used, by whom, where and how."`
 	Verify verifyCmd `cmd:"" help:"Rebuild every balance from the usage events and compare."`
 	Backup backupCmd `cmd:"" help:"Write a consistent copy of the database, also while it is served."`
+	Bench  benchCmd  `cmd:"" help:"Measure how fast it is, on this machine or elsewhere."`
+	Bare   bareCmd   `cmd:"" hidden:""`
 
 	Log     logFlags         `embed:"" prefix:"log-"`
 	Version kong.VersionFlag `help:"Print the version and stop."`

@@ -15,6 +15,9 @@ func TestWrongUsage(t *testing.T) {
 		"", "nonsense", "serve --nonsense", "serve extra", "token", "token --admin --client", "token --client", "token --admin --instance x",
 		"token --admin --ttl 0s", "token --admin --ttl soon", "keys", "keys create", "keys delete --admin", "usage", "usage events --kind NONSENSE",
 		"usage events --from yesterday", "usage events --format xml", "backup", "demo --for -1s", "--log-level nonsense verify",
+		"bench --workload nonsense", "bench --workload hot,hot", "bench --rounds 0", "bench --duration 0s", "bench --warmup -1s", "bench --connections 0",
+		"bench --rate half", "bench --instances 0", "bench --line-items 10", "bench --db missing.db", "bench --dir missing", "bench --token x",
+		"bench --url http://127.0.0.1:1", "bench --url 127.0.0.1:1 --token x", "bench --url http://127.0.0.1:1 --token x --verify", "bench extra",
 	} {
 		r := run(t, t.TempDir(), strings.Fields(args)...)
 		if r.code != 2 || r.stdout != "" || !strings.HasPrefix(r.stderr, "farebox: ") {

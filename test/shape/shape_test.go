@@ -21,7 +21,7 @@ const module = "github.com/farebox/farebox/"
 // below never needs a change above to be understood.
 var floors = []string{
 	"problem", "period", "token", "formula", "rate", "ledger", "access", "usage", "forecast", "notify", "notify/webhook", "api", "auth", "store",
-	"store/sqlite", "engine", "export", "statement", "server", "cmd/farebox",
+	"store/sqlite", "engine", "export", "statement", "server", "bench", "cmd/farebox",
 }
 
 // pure folders decide by what they are given: the same input gives the same books, whenever and wherever.
