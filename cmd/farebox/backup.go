@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/farebox/farebox/store/sqlite"
 )
 
 type backupCmd struct {
@@ -22,7 +20,7 @@ func (*backupCmd) Help() string {
 
 // Run is the verb.
 func (cmd *backupCmd) Run() error {
-	s, err := cmd.open(sqlite.Options{})
+	s, err := cmd.open(opening{})
 	if err != nil {
 		return err
 	}

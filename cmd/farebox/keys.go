@@ -14,7 +14,6 @@ import (
 	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/store/sqlite"
 )
 
 type keysCmd struct {
@@ -38,10 +37,7 @@ func (r *role) role() auth.Role {
 
 // pemFile is where the private half of a role's first key lies.
 func pemFile(db string, r auth.Role) string {
-	if strings.HasPrefix(db, "postgres") {
-		db = "./farebox"
-	}
-	return db + "." + strings.ToLower(string(r)) + ".pem"
+	return beside(db) + "." + strings.ToLower(string(r)) + ".pem"
 }
 
 // firstKeys gives a database that has no administration key its first key pairs. A private key that lies there already,
@@ -102,12 +98,12 @@ func change(ctx context.Context, e *engine.Engine, fn func(*engine.Change) error
 
 // withEngine opens a database for a verb that may run beside a server.
 func (d *database) withEngine(create bool, fn func(context.Context, *engine.Engine) error) error {
-	_, missing := os.Stat(d.DB)
-	s, err := d.open(sqlite.Options{Create: create})
+	missing := d.missing()
+	s, err := d.open(opening{create: create})
 	if err != nil {
 		return err
 	}
-	if missing != nil {
+	if missing {
 		slog.Warn("made a new database; was that meant?", "db", d.DB)
 	}
 	ctx := context.Background()
@@ -203,7 +199,7 @@ func (cmd *keysCreateCmd) newPair() (*auth.Pair, string, error) {
 		}
 		return '_'
 	}, name)
-	file := fmt.Sprintf("%s.%s.%s.pem", cmd.DB, strings.ToLower(string(cmd.role.role())), name)
+	file := fmt.Sprintf("%s.%s.%s.pem", beside(cmd.DB), strings.ToLower(string(cmd.role.role())), name)
 	pair, err := newPairIn(file)
 	return pair, file, err
 }

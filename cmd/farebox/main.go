@@ -9,13 +9,10 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
 	"syscall"
 	_ "time/tzdata" // reports know all time zones, wherever they run
 
 	"github.com/alecthomas/kong"
-
-	"github.com/farebox/farebox/store/sqlite"
 )
 
 // cli is the command line: one field a verb.
@@ -48,18 +45,6 @@ func (l *logFlags) install(w io.Writer) {
 		handler = slog.NewJSONHandler(w, options)
 	}
 	slog.SetDefault(slog.New(handler))
-}
-
-// database is the flag of every verb that opens the books.
-type database struct {
-	DB string `default:"./farebox.db" help:"The database file." placeholder:"FILE" env:"FAREBOX_DB"`
-}
-
-func (d *database) open(options sqlite.Options) (*sqlite.Store, error) {
-	if strings.HasPrefix(d.DB, "postgres://") || strings.HasPrefix(d.DB, "postgresql://") {
-		return nil, errors.New("this version keeps its books in SQLite only; give --db a file")
-	}
-	return sqlite.Open(d.DB, options)
 }
 
 // Exit codes, beside 0.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -28,7 +27,6 @@ import (
 	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/token"
 )
 
@@ -69,7 +67,7 @@ func (cmd *packsApplyCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	if _, missing := os.Stat(cmd.DB); cmd.DryRun && errors.Is(missing, fs.ErrNotExist) {
+	if cmd.DryRun && cmd.missing() {
 		slog.Warn("there is no such database yet", "db", cmd.DB)
 		_, err := showPacks(nil, packs, os.Stdout)
 		fmt.Println("dry run: nothing was changed")
@@ -298,7 +296,7 @@ func (*packsListCmd) Help() string { return "  farebox packs list --db ./farebox
 
 // Run is the verb.
 func (cmd *packsListCmd) Run() error {
-	s, err := cmd.open(sqlite.Options{Read: true})
+	s, err := cmd.open(opening{read: true})
 	if err != nil {
 		return err
 	}

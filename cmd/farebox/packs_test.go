@@ -9,7 +9,6 @@ import (
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/token"
 )
 
@@ -66,7 +65,7 @@ func TestReadPacks(t *testing.T) {
 func TestApplyPacks(t *testing.T) {
 	d := database{DB: filepath.Join(t.TempDir(), "farebox.db")}
 	names := func() (all []string) {
-		s, err := d.open(sqlite.Options{Read: true})
+		s, err := d.open(opening{read: true})
 		if err != nil {
 			t.Fatal(err)
 		}

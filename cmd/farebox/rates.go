@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/rate"
-	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/token"
 )
 
@@ -171,7 +169,7 @@ func (p *posting) post(t *rate.Table, dated bool, file string) error {
 	if err := t.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	if _, missing := os.Stat(p.DB); p.DryRun && errors.Is(missing, fs.ErrNotExist) { // who tries a table out often has none
+	if p.DryRun && p.missing() { // who tries a table out often has none
 		if p.Effective == "" && !dated {
 			t.EffectiveFromMS = time.Now().UnixMilli()
 		}
@@ -268,7 +266,7 @@ func (cmd *ratesListCmd) Run() error {
 
 // withRates opens a database to read its rate tables, at its time.
 func (d *database) withRates(fn func(rates *rate.Catalog, nowMS int64) error) error {
-	s, err := d.open(sqlite.Options{Read: true})
+	s, err := d.open(opening{read: true})
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,6 @@ import (
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/server"
-	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/token"
 )
 
@@ -63,7 +62,7 @@ func (cmd *ratesSimulateCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	s, err := cmd.open(sqlite.Options{Read: true})
+	s, err := cmd.open(opening{read: true})
 	if err != nil {
 		return err
 	}

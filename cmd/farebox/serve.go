@@ -14,7 +14,6 @@ import (
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/server"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/store/sqlite"
 )
 
 type serveCmd struct {
@@ -69,7 +68,7 @@ func (cmd *serveCmd) Run() error {
 		return err
 	}
 	defer func() { logError("closing targets", out.close()) }()
-	s, err := cmd.database.open(sqlite.Options{Create: true, Serve: true})
+	s, err := cmd.database.open(opening{create: true, serve: true})
 	if err != nil {
 		return err
 	}
@@ -77,7 +76,7 @@ func (cmd *serveCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return serve(ctx, s, serving{cmd.DB, cmd.Addr, cmd.TestClock, sourcing, cmd.Private, out}, func(addr string, e *engine.Engine) {
-		about := []any{"addr", addr, "db", cmd.DB, "docs", "http://" + addr + "/docs/"}
+		about := []any{"addr", addr, "db", shown(cmd.DB), "docs", "http://" + addr + "/docs/"}
 		if e.HasTestClock() {
 			about = append(about, "testClock", timeText(e.Now()))
 		}
@@ -98,7 +97,7 @@ type serving struct {
 func serve(ctx context.Context, s store.Store, what serving, ready func(addr string, e *engine.Engine)) error {
 	clock, err := engine.ServedBy(ctx, s, what.testClock)
 	if err != nil {
-		return fmt.Errorf("%s: %w", what.db, err)
+		return fmt.Errorf("%s: %w", shown(what.db), err)
 	}
 	metrics := engine.NewMetrics()
 	e := engine.New(s, engine.Options{Metrics: metrics, Serve: true, Clock: clock, PrivateWebhooks: what.private})

@@ -9,7 +9,6 @@ import (
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/export"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -40,7 +39,7 @@ func (*usageEventsCmd) Help() string {
 
 // Run is the verb.
 func (cmd *usageEventsCmd) Run() error {
-	s, err := cmd.open(sqlite.Options{Read: true})
+	s, err := cmd.open(opening{read: true})
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/forecast"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/store/sqlite"
 )
 
 type usageBacktestCmd struct {
@@ -69,7 +68,7 @@ func (cmd *usageBacktestCmd) series() (series [][]float64, err error) {
 		days, err := readDays(cmd.Days)
 		return [][]float64{days}, err
 	}
-	s, err := cmd.open(sqlite.Options{Read: true})
+	s, err := cmd.open(opening{read: true})
 	if err != nil {
 		return nil, err
 	}

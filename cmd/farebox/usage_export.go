@@ -13,7 +13,6 @@ import (
 
 	"github.com/farebox/farebox/export"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -48,7 +47,7 @@ func (cmd *usageExportCmd) Run() error {
 	case cmd.Follow && !days && cmd.Format == export.Parquet:
 		return usageError("a Parquet file cannot grow; give --to a folder, or take csv or ndjson")
 	}
-	s, err := cmd.open(sqlite.Options{Read: true})
+	s, err := cmd.open(opening{read: true})
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -48,7 +47,7 @@ func (cmd *usageInsightsCmd) Run() error {
 	if err != nil || cmd.Top < 1 {
 		return usageError(errorText(err, "--top must be at least 1"))
 	}
-	s, err := cmd.open(sqlite.Options{Read: true})
+	s, err := cmd.open(opening{read: true})
 	if err != nil {
 		return err
 	}

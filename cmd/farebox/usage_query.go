@@ -21,7 +21,6 @@ import (
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/server"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -56,7 +55,7 @@ func (cmd *usageQueryCmd) Run() error {
 	if err != nil {
 		return ofFlags(err)
 	}
-	s, err := cmd.open(sqlite.Options{Read: true})
+	s, err := cmd.open(opening{read: true})
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/farebox/farebox/engine"
-	"github.com/farebox/farebox/store/sqlite"
 )
 
 type usageRebuildCmd struct {
@@ -27,7 +26,7 @@ done beside a running server: queries stay right meanwhile, and are slower. What
 
 // Run is the verb.
 func (cmd *usageRebuildCmd) Run() error {
-	s, err := cmd.open(sqlite.Options{})
+	s, err := cmd.open(opening{})
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/statement"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -42,7 +41,7 @@ func (cmd *usageStatementCmd) Run() error {
 	if err != nil {
 		return usageError(err.Error())
 	}
-	s, err := cmd.open(sqlite.Options{Read: true})
+	s, err := cmd.open(opening{read: true})
 	if err != nil {
 		return err
 	}

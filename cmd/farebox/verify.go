@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/farebox/farebox/engine"
-	"github.com/farebox/farebox/store/sqlite"
 )
 
 type verifyCmd struct {
@@ -24,13 +23,13 @@ Receipts that usage.retention has removed are vouched for by what they came to, 
 
 // Run is the verb.
 func (cmd *verifyCmd) Run() error {
-	s, err := cmd.open(sqlite.Options{Read: true})
+	s, err := cmd.open(opening{read: true})
 	if err != nil {
 		return err
 	}
 	proof, err := engine.Verify(context.Background(), s)
 	if err = errors.Join(err, s.Close()); err != nil {
-		return fmt.Errorf("%s could not be read to its end: %w", cmd.DB, err)
+		return fmt.Errorf("%s could not be read to its end: %w", shown(cmd.DB), err)
 	}
 	for _, line := range proof.Differences {
 		fmt.Println(line)

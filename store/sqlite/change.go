@@ -9,11 +9,10 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/farebox/farebox/auth"
-	"github.com/farebox/farebox/formula"
 	"github.com/farebox/farebox/ledger"
-	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/store/codec"
 	"github.com/farebox/farebox/token"
 	"github.com/farebox/farebox/usage"
 )
@@ -159,51 +158,10 @@ func (t *tx) RemoveLineItem(activationID string) error {
 	return nil
 }
 
-// rateItem is an item as it stands in the table rate_table.
-type rateItem struct {
-	Name        string        `json:"name"`
-	Version     string        `json:"version,omitzero"`
-	Rate        *token.Amount `json:"rate,omitempty"`
-	Formula     string        `json:"formula,omitzero"` // in place of the rate
-	FreeSeconds int64         `json:"freeSeconds,omitzero"`
-	Window      string        `json:"window,omitzero"` // a period such as P1D
-	Cost        *token.Amount `json:"cost,omitempty"`
-}
-
-func newRateItem(item *rate.Item) rateItem {
-	r := rateItem{Name: item.Name, Version: item.Version, FreeSeconds: item.FreeSeconds, Window: period.Format(item.Window), Cost: item.Cost}
-	if item.Formula != nil {
-		r.Formula = item.Formula.String()
-	} else {
-		r.Rate = &item.Rate
-	}
-	return r
-}
-
-func (r rateItem) item() (item rate.Item, err error) {
-	item = rate.Item{Name: r.Name, Version: r.Version, FreeSeconds: r.FreeSeconds, Cost: r.Cost}
-	if r.Rate != nil {
-		item.Rate = *r.Rate
-	}
-	if r.Formula != "" {
-		if item.Formula, err = formula.Parse(r.Formula); err != nil {
-			return item, err
-		}
-	}
-	if r.Window != "" {
-		item.Window, err = period.Parse(r.Window)
-	}
-	return item, err
-}
-
 func (t *tx) InsertRateTable(table *rate.Table) error {
 	t.settings = true
 	t.tables = maps.Clone(t.tables) // if this is undone the next table has the same serial: none of it may be remembered
-	items := make([]rateItem, len(table.Items))
-	for i := range table.Items {
-		items[i] = newRateItem(&table.Items[i])
-	}
-	text, err := json.Marshal(items)
+	text, err := codec.MarshalItems(table.Items)
 	if err != nil {
 		return err
 	}
@@ -328,5 +286,3 @@ func (s *Store) loadSettings(ctx context.Context) error {
 	s.settings.Store(settings)
 	return nil
 }
-
-var errNoReceipt = errors.New("the receipt that an idempotency key points to is missing; run `farebox verify`")

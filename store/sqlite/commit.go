@@ -8,11 +8,10 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/store/codec"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -293,11 +292,11 @@ func (s *Store) writeReceipts(ctx context.Context, receipts []*usage.Receipt) er
 	for _, r := range receipts {
 		fromMS, nowMS = min(fromMS, r.TimeMS), max(nowMS, r.MadeMS())
 	}
-	codec, text, err := s.encode(receipts)
+	form, text, err := s.encode(receipts)
 	if err != nil {
 		return err
 	}
-	if _, err := s.stmts.journal.ExecContext(ctx, number, fromMS, nowMS, codec, text); err != nil {
+	if _, err := s.stmts.journal.ExecContext(ctx, number, fromMS, nowMS, form, text); err != nil {
 		return err
 	}
 	if keys := onceKeys(receipts); len(keys) > 0 {
@@ -317,64 +316,20 @@ func oneRow(result sql.Result, what string, number int64) error {
 	return err
 }
 
-// Codecs of journal rows.
-const (
-	codecPlain = 0
-	codecZstd  = 1
-	zstdFrom   = 1024 // bytes; less is not worth it
+const linesKept = 4 << 20 // bytes of room for receipts that are kept between batches
 
-	linesKept = 4 << 20 // bytes of room for them that are kept between batches
-)
-
-func (s *Store) encode(receipts []*usage.Receipt) (codec int, text []byte, err error) {
-	if len(receipts) > receiptsMost {
-		return 0, nil, fmt.Errorf("a batch of %d receipts; a row of the journal takes %d", len(receipts), receiptsMost)
-	}
-	lines := s.lines[:0]
-	for _, r := range receipts {
-		if lines, err = r.AppendJSON(lines); err != nil {
-			return 0, nil, err
-		}
-		lines = append(lines, '\n')
+func (s *Store) encode(receipts []*usage.Receipt) (form int, text []byte, err error) {
+	lines, err := codec.AppendLines(s.lines[:0], receipts)
+	if err != nil {
+		return 0, nil, err
 	}
 	s.written = len(lines)
 	if cap(lines) <= linesKept {
 		s.lines = lines
 	}
-	if len(lines) < zstdFrom {
-		return codecPlain, lines, nil
+	form, text = s.receipts.Pack(lines, s.packed)
+	if form == codec.Zstd {
+		s.packed = text
 	}
-	s.packed = s.encoder.EncodeAll(lines, s.packed[:0])
-	return codecZstd, s.packed, nil
-}
-
-// unpack returns the lines of a journal row.
-func (s *Store) unpack(codec int, text []byte) ([]byte, error) {
-	switch codec {
-	case codecPlain:
-	case codecZstd:
-		var err error
-		if text, err = s.decoder.DecodeAll(text, nil); err != nil {
-			return nil, err
-		}
-	default:
-		return nil, fmt.Errorf("journal codec %d is not known", codec)
-	}
-	return text, nil
-}
-
-func (s *Store) decode(codec int, text []byte) ([]*usage.Receipt, error) {
-	text, err := s.unpack(codec, text)
-	if err != nil {
-		return nil, err
-	}
-	var receipts []*usage.Receipt
-	for line := range bytes.Lines(text) {
-		r := new(usage.Receipt)
-		if err := json.Unmarshal(line, r); err != nil {
-			return nil, err
-		}
-		receipts = append(receipts, r)
-	}
-	return receipts, nil
+	return form, text, nil
 }

@@ -21,14 +21,12 @@ type onceDay struct {
 	at  map[usage.OnceID]place
 }
 
-// place is a receipt in the journal: 48 bits of the row's number and 16 of the receipt's place in it.
+// place is a receipt in the journal: 48 bits of the row's number and 16 of the receipt's place in it, of
+// which there are at most codec.ReceiptsMost.
 type place uint64
 
 // notCharge is the place of a key that came with a request other than a charge; table answer has it.
 const notCharge place = 0
-
-// receiptsMost is how many receipts a batch may have, so that a place can tell them apart.
-const receiptsMost = 1 << 16
 
 func newPlace(journal int64, receipt int) place { return place(journal)<<16 | place(receipt) }
 

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/store/codec"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -230,17 +230,8 @@ func (r *reader) table(serial int64) (*rate.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	var items []rateItem
-	if err := json.Unmarshal(text, &items); err != nil {
-		return nil, err
-	}
-	t.Items = make([]rate.Item, len(items))
-	for i := range items {
-		if t.Items[i], err = items[i].item(); err != nil {
-			return nil, err
-		}
-	}
-	return t, nil
+	t.Items, err = codec.UnmarshalItems(text)
+	return t, err
 }
 
 // page is how many journal rows are read at a time.
@@ -324,7 +315,7 @@ func (r *reader) receiptsOf(row *journalRow) (_ []*usage.Receipt, err error) {
 			return nil, err
 		}
 	}
-	return r.s.decode(row.codec, row.receipts)
+	return r.s.receipts.Decode(row.codec, row.receipts)
 }
 
 func (r *reader) journal(from int64) (_ []journalRow, err error) {
@@ -357,28 +348,20 @@ func (s *Store) receiptAt(ctx context.Context, at place, rows unpackedRows) (*us
 	}
 	text, known := rows[at.journal()]
 	if !known {
-		var codec int
-		err := s.conn.QueryRowContext(ctx, "SELECT codec, receipts FROM journal WHERE number = ?", at.journal()).Scan(&codec, &text)
+		var form int
+		err := s.conn.QueryRowContext(ctx, "SELECT codec, receipts FROM journal WHERE number = ?", at.journal()).Scan(&form, &text)
 		if errors.Is(err, sql.ErrNoRows) {
-			return nil, errNoReceipt
+			return nil, codec.ErrNoReceipt
 		}
 		if err != nil {
 			return nil, err
 		}
-		if text, err = s.unpack(codec, text); err != nil {
+		if text, err = s.receipts.Unpack(form, text); err != nil {
 			return nil, err
 		}
 		rows.keep(at.journal(), text)
 	}
-	place := 0
-	for line := range bytes.Lines(text) {
-		if place == at.receipt() {
-			r := new(usage.Receipt)
-			return r, json.Unmarshal(line, r)
-		}
-		place++
-	}
-	return nil, errNoReceipt
+	return codec.Receipt(text, at.receipt())
 }
 
 // unpackedRows are journal rows that were just read: callers that try again together were booked together, and reading

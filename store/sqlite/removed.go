@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/store/codec"
 )
 
 func (r *reader) Removed() (at store.Removed, err error) {
@@ -22,7 +23,7 @@ func (r *reader) Opening() (opening []byte, err error) {
 		return nil, nil
 	}
 	if err == nil {
-		opening, err = r.s.unpack(codecZstd, opening)
+		opening, err = r.s.receipts.Unpack(codec.Zstd, opening)
 	}
 	return opening, unavailable(err)
 }
@@ -57,7 +58,7 @@ func (t *tx) RemoveReceipts(at store.Removed, opening []byte) error {
 	}
 	_, err := t.exec(`INSERT INTO removed (one, journal, receipt, earliest_ms, opening) VALUES (1, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET (journal, receipt, earliest_ms, opening) = (excluded.journal, excluded.receipt, excluded.earliest_ms, excluded.opening)`,
-		at.Next.Commit, at.Next.Receipt, at.EarliestMS, t.s.encoder.EncodeAll(opening, []byte{}))
+		at.Next.Commit, at.Next.Receipt, at.EarliestMS, t.s.receipts.Compress(opening))
 	t.removed = at.Next.Commit
 	return err
 }

@@ -15,13 +15,13 @@ import (
 	"sync/atomic"
 
 	"github.com/gofrs/flock"
-	"github.com/klauspost/compress/zstd"
 	driver "modernc.org/sqlite"
 
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/store/codec"
 )
 
 // Options say how a database is opened.
@@ -50,8 +50,7 @@ type Store struct {
 	written    int    // bytes of JSON of the last receipts
 	lines      []byte // room for those of a batch ...
 	packed     []byte // ... and for what becomes of them
-	encoder    *zstd.Encoder
-	decoder    *zstd.Decoder
+	receipts   *codec.Receipts
 
 	recent     recentRows
 	settings   atomic.Pointer[store.Settings]
@@ -121,10 +120,7 @@ func (s *Store) lockFile() error {
 func (s *Store) open(options Options) (err error) {
 	// A commit waits for fdatasync, which keeps all that fsync keeps of a database. Where there is none, fsync stays.
 	_, _ = driver.Fdatasync(true)
-	if s.encoder, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1)); err != nil {
-		return err
-	}
-	if s.decoder, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0)); err != nil {
+	if s.receipts, err = codec.NewReceipts(1); err != nil {
 		return err
 	}
 	if s.writes, err = sql.Open("sqlite", dsn(s.path, options.Read)); err != nil {

@@ -1,0 +1,141 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/store/codec"
+	"github.com/farebox/farebox/usage"
+)
+
+// Commit implements store.Store.
+//
+// A batch is one transaction of two round trips, whatever its size: one that locks and loads, one that writes and commits. Sessions, rules,
+// and settings that have changed take one more each. Nothing is remembered of books between batches, so any number of servers may do this.
+func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.Loaded) store.Decided) error {
+	ctx = context.WithoutCancel(ctx) // a caller that hangs up does not interrupt the others' batch
+	batch := newBatch()
+	return s.try(ctx, func(doubt bool) error {
+		return s.transaction(ctx, s.writes, func(conn *pgx.Conn) error {
+			l := newLoading(s, conn, want)
+			if err := l.load(ctx); err != nil {
+				return err
+			}
+			// The locks that were just taken were held until an earlier attempt had ended, if there was one. Not those of what it
+			// claimed, which are passed over; but then its row is in the way of another of the same name.
+			if doubt {
+				var made bool
+				if err := conn.QueryRow(ctx, selectMade, batch).Scan(&made); err != nil || made {
+					return err
+				}
+			}
+			decided := decide(l.loaded)
+			if len(decided.Receipts)+len(decided.Sessions) == 0 {
+				return nil
+			}
+			return s.write(ctx, conn, batch, &decided)
+		})
+	})
+}
+
+// write puts a batch into the transaction and commits it. Balances and the like are guarded by the locks of their instances.
+func (s *Store) write(ctx context.Context, conn *pgx.Conn, batch [16]byte, decided *store.Decided) error {
+	b := new(pgx.Batch)
+	if err := queueSessions(b, decided.Sessions); err != nil {
+		return err
+	}
+	if len(decided.Receipts) == 0 {
+		b.Queue("INSERT INTO change (id) VALUES ($1)", batch)
+	} else if err := s.queueReceipts(b, batch, decided.Receipts); err != nil {
+		return err
+	}
+	b.Queue(commit)
+	return s.sendCommit(ctx, conn, b)
+}
+
+const (
+	insertOnce = `INSERT INTO once (id, batch, place, time_ms) SELECT id, $1, place, $2 FROM unnest($3::uuid[], $4::integer[]) AS n (id, place)
+		ON CONFLICT (id) DO UPDATE SET (batch, place, time_ms) = (excluded.batch, excluded.place, excluded.time_ms)`
+	// Numbers have no gaps and are in the order in which commits become visible, since the lock of the journal is held until then: who
+	// follows the journal never finds a number that is less than one seen before.
+	insertJournal = `INSERT INTO journal (number, batch, from_ms, time_ms, codec, receipts)
+		SELECT coalesce(max(number), 0) + 1, $1, $2::bigint, $3::bigint, $4::integer, $5::bytea FROM journal`
+)
+
+// queueReceipts has the receipts written, their idempotency keys and all that follows from them. The journal comes last, since all servers
+// wait for each other there.
+func (s *Store) queueReceipts(b *pgx.Batch, batch [16]byte, receipts []*usage.Receipt) error {
+	fromMS, nowMS := receipts[0].TimeMS, receipts[0].MadeMS()
+	for _, r := range receipts {
+		fromMS, nowMS = min(fromMS, r.TimeMS), max(nowMS, r.MadeMS())
+	}
+	lines, err := codec.AppendLines(nil, receipts)
+	if err != nil {
+		return err
+	}
+	form, packed := s.receipts.Pack(lines, nil)
+	queueEffects(b, usage.EffectsOf(receipts))
+	queueOnce(b, batch, nowMS, receipts)
+	b.Queue(lockJournal, s.locks.journal)
+	b.Queue(insertJournal, batch, fromMS, nowMS, form, packed)
+	return nil
+}
+
+func queueOnce(b *pgx.Batch, batch [16]byte, nowMS int64, receipts []*usage.Receipt) {
+	places := map[[16]byte]int32{} // of a key that came twice, the last
+	for i, r := range receipts {
+		if id, had := r.OnceID(); had {
+			places[id] = int32(i)
+		}
+	}
+	if len(places) == 0 {
+		return
+	}
+	ids, at := make([][16]byte, 0, len(places)), make([]int32, 0, len(places))
+	for id, place := range places {
+		ids, at = append(ids, id), append(at, place)
+	}
+	b.Queue(insertOnce, batch, nowMS, ids, at)
+}
+
+// forgetAtOnce bounds for how long anybody waits while something is forgotten.
+const forgetAtOnce = 5_000
+
+// What is forgotten; each takes a time and how many at once.
+const (
+	forgetOnce    = "DELETE FROM once WHERE id IN (SELECT id FROM once WHERE time_ms < $1 LIMIT $2)"
+	forgetAnswers = "DELETE FROM answer WHERE once_id IN (SELECT once_id FROM answer WHERE time_ms < $1 LIMIT $2)"
+	forgetCovers  = `DELETE FROM cover WHERE (instance_id, requester_type, requester_value, item, version) IN
+		(SELECT instance_id, requester_type, requester_value, item, version FROM cover WHERE until_ms < $1 LIMIT $2)`
+	// The periods of a limit are the same for all: one is over when another, later one has begun.
+	forgetPeriods = `DELETE FROM consumed WHERE (instance_id, requester_type, requester_value, line_item, since_ms) IN (
+		SELECT c.instance_id, c.requester_type, c.requester_value, c.line_item, c.since_ms FROM line_item JOIN consumed AS c ON c.line_item = number
+		WHERE consumption_limit IS NOT NULL AND c.since_ms < (SELECT max(since_ms) FROM consumed WHERE line_item = number AND since_ms <= $1)
+		LIMIT $2)`
+	forgetChanges = "DELETE FROM change WHERE id IN (SELECT id FROM change WHERE at < now() - interval '1 hour' LIMIT $1)"
+)
+
+// Forget implements store.Store.
+func (s *Store) Forget(ctx context.Context, beforeMS, settledMS int64) error {
+	for _, of := range []struct {
+		query string
+		args  []any
+	}{
+		{forgetOnce, []any{beforeMS, forgetAtOnce}}, {forgetAnswers, []any{beforeMS, forgetAtOnce}}, {forgetCovers, []any{beforeMS, forgetAtOnce}},
+		{forgetPeriods, []any{settledMS, forgetAtOnce}}, {forgetChanges, []any{forgetAtOnce}},
+	} {
+		for forgotten := int64(forgetAtOnce); forgotten == forgetAtOnce; {
+			err := s.Change(ctx, func(t store.Tx) error {
+				tag, err := t.(*tx).exec(of.query, of.args...)
+				forgotten = tag.RowsAffected()
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

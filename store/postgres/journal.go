@@ -1,0 +1,86 @@
+package postgres
+
+import (
+	"github.com/jackc/pgx/v5"
+
+	"github.com/farebox/farebox/usage"
+)
+
+// page is how many journal rows are read at a time.
+const page = 64
+
+type journalRow struct {
+	number, timeMS int64
+	fromMS         int64 // the earliest receipt's time
+	codec          int
+	receipts       []byte
+}
+
+// Receipts implements store.Reader.
+func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, fn func(usage.Position, *usage.Receipt) (bool, error)) (usage.Position, error) {
+	if filter != nil && filter.FromMS > 0 {
+		first, err := r.number("SELECT coalesce(min(number), 0) FROM journal WHERE time_ms >= $1", filter.FromMS)
+		if err != nil || first == 0 {
+			return usage.Position{}, err
+		}
+		if first > from.Commit {
+			from = usage.Position{Commit: first}
+		}
+	}
+	for looked := 0; ; {
+		rows, err := r.journal(from.Commit, filter)
+		if err != nil {
+			return from, err
+		}
+		for i := range rows {
+			row := &rows[i]
+			if filter != nil && !row.between(filter) {
+				from = usage.Position{Commit: row.number + 1}
+				looked++
+				continue
+			}
+			receipts, err := r.s.receipts.Decode(row.codec, row.receipts)
+			if err != nil {
+				return from, unavailable(err)
+			}
+			if row.number > from.Commit {
+				from = usage.Position{Commit: row.number}
+			}
+			for from.Receipt < len(receipts) {
+				more, err := fn(from, receipts[from.Receipt])
+				if err != nil || !more {
+					return from, err
+				}
+				from = usage.Position{Commit: row.number, Receipt: from.Receipt + 1}
+			}
+			looked += len(receipts)
+			from = usage.Position{Commit: row.number + 1}
+		}
+		if len(rows) < page {
+			return usage.Position{}, nil
+		}
+		if bound > 0 && looked >= bound {
+			return from, nil
+		}
+	}
+}
+
+// between reports whether receipts of a row can be of a filter's time.
+func (row *journalRow) between(filter *usage.Filter) bool {
+	return row.timeMS >= filter.FromMS && (filter.ToMS == 0 || row.fromMS < filter.ToMS)
+}
+
+// journal reads rows from one on; those that are not of a filter's time come without their receipts.
+func (r *reader) journal(from int64, filter *usage.Filter) ([]journalRow, error) {
+	if filter == nil {
+		filter = &usage.Filter{}
+	}
+	return collect(r, func(rows pgx.Rows, row *journalRow) error {
+		return rows.Scan(&row.number, &row.fromMS, &row.timeMS, &row.codec, &row.receipts)
+	}, `SELECT number, from_ms, time_ms, codec, CASE WHEN time_ms >= $2 AND ($3::bigint = 0 OR from_ms < $3) THEN receipts END
+		FROM journal WHERE number >= $1 ORDER BY number LIMIT $4`, from, filter.FromMS, filter.ToMS, page)
+}
+
+func (r *reader) LastCommit() (int64, error) {
+	return r.number("SELECT coalesce(max(number), 0) FROM journal")
+}

@@ -1,0 +1,45 @@
+package postgres
+
+import (
+	"github.com/jackc/pgx/v5"
+
+	"github.com/farebox/farebox/store"
+)
+
+const selectPacks = "SELECT name, created_ms, modified_ms, body FROM pack "
+
+func scanPack(rows pgx.Rows, p *store.Pack) error {
+	return rows.Scan(&p.Name, &p.CreatedMS, &p.ModifiedMS, &p.Body)
+}
+
+func (r *reader) Pack(name string) (*store.Pack, error) {
+	return first(collect(r, scanPack, selectPacks+"WHERE name = $1", name))
+}
+
+func (r *reader) Packs() ([]store.Pack, error) {
+	return collect(r, scanPack, selectPacks+"ORDER BY name")
+}
+
+func (r *reader) Sale(orderNumber string) (*store.Sale, error) {
+	return first(collect(r, func(rows pgx.Rows, s *store.Sale) error {
+		return rows.Scan(&s.OrderNumber, &s.InstanceID, &s.Pack, &s.ActivationID, &s.TimeMS, &s.Body)
+	}, "SELECT order_number, instance_id, pack, activation_id, time_ms, body FROM sale WHERE order_number = $1", orderNumber))
+}
+
+func (t *tx) PutPack(p store.Pack) error {
+	_, err := t.exec(`INSERT INTO pack (name, created_ms, modified_ms, body) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (name) DO UPDATE SET (created_ms, modified_ms, body) = (excluded.created_ms, excluded.modified_ms, excluded.body)`,
+		p.Name, p.CreatedMS, p.ModifiedMS, notNull(p.Body))
+	return err
+}
+
+func (t *tx) DeletePack(name string) error {
+	_, err := t.exec("DELETE FROM pack WHERE name = $1", name)
+	return err
+}
+
+func (t *tx) InsertSale(s store.Sale) error {
+	_, err := t.exec("INSERT INTO sale (order_number, instance_id, pack, activation_id, time_ms, body) VALUES ($1, $2, $3, $4, $5, $6)",
+		s.OrderNumber, s.InstanceID, s.Pack, s.ActivationID, s.TimeMS, notNull(s.Body))
+	return err
+}

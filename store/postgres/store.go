@@ -1,0 +1,190 @@
+// Package postgres keeps the books in PostgreSQL, where any number of servers share them. See README.md for what it promises
+// and where it ends.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/store/codec"
+)
+
+// Options say how a database is opened.
+type Options struct {
+	Read bool // change nothing, not even the schema
+}
+
+// Store is a store.Store in one schema of a PostgreSQL database.
+type Store struct {
+	name     string // of the database, for people: without a password
+	reads    *pgxpool.Pool
+	writes   *pgxpool.Pool
+	changing sync.Mutex // one change of this process at a time waits for its lock, with one connection
+	locks    locks
+	receipts *codec.Receipts
+	settings atomic.Pointer[settings]
+}
+
+var _ store.Store = (*Store)(nil)
+
+// locks are the names of the advisory locks of one schema. All are held by transactions, never by connections.
+type locks struct {
+	change  int64 // by changes alone, and by batches together
+	journal int64 // by who appends to the journal, until that is committed
+}
+
+// Connections of a store, at most. Writing needs few: the engine makes one batch at a time, and changes wait for each other.
+const (
+	writesMost = 4
+	readsMost  = 8
+)
+
+// openWithin is how long a database may take to answer when it is opened.
+const openWithin = 15 * time.Second
+
+// Open opens a database by its URL, such as postgres://user@host/database. What it says when it cannot is for the operator.
+func Open(url string, options Options) (*Store, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("--db is not a PostgreSQL URL such as postgres://user:password@host:5432/database: %w", err)
+	}
+	s := &Store{name: nameOf(config.ConnConfig)}
+	if s.receipts, err = codec.NewReceipts(writesMost); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), openWithin)
+	defer cancel()
+	if err := s.open(ctx, config, options); err != nil {
+		return nil, errors.Join(s.cannotOpen(err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context, config *pgxpool.Config, options Options) (err error) {
+	// Statements have no names, so that a pool that gives a transaction any connection (PgBouncer) knows nothing of them; what they
+	// take and give is remembered here.
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	config.MaxConns = readsMost
+	if s.reads, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return err
+	}
+	config = config.Copy()
+	config.MaxConns = writesMost
+	if s.writes, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return err
+	}
+	conn, err := s.writes.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if err := s.nameLocks(ctx, conn.Conn()); err != nil {
+		return err
+	}
+	if err := s.migrate(ctx, conn.Conn(), options.Read); err != nil {
+		return err
+	}
+	return s.Refresh(ctx)
+}
+
+// nameLocks gives the schema its own locks: two in one database do not wait for each other.
+func (s *Store) nameLocks(ctx context.Context, conn *pgx.Conn) error {
+	var schema *string
+	var version int
+	if err := conn.QueryRow(ctx, "SELECT current_schema(), current_setting('server_version_num')::int").Scan(&schema, &version); err != nil {
+		return err
+	}
+	if version < 15_00_00 {
+		return fmt.Errorf("it is PostgreSQL %d; 15 or later is needed", version/10_000)
+	}
+	if schema == nil {
+		return errors.New("this user has no schema to keep tables in; CREATE SCHEMA farebox AUTHORIZATION the_user, and ALTER ROLE the_user SET search_path = farebox")
+	}
+	key := func(what string) int64 {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte("farebox " + what + " " + *schema))
+		return int64(h.Sum64())
+	}
+	s.locks = locks{change: key("change"), journal: key("journal")}
+	return nil
+}
+
+// Close implements store.Store.
+func (s *Store) Close() error {
+	for _, pool := range []*pgxpool.Pool{s.reads, s.writes} {
+		if pool != nil {
+			pool.Close()
+		}
+	}
+	return nil
+}
+
+// Backup implements store.Store: this store makes no backups in files.
+func (s *Store) Backup(context.Context, string) error {
+	return problem.New(problem.Conflict, "books in PostgreSQL are backed up by its own tools: pg_dump %s, or pg_basebackup with archived logs (docs/OPERATIONS.md)", s.name)
+}
+
+// Check implements store.Store: it tells of pages that PostgreSQL found damaged, if the cluster has checksums.
+func (s *Store) Check(ctx context.Context) ([]string, error) {
+	var failures *int64
+	err := s.reads.QueryRow(ctx, "SELECT checksum_failures FROM pg_stat_database WHERE datname = current_database()").Scan(&failures)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if failures != nil && *failures > 0 {
+		return []string{fmt.Sprintf("PostgreSQL found %d pages with a wrong checksum; see its log", *failures)}, nil
+	}
+	return nil, nil
+}
+
+// Name returns what a URL names, without its password.
+func Name(url string) string {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return "the database"
+	}
+	return nameOf(config)
+}
+
+func nameOf(c *pgx.ConnConfig) string {
+	return fmt.Sprintf("postgres://%s@%s:%d/%s", c.User, c.Host, c.Port, c.Database)
+}
+
+// cannotOpen says to the operator why a database cannot be used.
+func (s *Store) cannotOpen(err error) error {
+	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return fmt.Errorf("%s cannot be reached: is it running, and may this user connect from here? (%v)", s.name, e)
+	}
+	return fmt.Errorf("%s: %w", s.name, err)
+}
+
+// unavailable translates any failure of the driver: whatever it was, nothing was written.
+func unavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*problem.Error](err); ok {
+		return err
+	}
+	return problem.Wrap(problem.Unavailable, err, "the store cannot do this now; nothing was changed. Try again")
+}
+
+// translate makes an error of the driver a problem.
+func translate(err *error) { *err = unavailable(*err) }
+
+// storable says whether PostgreSQL can have a text. What it cannot have is not there, and asking for it would fail everybody's batch.
+func storable(text string) bool {
+	return strings.ToValidUTF8(text, "\x00") == text && !strings.Contains(text, "\x00")
+}
