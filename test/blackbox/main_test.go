@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/farebox/farebox/test/cluster"
 )
 
 // farebox is the binary under test.
@@ -37,7 +39,7 @@ func TestMain(m *testing.M) {
 	if text, err := exec.Command("go", append(build, "../../cmd/farebox")...).CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, text)
 	} else {
-		code = m.Run()
+		code = cluster.Main(m)
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -108,9 +110,15 @@ const patience = 60 * time.Second
 // start serves a database and waits until it answers.
 func start(t testing.TB, db string, flags ...string) *server {
 	t.Helper()
+	return startIn(t, "", db, flags...)
+}
+
+// startIn is start in a directory, where the keys of a database lie that is no file.
+func startIn(t testing.TB, dir, db string, flags ...string) *server {
+	t.Helper()
 	s := &server{t: t, db: db, logs: &logs{serving: make(chan string, 1)}, done: make(chan struct{})}
 	s.cmd = exec.Command(farebox, append([]string{"serve", "--addr", "127.0.0.1:0", "--db", db, "--log-format", "json"}, flags...)...)
-	s.cmd.Env, s.cmd.Stderr = environment(), s.logs
+	s.cmd.Dir, s.cmd.Env, s.cmd.Stderr = dir, environment(), s.logs
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
