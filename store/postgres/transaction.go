@@ -94,6 +94,9 @@ func (s *Store) try(ctx context.Context, fn func(doubt bool) error) error {
 		if e, ok := errors.AsType[*lost](err); ok && e.doubt || repeated(err) {
 			doubt = true
 		}
+		if errors.Is(err, errNotMade) {
+			doubt = false
+		}
 		if doubt {
 			patience = doubtPatience
 		}
@@ -183,6 +186,8 @@ func (s *Store) Change(ctx context.Context, fn func(store.Tx) error) error {
 // errCallers stands for an error of a caller's function.
 var errCallers = errors.New("an error of the caller")
 
+var errNotMade = errors.New("the change was not made")
+
 // wasMade returns nil if a change was made though it seemed to fail. The lock of changes was held until then.
 func (s *Store) wasMade(ctx context.Context, conn *pgx.Conn, id [16]byte, failure error) error {
 	var made bool
@@ -190,7 +195,7 @@ func (s *Store) wasMade(ctx context.Context, conn *pgx.Conn, id [16]byte, failur
 		return err
 	}
 	if !made {
-		return fmt.Errorf("the change was not made: %v", failure)
+		return fmt.Errorf("%w: %v", errNotMade, failure)
 	}
 	return nil
 }

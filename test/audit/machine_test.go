@@ -2,11 +2,8 @@ package audit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/big"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,7 +14,6 @@ import (
 
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -27,47 +23,49 @@ var ctx = context.Background()
 // restart, callers that ask alone or all at once and try again, a producer who changes everything, a clock that jumps.
 // After every step the balances agree, and at the end the events, the auditor and Verify.
 func TestEngineAgreesWithTwin(t *testing.T) {
-	check(t, func(rt *rapid.T) {
-		m := newMachine(rt, t.TempDir())
-		defer m.close()
-		rt.Repeat(map[string]func(*rapid.T){
-			"":                m.balances,
-			"ask":             m.ask,
-			"ask again":       m.ask,
-			"ask a third":     m.ask,
-			"burst":           m.burst,
-			"repeat":          m.repeat,
-			"put":             m.put,
-			"put another":     m.put,
-			"delete":          m.delete,
-			"post table":      m.postTable,
-			"withdraw table":  m.withdrawTable,
-			"configure":       m.configure,
-			"move the clock":  m.moveClock,
-			"restart":         m.restart,
-			"crash":           m.crash,
-			"look at records": m.records,
-		})
-		m.t = rt
-		m.finish()
+	onEveryStore(t, func(t *testing.T, place func() place) {
+		check(t, func(rt *rapid.T) { agreesWithTwin(rt, place()) })
 	})
+}
+
+func agreesWithTwin(rt *rapid.T, place place) {
+	m := newMachine(rt, place)
+	defer m.close()
+	rt.Repeat(map[string]func(*rapid.T){
+		"":                m.balances,
+		"ask":             m.ask,
+		"ask again":       m.ask,
+		"ask a third":     m.ask,
+		"burst":           m.burst,
+		"repeat":          m.repeat,
+		"put":             m.put,
+		"put another":     m.put,
+		"delete":          m.delete,
+		"post table":      m.postTable,
+		"withdraw table":  m.withdrawTable,
+		"configure":       m.configure,
+		"move the clock":  m.moveClock,
+		"restart":         m.restart,
+		"crash":           m.crash,
+		"look at records": m.records,
+	})
+	m.t = rt
+	m.finish()
 }
 
 // process is one that has the database open.
 type process struct {
-	store  *sqlite.Store
+	store  store.Store
 	engine *engine.Engine
 }
 
 // machine is the product and its twin.
 type machine struct {
 	t         *rapid.T
-	dir       string
-	file      string
+	place     place
 	processes []process
 	clock     atomic.Int64
 	ids       atomic.Int64
-	files     int
 
 	instances []string // the last does not exist
 	twin      *Twin
@@ -81,8 +79,8 @@ type asked struct {
 	key     string
 }
 
-func newMachine(t *rapid.T, dir string) *machine {
-	m := &machine{t: t, dir: dir, file: filepath.Join(dir, "0.db"), twin: NewTwin(dawn), auditor: NewAuditor()}
+func newMachine(t *rapid.T, place place) *machine {
+	m := &machine{t: t, place: place, twin: NewTwin(dawn), auditor: NewAuditor()}
 	m.clock.Store(dawn)
 	m.open(2)
 	for _, name := range []string{"one", "two"} {
@@ -107,7 +105,7 @@ func newMachine(t *rapid.T, dir string) *machine {
 
 func (m *machine) open(processes int) {
 	for len(m.processes) < processes {
-		s, err := sqlite.Open(m.file, sqlite.Options{Create: true})
+		s, err := m.place.open()
 		if err != nil {
 			m.t.Fatal(err)
 		}
@@ -387,19 +385,9 @@ func (m *machine) restart(t *rapid.T) {
 // crash goes on with the files as a kill of all processes would leave them.
 func (m *machine) crash(t *rapid.T) {
 	m.t = t
-	m.files++
-	crashed := filepath.Join(m.dir, fmt.Sprint(m.files, ".db"))
-	for _, end := range []string{"", "-wal"} {
-		content, err := os.ReadFile(m.file + end)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(crashed+end, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := m.place.crash(m.close); err != nil {
+		t.Fatal(err)
 	}
-	m.close()
-	m.file = crashed
 	m.open(2)
 }
 

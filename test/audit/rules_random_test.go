@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -19,7 +18,6 @@ import (
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/token"
 	"github.com/farebox/farebox/usage"
 )
@@ -27,37 +25,42 @@ import (
 // Everything that restricts a charge is there at once, over months, and is changed in between. After every step the auditor
 // has seen all events, and line items, allocations and limits show what it has summed up.
 func TestNothingIsPassed(t *testing.T) {
-	seen, histories := map[string]int{}, 0
-	checkTimes(t, "11", func(rt *rapid.T) {
-		m := newRulesMachine(rt, filepath.Join(t.TempDir(), "0.db"))
-		defer m.close()
-		steps, err := strconv.Atoi(flag.Lookup("rapid.steps").Value.String())
-		if err != nil {
-			rt.Fatal(err)
-		}
-		for range steps {
-			m.step()
-			m.compare()
-		}
-		m.openAndClose()
-		m.verify()
-		histories++
-		for what, n := range m.audit.Seen {
-			seen[what] += n
+	onEveryStore(t, func(t *testing.T, place func() place) {
+		seen, histories := map[string]int{}, 0
+		checkTimes(t, "11", func(rt *rapid.T) {
+			m := newRulesMachine(rt, place(), rapid.Uint64().Draw(rt, "salt"))
+			defer m.close()
+			m.live()
+			m.verify()
+			histories++
+			for what, n := range m.audit.Seen {
+				seen[what] += n
+			}
+		})
+		t.Log("events: ", seen)
+		for _, what := range []string{"CHARGE 101", "AUTOMATIC_CHARGE 101", "REFUND 101", "DENIAL 201", "DENIAL 304", "DENIAL 305", "DENIAL 301", "DENIAL 302", "DENIAL 303", "DENIAL 306"} {
+			if histories >= 20 && seen[what] == 0 {
+				t.Errorf("there was no %s in %d histories: they have lost what they are for", what, histories)
+			}
 		}
 	})
-	t.Log("events: ", seen)
-	for _, what := range []string{"CHARGE 101", "AUTOMATIC_CHARGE 101", "REFUND 101", "DENIAL 201", "DENIAL 304", "DENIAL 305", "DENIAL 301", "DENIAL 302", "DENIAL 303", "DENIAL 306"} {
-		if histories >= 20 && seen[what] == 0 {
-			t.Errorf("there was no %s in %d histories: they have lost what they are for", what, histories)
-		}
+}
+
+// live takes as many steps as rapid is told to take.
+func (m *rulesMachine) live() {
+	steps, err := strconv.Atoi(flag.Lookup("rapid.steps").Value.String())
+	m.must("steps", err)
+	for range steps {
+		m.step()
+		m.compare()
 	}
+	m.openAndClose()
 }
 
 type rulesMachine struct {
 	t      *rapid.T
 	random *rand.Rand
-	store  *sqlite.Store
+	store  store.Store
 	engine *engine.Engine
 	clock  atomic.Int64
 
@@ -74,12 +77,12 @@ type rulesMachine struct {
 	forgot     int64           // when the engine was told to forget
 }
 
-func newRulesMachine(t *rapid.T, file string) *rulesMachine {
+func newRulesMachine(t *rapid.T, place place, salt uint64) *rulesMachine {
 	m := &rulesMachine{t: t, audit: NewRules(), actions: map[string][]ledger.Action{}, uses: map[string]bool{}}
-	m.random = rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "salt"), 0))
+	m.random = rand.New(rand.NewPCG(salt, 0))
 	m.clock.Store(dawn)
 	var err error
-	if m.store, err = sqlite.Open(file, sqlite.Options{Create: true}); err != nil {
+	if m.store, err = place.open(); err != nil {
 		t.Fatal(err)
 	}
 	var ids atomic.Int64

@@ -1,11 +1,8 @@
 package audit
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"pgregory.net/rapid"
@@ -342,19 +339,9 @@ func (m *sessionMachine) crash() {
 		m.moveClock()
 		m.catchUp()
 	}
-	m.files++
-	crashed := filepath.Join(m.dir, fmt.Sprint(m.files, ".db"))
-	for _, end := range []string{"", "-wal"} {
-		content, err := os.ReadFile(m.file + end)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			m.t.Fatal(err)
-		}
-		if err := os.WriteFile(crashed+end, content, 0o600); err != nil {
-			m.t.Fatal(err)
-		}
+	if err := m.place.crash(m.close); err != nil {
+		m.t.Fatal(err)
 	}
-	m.close()
-	m.file = crashed
 	m.away()
 	m.open()
 }

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math/big"
 	"math/rand/v2"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -21,7 +20,6 @@ import (
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -30,19 +28,21 @@ import (
 // killed and away for a while. After every step an auditor accounts for every event and every answer.
 func TestSessionsAreAccountedFor(t *testing.T) {
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // the store fails on purpose here
-	seen := map[string]int{}
-	checkTimes(t, "7", func(rt *rapid.T) {
-		m := newSessionMachine(rt, t.TempDir())
-		defer m.close()
-		for range 4 { // a single one would be short too often
-			rt.Repeat(map[string]func(*rapid.T){"do": m.do, "": m.settle})
-		}
-		m.finish()
-		for what, n := range m.audit.seen {
-			seen[what] += n
-		}
+	onEveryStore(t, func(t *testing.T, place func() place) {
+		seen := map[string]int{}
+		checkTimes(t, "7", func(rt *rapid.T) {
+			m := newSessionMachine(rt, place())
+			defer m.close()
+			for range 4 { // a single one would be short too often
+				rt.Repeat(map[string]func(*rapid.T){"do": m.do, "": m.settle})
+			}
+			m.finish()
+			for what, n := range m.audit.seen {
+				seen[what] += n
+			}
+		})
+		t.Logf("seen: %v", seen)
 	})
-	t.Logf("seen: %v", seen)
 }
 
 // sessionMachine is the product, and what is known of it.
@@ -50,10 +50,8 @@ type sessionMachine struct {
 	t      *rapid.T
 	salt   uint64
 	random *rand.Rand // of one step, so that a step does the same when those before it are left out
-	dir    string
-	file   string
-	files  int
-	sqlite *sqlite.Store
+	place  place
+	books  store.Store // which store fails at will
 	store  *failingStore
 	engine *engine.Engine
 	clock  atomic.Int64
@@ -108,8 +106,8 @@ func (s *failingStore) Commit(ctx context.Context, want store.Want, decide func(
 	return nil
 }
 
-func newSessionMachine(t *rapid.T, dir string) *sessionMachine {
-	m := &sessionMachine{t: t, dir: dir, file: filepath.Join(dir, "0.db"), audit: NewSessions(hour)}
+func newSessionMachine(t *rapid.T, place place) *sessionMachine {
+	m := &sessionMachine{t: t, place: place, audit: NewSessions(hour)}
 	m.clock.Store(dawn)
 	steps, err := strconv.Atoi(flag.Lookup("rapid.steps").Value.String())
 	if err != nil {
@@ -145,11 +143,11 @@ func newSessionMachine(t *rapid.T, dir string) *sessionMachine {
 }
 
 func (m *sessionMachine) open() {
-	s, err := sqlite.Open(m.file, sqlite.Options{Create: true})
+	s, err := m.place.open()
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	m.sqlite, m.store = s, &failingStore{Store: s}
+	m.books, m.store = s, &failingStore{Store: s}
 	m.store.left.Store(-1)
 	options := engine.Options{
 		Now:   func() time.Time { return time.UnixMilli(m.clock.Load()) },
@@ -176,7 +174,7 @@ func (m *sessionMachine) close() {
 	}
 	m.engine.Stop()
 	m.engine = nil
-	if err := m.sqlite.Close(); err != nil {
+	if err := m.books.Close(); err != nil {
 		m.t.Error(err)
 	}
 }
@@ -213,7 +211,7 @@ func (m *sessionMachine) setClock(now int64) {
 func (m *sessionMachine) change(fn func(*engine.Change) error) {
 	e := m.engine
 	if m.oneIn(12) {
-		s, err := sqlite.Open(m.file, sqlite.Options{})
+		s, err := m.place.open()
 		if err != nil {
 			m.t.Fatal(err)
 		}
@@ -386,7 +384,7 @@ func (m *sessionMachine) settle(t *rapid.T) {
 
 func (m *sessionMachine) balances() {
 	uses := map[string]*big.Rat{}
-	err := m.sqlite.View(ctx, func(r store.Reader) error {
+	err := m.books.View(ctx, func(r store.Reader) error {
 		lineItems, err := r.LineItems("")
 		for _, l := range lineItems {
 			uses[l.ActivationID] = rat(l.Used)
@@ -403,7 +401,7 @@ func (m *sessionMachine) balances() {
 func (m *sessionMachine) verify() {
 	live := map[string]int{}
 	n := 0
-	err := m.sqlite.View(ctx, func(r store.Reader) error {
+	err := m.books.View(ctx, func(r store.Reader) error {
 		err := r.EachSession(func(s *access.Session) error {
 			n++
 			m.audit.Stands(s.ID, Shown{string(s.State), string(s.Reason), s.FromMS, s.UntilMS, s.HeartbeatDueMS}, rat(s.Net))
@@ -433,7 +431,7 @@ func (m *sessionMachine) verify() {
 	if n != len(m.audit.all) {
 		m.t.Fatalf("there are %d sessions, %d were created", n, len(m.audit.all))
 	}
-	proof, err := engine.Verify(ctx, m.sqlite)
+	proof, err := engine.Verify(ctx, m.books)
 	if err != nil || len(proof.Differences) > 0 {
 		m.t.Fatalf("verify: %+v, %v", proof, err)
 	}

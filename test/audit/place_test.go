@@ -1,0 +1,165 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+	"pgregory.net/rapid"
+
+	"github.com/farebox/farebox/access"
+	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/store/postgres"
+	"github.com/farebox/farebox/store/sqlite"
+	"github.com/farebox/farebox/test/cluster"
+	"github.com/farebox/farebox/usage"
+)
+
+func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
+
+// place is where a history keeps its books.
+type place interface {
+	open() (store.Store, error)
+	crash(close func()) error // goes on from what a kill of all processes would leave; close ends them
+}
+
+// onEveryStore runs a test on each store; what it is given makes a new place.
+func onEveryStore(t *testing.T, test func(*testing.T, func() place)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, func() place { return newFile(t) }) })
+	t.Run("postgres", func(t *testing.T) { test(t, func() place { return schema(cluster.Shared(t).URL(t)) }) })
+}
+
+// file is a place in a file of SQLite.
+type file struct {
+	dir   string
+	files int
+}
+
+func newFile(t *testing.T) *file { return &file{dir: t.TempDir()} }
+
+func (f *file) path() string { return filepath.Join(f.dir, fmt.Sprint(f.files, ".db")) }
+
+func (f *file) open() (store.Store, error) {
+	return sqlite.Open(f.path(), sqlite.Options{Create: true})
+}
+
+func (f *file) crash(close func()) error {
+	was := f.path()
+	f.files++
+	for _, end := range []string{"", "-wal"} {
+		content, err := os.ReadFile(was + end)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if err := os.WriteFile(f.path()+end, content, 0o600); err != nil {
+			return err
+		}
+	}
+	close()
+	return nil
+}
+
+// schema is a place in PostgreSQL, by its URL. A process that is killed leaves nothing behind there but what was committed.
+type schema string
+
+func (s schema) open() (store.Store, error) { return postgres.Open(string(s), postgres.Options{}) }
+
+func (s schema) crash(close func()) error {
+	close()
+	return nil
+}
+
+// The same history on both stores leaves the same books and the same record, byte for byte.
+func TestStoresAgree(t *testing.T) {
+	c := cluster.Shared(t)
+	checkTimes(t, "4", func(rt *rapid.T) {
+		salt := rapid.Uint64().Draw(rt, "salt")
+		var told [2]string
+		for i, place := range []place{newFile(t), schema(c.URL(t))} {
+			m := newRulesMachine(rt, place, salt)
+			m.live()
+			told[i] = tell(rt, m.store)
+			m.close()
+		}
+		a, b := strings.Split(told[0], "\n"), strings.Split(told[1], "\n")
+		if len(a) < 20 {
+			rt.Fatalf("a history of %d lines says little", len(a))
+		}
+		for i := range min(len(a), len(b)) {
+			if a[i] != b[i] {
+				rt.Fatalf("line %d of SQLite is\n%s\nand of PostgreSQL\n%s", i, a[i], b[i])
+			}
+		}
+		if len(a) != len(b) {
+			rt.Fatalf("SQLite tells %d lines, PostgreSQL %d", len(a), len(b))
+		}
+	})
+}
+
+// tell returns all that a store knows as text.
+func tell(t *rapid.T, s store.Store) string {
+	var text bytes.Buffer
+	line := func(what string, v any) { fmt.Fprintf(&text, "%s %+v\n", what, v) }
+	err := s.View(ctx, func(r store.Reader) error {
+		// Numbers are a store's own names of line items, which nobody else sees.
+		lineItems, err2 := r.LineItems("")
+		place := map[int64]int64{}
+		for i, l := range lineItems {
+			place[l.Number] = int64(i)
+		}
+		_, err1 := r.Receipts(usage.Position{}, nil, 0, func(at usage.Position, receipt *usage.Receipt) (bool, error) {
+			for _, items := range [][]usage.Item{receipt.Refunds, receipt.Items} {
+				for i := range items {
+					for j := range items[i].Slices {
+						items[i].Slices[j].Number = place[items[i].Slices[j].Number]
+					}
+				}
+			}
+			b, err := receipt.AppendJSON(nil)
+			line("receipt", fmt.Sprint(at, " ", string(b)))
+			return true, err
+		})
+		for _, l := range lineItems {
+			terms := l.Terms()
+			terms.Number = place[l.Number]
+			line("line item", fmt.Sprintf("%+v %v %d %+v %+v", terms, l.Used, l.ResetMS, l.Actions, l.Limit))
+		}
+		changes, err3 := r.LineItemChanges("")
+		for _, c := range changes {
+			c.LineItem.Number = place[c.LineItem.Number]
+			line("change", fmt.Sprintf("%d %+v", c.TimeMS, c.LineItem))
+		}
+		var all []string
+		err4 := r.EachSession(func(s *access.Session) error {
+			b, err := json.Marshal(s, json.Deterministic(true))
+			all = append(all, fmt.Sprintf("session %d %s %s", s.Number, s.ID, b))
+			return err
+		})
+		err5 := r.EachCover(func(c *ledger.Cover) error {
+			c.Number = place[c.Number]
+			all = append(all, fmt.Sprintf("cover %+v", *c))
+			return nil
+		})
+		err6 := r.EachConsumed(func(c *ledger.Consumed) error {
+			c.Number = place[c.Number]
+			all = append(all, fmt.Sprintf("consumed %+v", *c))
+			return nil
+		})
+		slices.Sort(all) // they come in any order
+		line("sessions and standings", strings.Join(all, "\n"))
+		instances, err7 := r.Instances(0, 100)
+		line("instances", instances)
+		return errors.Join(err1, err2, err3, err4, err5, err6, err7)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
+}
