@@ -234,6 +234,11 @@ func (c *Cluster) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// Unprivileged has a command run as who runs PostgreSQL.
+func Unprivileged(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: owner()}
+}
+
 // owner is who runs PostgreSQL, which refuses to be run by root: then its own user, or nobody.
 func owner() *syscall.Credential {
 	if os.Geteuid() != 0 {
