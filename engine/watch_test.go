@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,7 +16,6 @@ import (
 	"github.com/farebox/farebox/notify"
 	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/token"
 )
 
@@ -319,55 +317,5 @@ func TestTestClockTells(t *testing.T) {
 	w.must(err)
 	if got := fired(w, func(*notify.Notice) bool { return true }); got != "soon F" {
 		t.Errorf("told is %q", got)
-	}
-}
-
-// What one look costs with very many line items, of which none comes to its end, and what a new alert costs them.
-func BenchmarkLookAtManyLineItems(b *testing.B) {
-	const most = 1_000_000
-	s, err := sqlite.Open(filepath.Join(b.TempDir(), "many.db"), sqlite.Options{Create: true})
-	if err != nil {
-		b.Fatal(err)
-	}
-	e := engine.New(s, engine.Options{})
-	b.Cleanup(func() { e.Stop(); _ = s.Close() })
-	change := func(fn func(*engine.Change) error) {
-		if _, _, err := e.Change(ctx, "", nil, func(c *engine.Change) (*store.Answer, error) { return nil, fn(c) }); err != nil {
-			b.Fatal(err)
-		}
-	}
-	instance := ""
-	change(func(c *engine.Change) error {
-		for i := range most {
-			if i%1000 == 0 {
-				made, err := c.CreateInstance("i", fmt.Sprint("account ", i))
-				if err != nil {
-					return err
-				}
-				instance = made.ID
-			}
-			if _, err := c.PutLineItem(ledger.LineItem{
-				ActivationID: fmt.Sprint(i), InstanceID: instance, State: ledger.Deployed, Quantity: 100, EndMS: ledger.LatestMS - int64(i), Elastic: true, Kind: ledger.Paid,
-			}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	for _, r := range []*notify.Rule{{Name: "soon", Kind: notify.Ending, Within: "P14D"}, {Name: "low", Kind: notify.BalanceBelow, Percent: token.FromInt(10)}} {
-		if err := r.Complete(); err != nil {
-			b.Fatal(err)
-		}
-		change(func(c *engine.Change) error { return c.CreateAlert(r) })
-	}
-	started := time.Now()
-	if err := e.LookAtAlerts(ctx); err != nil {
-		b.Fatal(err)
-	}
-	b.Logf("a new alert has looked at %d line items in %s", most, time.Since(started))
-	for b.Loop() {
-		if err := e.LookAtAlerts(ctx); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

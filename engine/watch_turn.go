@@ -18,15 +18,34 @@ import (
 type turn struct {
 	*watcher
 	store.Reader
-	body *watching
-	at   usage.Position // where the follower is after it
+	was      *store.Follower // where it began
+	body     *watching
+	at       usage.Position // where the follower is after it
+	latestMS int64          // when what it has looked at happened
 
-	told    []store.Told       // changes that were read ahead
-	allTold bool               // there are no more
-	dirty   []store.AlertState // states to be written ...
-	touched []*watchedRule     // ... and whose they are
-	place   map[[2]string]int  // of states in dirty
+	told    []store.Told                  // changes that were read ahead
+	allTold bool                          // there are no more
+	ahead   map[string][]store.AlertState // what is remembered, by subject, as far as it was read ahead
+	dirty   []store.AlertState            // states to be written ...
+	touched []*watchedRule                // ... and whose they are
+	place   map[[2]string]int             // of states in dirty
 	notices []*notify.Notice
+}
+
+// rest looks at the receipts that are left, which must be few.
+func (t *turn) rest() error {
+	rest := &Followed{From: t.at}
+	if err := rest.Read(t, watchMost); err != nil {
+		return err
+	}
+	if rest.More {
+		return errBehind
+	}
+	if len(rest.Receipts) == 0 {
+		return nil
+	}
+	t.at = rest.Next(len(rest.Receipts))
+	return t.followed(rest)
 }
 
 // followed looks at receipts, and at the changes of line items that came before them.
@@ -38,22 +57,22 @@ func (t *turn) followed(batch *Followed) (err error) {
 		if err := t.receipt(batch.At[i].Commit, receipt); err != nil {
 			return err
 		}
+		t.latestMS = max(t.latestMS, receipt.MadeMS())
 	}
 	batch.Body, err = json.Marshal(t.body)
 	return err
 }
 
 // toldBefore looks at the changes of line items that came before a commit.
-func (t *turn) toldBefore(commit int64) (err error) {
+func (t *turn) toldBefore(commit int64) error {
 	for {
 		if len(t.told) == 0 {
 			if t.allTold {
 				return nil
 			}
-			if t.told, err = t.ToldAfter(t.body.Told, lookMost); err != nil {
+			if err := t.readTold(); err != nil {
 				return err
 			}
-			t.allTold = len(t.told) < lookMost
 			if len(t.told) == 0 {
 				return nil
 			}
@@ -69,6 +88,44 @@ func (t *turn) toldBefore(commit int64) (err error) {
 	}
 }
 
+// readTold reads ahead what line items were told to be, and what is remembered of them.
+func (t *turn) readTold() (err error) {
+	if t.told, err = t.ToldAfter(t.body.Told, lookMost); err != nil {
+		return err
+	}
+	t.allTold = len(t.told) < lookMost
+	numbers := make([]int64, len(t.told))
+	for i := range t.told {
+		numbers[i] = t.told[i].LineItem.Number
+	}
+	return t.readStates(numbers)
+}
+
+// readStates reads ahead what is remembered of line items, at once: one by one it would cost more than all else.
+func (t *turn) readStates(lineItems []int64) error {
+	var subjects []string
+	for _, number := range lineItems {
+		if t.lines[number] == nil {
+			subjects = append(subjects, lineSubject(number))
+		}
+	}
+	if len(subjects) == 0 {
+		return nil
+	}
+	kept, err := t.AlertStates(subjects...)
+	if err != nil {
+		return err
+	}
+	t.ahead = make(map[string][]store.AlertState, len(subjects))
+	for _, subject := range subjects {
+		t.ahead[subject] = nil
+	}
+	for i := range kept {
+		t.ahead[kept[i].Subject] = append(t.ahead[kept[i].Subject], kept[i])
+	}
+	return nil
+}
+
 // change looks at a line item that was told to be otherwise.
 func (t *turn) change(c *store.Told) error {
 	w, err := t.line(&c.LineItem)
@@ -77,6 +134,7 @@ func (t *turn) change(c *store.Told) error {
 	}
 	before := w.LineItem
 	w.LineItem = c.LineItem
+	t.latestMS = max(t.latestMS, c.TimeMS)
 	return t.judge(w, &before, c.TimeMS)
 }
 
@@ -123,9 +181,11 @@ func (t *turn) states(subject string, covers func(*notify.Rule) bool) (all []*wa
 	if len(all) == 0 {
 		return nil, nil
 	}
-	kept, err := t.AlertStates(subject)
-	if err != nil {
-		return nil, err
+	kept, known := t.ahead[subject]
+	if !known {
+		if kept, err = t.AlertStates(subject); err != nil {
+			return nil, err
+		}
 	}
 	for i := range kept {
 		for _, w := range all {

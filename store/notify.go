@@ -64,8 +64,8 @@ type Told struct {
 type NoticeReader interface {
 	Alert(name string) (*Alert, error)
 	Alerts() ([]Alert, error) // by name
-	// AlertStates returns what is remembered of a subject, by alert.
-	AlertStates(subject string) ([]AlertState, error)
+	// AlertStates returns what is remembered of subjects, by subject and alert.
+	AlertStates(subjects ...string) ([]AlertState, error)
 	// DueAlertStates returns those that are due by a time, the ones due first in front.
 	DueAlertStates(byMS int64, limit int) ([]AlertState, error)
 	// AlertsFired returns entries of the log, newest first, from before a number on (0: from the newest); of one account and one
