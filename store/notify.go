@@ -104,6 +104,8 @@ type NoticeWriter interface {
 	PutAlertState(AlertState) error
 	DeleteAlertState(subject, alert string) error
 	InsertAlertFired(*AlertFired) error // sets Number
+	// ForgetAlertsFired drops entries of the log from its old end, made before a time, at most so many, and returns how many.
+	ForgetAlertsFired(beforeMS int64, most int) (int, error)
 
 	PutWebhook(Webhook) error
 	// DeleteWebhook deletes a webhook with all its deliveries.

@@ -182,3 +182,13 @@ func (t *tx) InsertAlertFired(f *store.AlertFired) error {
 	f.Number, err = result.LastInsertId()
 	return err
 }
+
+// ForgetAlertsFired implements store.NoticeWriter. Entries are logged about in the order of their time, so no index of that is needed.
+func (t *tx) ForgetAlertsFired(beforeMS int64, most int) (int, error) {
+	result, err := t.exec("DELETE FROM alert_fired WHERE number IN (SELECT number FROM alert_fired ORDER BY number LIMIT ?) AND time_ms < ?", most, beforeMS)
+	if err != nil {
+		return 0, err
+	}
+	n, err := result.RowsAffected()
+	return int(n), unavailable(err)
+}

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/store"
@@ -12,6 +13,7 @@ var alertTests = []test{
 	{"takes what it remembers with it when it is deleted", deletesAlerts},
 	{"remembers by subject, and finds what is due", alertStates},
 	{"logs newest first, by account and instance, page by page", logsAlerts},
+	{"forgets the old end of its log", forgetsAlerts},
 	{"leaves nothing behind when its change fails", alertsUndone},
 	{"finds line items by number and by their end", findsLineItems},
 	{"keeps changes of line items among the commits, with the use they came at", tellsInOrder},
@@ -143,6 +145,34 @@ func logsAlerts(b *books) {
 				b.must(err)
 			}
 			return nil
+		})
+		b.reopen()
+	}
+}
+
+func forgetsAlerts(b *books) {
+	b.tx(func(tx store.Tx) error {
+		for i, timeMS := range []int64{1, 2, 1, 3, 4} {
+			b.must(tx.InsertAlertFired(&store.AlertFired{ID: fmt.Sprint(i), TimeMS: timeMS, Body: []byte("{}")}))
+		}
+		return nil
+	})
+	for _, want := range []int{2, 1, 0} {
+		b.tx(func(tx store.Tx) error {
+			n, err := tx.ForgetAlertsFired(3, 2)
+			b.same("how many went", n, want)
+			return err
+		})
+	}
+	for range 2 {
+		b.view(func(r store.Reader) error {
+			left, err := r.AlertsFired("", "", 0, 9)
+			ids := ""
+			for i := range left {
+				ids += left[i].ID + " "
+			}
+			b.same("what is left", ids, "4 3 ")
+			return err
 		})
 		b.reopen()
 	}
