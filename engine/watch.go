@@ -28,6 +28,8 @@ const (
 	sweepMost = 4096 // line items of a sweep: most have nothing to be written of them
 	writeMost = 64   // states to be written, after which no more is looked at: charges wait for what is written
 
+	forecastMost = 32               // instances of which it is forecast how long their line items last, in a turn ...
+	circleMost   = 8                // ... and turns at most in a pass
 	lookEvery    = 10 * time.Second // for what time alone changes
 	watchedMost  = 100_000          // subjects remembered between turns
 	watchRetries = 10               // turns to catch up with the record before giving way
@@ -68,6 +70,7 @@ type watcher struct {
 	lines    map[int64]*watchedLine
 	others   map[string]*watchedOther
 	accounts map[string]string // by instance
+	circle   string            // up to which instance it was looked whether a forecast is due
 }
 
 // watchAlerts has alerts fire until the engine stops.
@@ -84,14 +87,20 @@ func (e *Engine) watchAlerts() {
 		if !onlyTold {
 			looked = time.Now()
 		}
-		if err := e.watcher.catchUp(ctx, onlyTold); err != nil && problem.KindOf(err) != problem.Unavailable {
+		err := e.watcher.catchUp(ctx, onlyTold)
+		if err == nil && !onlyTold {
+			err = e.watcher.forecast(ctx, circleMost)
+		}
+		if err != nil && problem.KindOf(err) != problem.Unavailable {
 			slog.Warn("alerts are held up; trying again", "error", err, "cause", cause(err))
 		}
 	}
 }
 
 // LookAtAlerts has all alerts fire that are to fire by now.
-func (e *Engine) LookAtAlerts(ctx context.Context) error { return e.watcher.catchUp(ctx, false) }
+func (e *Engine) LookAtAlerts(ctx context.Context) error {
+	return orErr(e.watcher.catchUp(ctx, false), e.watcher.forecast(ctx, 0))
+}
 
 // catchUp follows the record to its end and looks at what else has changed: with onlyTold, at line items that were told to be otherwise
 // alone.
@@ -115,7 +124,7 @@ func (w *watcher) catchUp(ctx context.Context, onlyTold bool) error {
 		case !todo:
 			return nil
 		}
-		err = w.look(ctx)
+		err = w.turn(ctx, (*turn).look)
 		if errors.Is(err, errBehind) || errors.Is(err, errOvertaken) {
 			if behind++; behind < watchRetries {
 				continue
@@ -252,9 +261,9 @@ func (w *watcher) begin(r store.Reader) (*turn, error) {
 
 var errBehind = errors.New("there is more in the record")
 
-// look is a turn for what is not in the record. It is only taken at the record's end, where the books are as the record says. Charges wait
+// turn is a turn for what is not in the record. It is only taken at the record's end, where the books are as the record says. Charges wait
 // for what is written alone: what is looked at is one state, and what comes after that is looked at next.
-func (w *watcher) look(ctx context.Context) error {
+func (w *watcher) turn(ctx context.Context, look func(*turn, int64) error) error {
 	nowMS, err := w.between(ctx)
 	if err != nil {
 		return err
@@ -267,7 +276,8 @@ func (w *watcher) look(ctx context.Context) error {
 		if err := t.rest(); err != nil {
 			return err
 		}
-		return t.look(max(nowMS, t.latestMS))
+		t.ctx = ctx
+		return look(t, max(nowMS, t.latestMS))
 	})
 	if err != nil {
 		w.known = false
@@ -309,6 +319,7 @@ type watchedLine struct {
 	ledger.LineItem
 	accountID string
 	watched   []*watchedRule
+	outlook   *watchedOther // of its instance, if a rule needs forecasts and it has moved
 
 	// While its use stays between these, and its terms and its allowance are the same, nothing fires until then.
 	above, below *token.Amount

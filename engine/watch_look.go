@@ -208,7 +208,7 @@ func (t *turn) ending(rule *notify.Rule, nowMS int64) error {
 	if err != nil || len(all) == 0 {
 		return err
 	}
-	looked, err := t.eachOf(all, nowMS)
+	looked, err := t.eachOf(all, nowMS, false)
 	if err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func (t *turn) sweep(nowMS int64) error {
 			t.body.Sweeping, t.body.Swept = false, 0
 			return nil
 		}
-		n, err := t.eachOf(all, nowMS)
+		n, err := t.eachOf(all, nowMS, true)
 		if err != nil {
 			return err
 		}
@@ -238,8 +238,9 @@ func (t *turn) sweep(nowMS int64) error {
 	return nil
 }
 
-// eachOf looks at line items as the books have them until the turn is full, and returns at how many: one at least.
-func (t *turn) eachOf(all []*ledger.LineItem, nowMS int64) (int, error) {
+// eachOf looks at line items as the books have them until the turn is full, and returns at how many: one at least. Anew: there may be rules
+// that have not seen them yet.
+func (t *turn) eachOf(all []*ledger.LineItem, nowMS int64, anew bool) (int, error) {
 	numbers := make([]int64, len(all))
 	for i, l := range all {
 		numbers[i] = l.Number
@@ -259,6 +260,11 @@ func (t *turn) eachOf(all []*ledger.LineItem, nowMS int64) (int, error) {
 		}
 		if err := t.again(w, nowMS); err != nil {
 			return 0, err
+		}
+		if anew {
+			if err := t.moved(w, nowMS, true); err != nil {
+				return 0, err
+			}
 		}
 		if !known && len(t.dirty) == dirty {
 			delete(t.lines, l.Number) // of millions, most are looked at once and never moved

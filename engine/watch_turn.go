@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"math"
 	"strconv"
 
@@ -18,6 +19,7 @@ import (
 type turn struct {
 	*watcher
 	store.Reader
+	ctx      context.Context
 	was      *store.Follower // where it began
 	body     *watching
 	at       usage.Position // where the follower is after it
@@ -135,6 +137,9 @@ func (t *turn) change(c *store.Told) error {
 	before := w.LineItem
 	w.LineItem = c.LineItem
 	t.latestMS = max(t.latestMS, c.TimeMS)
+	if err := t.moved(w, c.TimeMS, true); err != nil {
+		return err
+	}
 	return t.judge(w, &before, c.TimeMS)
 }
 
@@ -250,15 +255,12 @@ func (t *turn) slice(commit int64, r *usage.Receipt, s *usage.Slice, moved token
 		return nil
 	}
 	is, nowMS := s.Balance(), r.MadeMS()
+	if err := t.moved(w, nowMS, false); err != nil {
+		return err
+	}
 	if w.quiet(s, is, nowMS) {
 		w.Used = is.Used
 		return nil
-	}
-	for _, rule := range w.watched {
-		if rule.Kind == notify.RunningOut {
-			rule.state.Spent(nowMS, moved)
-			t.touch(lineSubject(w.Number), rule, rule.LineDueMS(&rule.state, &w.LineItem, nowMS))
-		}
 	}
 	before := w.LineItem
 	before.At(nowMS)
@@ -292,25 +294,29 @@ func (t *turn) judge(w *watchedLine, before *ledger.LineItem, nowMS int64) error
 	for _, rule := range w.watched {
 		was := rule.state
 		v := rule.Line(&rule.state, &w.LineItem, nowMS)
-		if v.Step != notify.None {
-			n := notify.NewNotice(rule.Rule, v, nowMS, was.SinceMS)
-			value := rule.Value(&was, before, nowMS)
-			n.Before = &value
-			n.About(&w.LineItem)
-			t.notice(n, w.accountID, w.InstanceID)
-			t.touch(lineSubject(w.Number), rule, rule.LineDueMS(&rule.state, &w.LineItem, nowMS))
-		}
+		t.step(w, rule, &was, v, before, nowMS)
 		w.hush(rule)
 	}
 	return nil
+}
+
+// step has what a rule made of a line item written. Before is how the line item was.
+func (t *turn) step(w *watchedLine, rule *watchedRule, was *notify.State, v notify.Verdict, before *ledger.LineItem, nowMS int64) {
+	if v.Step == notify.None {
+		return
+	}
+	n := notify.NewNotice(rule.Rule, v, nowMS, was.SinceMS)
+	n.Before = rule.Value(before, nowMS)
+	n.About(&w.LineItem)
+	t.notice(n, w.accountID, w.InstanceID)
+	t.touch(lineSubject(w.Number), rule, rule.LineDueMS(&rule.state, &w.LineItem, nowMS))
 }
 
 // hush narrows what is quiet to what changes nothing for a rule.
 func (w *watchedLine) hush(rule *watchedRule) {
 	above, below, ok := rule.Quiet(&rule.state, &w.LineItem)
 	switch {
-	case !ok && rule.Kind == notify.RunningOut:
-		w.quietUntilMS = 0 // each use counts
+	case !ok: // use changes nothing
 	case above != nil && (w.above == nil || w.above.Less(*above)):
 		w.above = above
 	case below != nil && (w.below == nil || below.Less(*w.below)):
@@ -364,7 +370,7 @@ func (t *turn) other(subject, accountID, instanceID string, kind notify.Kind) (*
 
 // spent counts what a requester used.
 func (t *turn) spent(r *usage.Receipt, tokens token.Amount) error {
-	if !t.anyOf(notify.Pace) {
+	if !anyOf(t.rules, notify.Pace) {
 		return nil
 	}
 	requester := &access.Requester{Type: r.Requester.Type, Value: r.Requester.Value}
@@ -383,7 +389,7 @@ func (t *turn) spent(r *usage.Receipt, tokens token.Amount) error {
 
 // decided counts what was asked of an instance.
 func (t *turn) decided(r *usage.Receipt, requests, denials int64) error {
-	if requests == 0 || !t.anyOf(notify.Denials) {
+	if requests == 0 || !anyOf(t.rules, notify.Denials) {
 		return nil
 	}
 	subject := otherSubject(r.InstanceID, nil)
@@ -399,8 +405,8 @@ func (t *turn) decided(r *usage.Receipt, requests, denials int64) error {
 	return nil
 }
 
-func (t *turn) anyOf(kind notify.Kind) bool {
-	for _, r := range t.rules {
+func anyOf(rules []*notify.Rule, kind notify.Kind) bool {
+	for _, r := range rules {
 		if r.Kind == kind {
 			return true
 		}

@@ -66,6 +66,8 @@ type NoticeReader interface {
 	Alerts() ([]Alert, error) // by name
 	// AlertStates returns what is remembered of subjects, by subject and alert.
 	AlertStates(subjects ...string) ([]AlertState, error)
+	// AlertStatesFrom returns what is remembered of subjects that begin so, by subject and alert, after a subject (empty: from the first).
+	AlertStatesFrom(prefix, afterSubject string, limit int) ([]AlertState, error)
 	// DueAlertStates returns those that are due by a time, the ones due first in front.
 	DueAlertStates(byMS int64, limit int) ([]AlertState, error)
 	// AlertsFired returns entries of the log, newest first, from before a number on (0: from the newest); of one account and one

@@ -79,6 +79,11 @@ func (r *reader) AlertStates(subjects ...string) ([]store.AlertState, error) {
 	return all(r, scanAlertState, selectAlertStates+"WHERE subject IN (SELECT value FROM json_each(?)) ORDER BY subject, alert", string(list))
 }
 
+func (r *reader) AlertStatesFrom(prefix, afterSubject string, limit int) ([]store.AlertState, error) {
+	return all(r, scanAlertState, selectAlertStates+"WHERE subject > ? AND subject >= ? AND subject < ? ORDER BY subject, alert LIMIT ?",
+		afterSubject, prefix, prefix+"\U0010ffff", limit)
+}
+
 func (r *reader) DueAlertStates(byMS int64, limit int) ([]store.AlertState, error) {
 	return all(r, scanAlertState, selectAlertStates+"WHERE due_ms <= ? ORDER BY due_ms LIMIT ?", byMS, limit)
 }

@@ -12,6 +12,7 @@ var alertTests = []test{
 	{"comes back as it was put, by name", alertsComeBack},
 	{"takes what it remembers with it when it is deleted", deletesAlerts},
 	{"remembers by subject, and finds what is due", alertStates},
+	{"goes round what is remembered of subjects that begin the same", roundAlertStates},
 	{"logs newest first, by account and instance, page by page", logsAlerts},
 	{"forgets the old end of its log", forgetsAlerts},
 	{"leaves nothing behind when its change fails", alertsUndone},
@@ -111,6 +112,28 @@ func alertStates(b *books) {
 		due, err := r.DueAlertStates(10, 10)
 		b.same("what is due", due, []store.AlertState{})
 		return err
+	})
+}
+
+func roundAlertStates(b *books) {
+	b.tx(func(tx store.Tx) error {
+		for _, subject := range []string{"a:", "a:1", "a:2", "a:\u00fc", "a", "b:1", ""} {
+			b.must(tx.PutAlertState(store.AlertState{Subject: subject, Alert: "y", Body: []byte("{}")}))
+			b.must(tx.PutAlertState(store.AlertState{Subject: subject, Alert: "x", Body: []byte("{}")}))
+		}
+		return nil
+	})
+	b.view(func(r store.Reader) error {
+		for after, want := range map[string]string{"": "a: x, a: y, a:1 x, ", "a:1": "a:2 x, a:2 y, a:\u00fc x, ", "a:\u00fc": "", "a:2": "a:\u00fc x, a:\u00fc y, "} {
+			all, err := r.AlertStatesFrom("a:", after, 3)
+			got := ""
+			for i := range all {
+				got += all[i].Subject + " " + all[i].Alert + ", "
+			}
+			b.same("after "+after, got, want)
+			b.must(err)
+		}
+		return nil
 	})
 }
 
