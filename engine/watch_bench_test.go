@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/notify"
+	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/token"
@@ -124,4 +126,77 @@ func manyLineItems(b *testing.B, path string, most int) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// What alerts by forecast cost: a look at instances of which all line items may run out soon and all are due, their use of the last hour
+// included. Compare the processor's time; transactions say how long charges wait.
+func BenchmarkForecastsForAlerts(b *testing.B) {
+	for _, c := range []struct{ instances, lines int }{{1000, 1}, {100, 10}, {1, 1000}} {
+		b.Run(fmt.Sprint(c.instances, "-of-", c.lines), func(b *testing.B) {
+			s, err := sqlite.Open(filepath.Join(b.TempDir(), "soon.db"), sqlite.Options{Create: true})
+			if err != nil {
+				b.Fatal(err)
+			}
+			now := time.UnixMilli(dawnMS)
+			h := &held{Store: s}
+			e := engine.New(h, engine.Options{Now: func() time.Time { return now }})
+			b.Cleanup(func() { e.Stop(); _ = s.Close() })
+			change := func(fn func(*engine.Change) error) {
+				if _, _, err := e.Change(ctx, "", nil, func(c *engine.Change) (*store.Answer, error) { return nil, fn(c) }); err != nil {
+					b.Fatal(err)
+				}
+			}
+			instances := soonInstances(b, change, c.instances, c.lines)
+			use := func(after time.Duration) {
+				now = now.Add(after)
+				for _, id := range instances {
+					if _, _, err := e.Charge(&engine.Charge{InstanceID: id, Request: &access.Request{
+						Requester: access.Requester{Type: "USER", Value: "u"}, Items: []access.Item{{Ask: ledger.Ask{Item: "x", Count: token.FromInt(1)}}},
+					}}); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			for range 20 {
+				use(24 * time.Hour)
+			}
+			r := &notify.Rule{Name: "soon", Kind: notify.RunningOut, Within: "P7D"}
+			if err := r.Complete(); err != nil {
+				b.Fatal(err)
+			}
+			change(func(c *engine.Change) error { return c.CreateAlert(r) })
+			h.took = nil
+			for b.Loop() {
+				use(time.Hour)
+				if err := e.LookAtAlerts(ctx); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.Log(h)
+		})
+	}
+}
+
+func soonInstances(b *testing.B, change func(func(*engine.Change) error), n, lines int) (ids []string) {
+	change(func(c *engine.Change) error {
+		return c.AddRateTable(&rate.Table{Version: "1", Items: []rate.Item{{Name: "x", Rate: token.FromInt(1)}}})
+	})
+	for i := range n {
+		change(func(c *engine.Change) error {
+			made, err := c.CreateInstance("i", fmt.Sprint("account ", i))
+			if err != nil {
+				return err
+			}
+			ids = append(ids, made.ID)
+			for k := range lines {
+				if _, err := c.PutLineItem(ledger.LineItem{
+					ActivationID: fmt.Sprint(i, "-", k), InstanceID: made.ID, State: ledger.Deployed, Quantity: 60, EndMS: ledger.LatestMS, Elastic: true, Kind: ledger.Paid,
+				}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return ids
 }
