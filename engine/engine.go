@@ -175,7 +175,7 @@ func (e *Engine) lookAround() {
 			err = e.store.Refresh(ctx)
 			e.adoptKeys()
 		case <-forget.C:
-			err = orErr(e.Forget(ctx), e.forgetDeliveries(ctx))
+			err = orErr(e.Forget(ctx), e.forgetNotices(ctx))
 		}
 		if err != nil {
 			slog.Warn("the store is not well; trying again", "error", err, "cause", cause(err))
