@@ -120,8 +120,10 @@ func TestEveryCrossingIsToldOnce(t *testing.T) {
 
 func tellOnce(t *testing.T, random *rand.Rand) {
 	var failing atomic.Bool
-	w := newTimed(t, func(s store.Store, _ *engine.Options) store.Store {
+	var w *timed
+	w = newTimed(t, func(s store.Store, _ *engine.Options) store.Store {
 		return &flaky{s, func() int {
+			w.meanwhile()
 			if failing.Load() {
 				return random.IntN(6)
 			}
@@ -151,7 +153,7 @@ func tellOnce(t *testing.T, random *rand.Rand) {
 	put()
 	month := int64(0)
 	for range 120 {
-		switch random.IntN(10) {
+		switch random.IntN(11) {
 		case 0, 1, 2, 3:
 			n := random.Int64N(of.quantity/2 + 1)
 			if of.dead || n == 0 || of.over >= 0 && of.used+n > of.quantity+of.over {
@@ -199,12 +201,35 @@ func tellOnce(t *testing.T, random *rand.Rand) {
 			failing.Store(false)
 		case 9:
 			w.restart(&failing, random)
+		case 10: // charged while a look goes on, between what it reads and what it writes
+			if of.dead || of.over >= 0 && of.used+2 > of.quantity+of.over {
+				break
+			}
+			w.between = func() {
+				w.between = func() { w.between = nil; w.spend(1) }
+				w.spend(1)
+			}
+			w.must(w.LookAtAlerts(ctx))
+			for range 2 {
+				of.used++
+				of.look()
+			}
+			for w.between != nil {
+				w.meanwhile()
+			}
 		}
 	}
 	w.must(w.LookAtAlerts(ctx))
 	got := fired(w.world, func(n *notify.Notice) bool { return n.ActivationID == "a" })
 	if want := strings.Join(of.said, ", "); got != want {
 		t.Errorf("told is\n%s, want\n%s", got, want)
+	}
+}
+
+// meanwhile has happen what is to happen before a change begins.
+func (w *timed) meanwhile() {
+	if w != nil && w.between != nil {
+		w.between()
 	}
 }
 
@@ -217,6 +242,7 @@ func (w *timed) restart(failing *atomic.Bool, random *rand.Rand) {
 	}
 	w.Stop()
 	w.Engine = engine.New(&flaky{w.store, func() int {
+		w.meanwhile()
 		if failing.Load() {
 			return random.IntN(6)
 		}
