@@ -191,6 +191,15 @@ func (t *turn) again(w *watchedLine, nowMS int64) error {
 	return nil
 }
 
+// againAs judges a line item again as the books have it.
+func (t *turn) againAs(l *ledger.LineItem, nowMS int64) error {
+	w, err := t.as(l)
+	if err != nil {
+		return err
+	}
+	return t.again(w, nowMS)
+}
+
 // ending looks at line items whose end a rule has come to see.
 func (t *turn) ending(rule *notify.Rule, nowMS int64) error {
 	cursor := t.body.cursor(rule, nowMS)
@@ -199,11 +208,7 @@ func (t *turn) ending(rule *notify.Rule, nowMS int64) error {
 		return err
 	}
 	for _, l := range all {
-		w, err := t.as(l)
-		if err != nil {
-			return err
-		}
-		if err := t.again(w, nowMS); err != nil {
+		if err := t.againAs(l, nowMS); err != nil {
 			return err
 		}
 		cursor = endingCursor{l.EndMS, l.Number}
@@ -222,11 +227,7 @@ func (t *turn) sweep(nowMS int64) error {
 		return err
 	}
 	for _, l := range all {
-		w, err := t.as(l)
-		if err != nil {
-			return err
-		}
-		if err := t.again(w, nowMS); err != nil {
+		if err := t.againAs(l, nowMS); err != nil {
 			return err
 		}
 		t.body.Swept = l.Number
