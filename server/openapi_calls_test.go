@@ -41,12 +41,12 @@ type shop struct {
 
 	now func() time.Time // the time of the world, which stands still
 
-	instance, other         string // ids of two instances
-	session                 string // the id of a session of instance
-	condition, action       string // ids of a condition of instance, and of the action of its line item
-	admin, client, stranger string // tokens; the client's is for instance, the stranger's for other
-	webhook, delivery       string // ids of a webhook, to which nobody listens, and of an event to it
-	key                     string // the id of the one administration key
+	instance, other         string     // ids of two instances
+	session                 string     // the id of a session of instance
+	condition, action       string     // ids of a condition of instance, and of the action of its line item
+	admin, client, stranger string     // tokens; the client's is for instance, the stranger's for other
+	webhook, delivery       string     // ids of a webhook, to which nobody listens, and of an event to it
+	pair                    *auth.Pair // of the one administration key, and of the client key
 
 	answered map[string]bool // operation ids with the statuses that were seen
 }
@@ -70,7 +70,7 @@ func openShop(t *testing.T) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.key = pair.ID
+	s.pair = pair
 	if _, _, err := s.engine.Change(t.Context(), "", nil, func(tx *engine.Change) (*store.Answer, error) { return nil, s.furnish(tx, pair) }); err != nil {
 		t.Fatal(err)
 	}
@@ -658,7 +658,7 @@ func TestOddRequests(t *testing.T) {
 		{"flags that exclude each other", "POST", request, s.client, strings.Replace(nulls, `"allowPartial": null`, `"allowPartial": true, "allOrNothing": true`, 1),
 			400, "contradicts"},
 		{"an integer with a point", "PUT", instance + "/line-items", s.admin, strings.Replace(slash, `: 1,`, `: 1.0,`, 1), 400, "integer expected"},
-		{"the last administration key", "DELETE", "/dynamicmonetization/api/v1.1/administration-keys/" + s.key, s.admin, "", 403, "last administration key"},
+		{"the last administration key", "DELETE", "/dynamicmonetization/api/v1.1/administration-keys/" + s.pair.ID, s.admin, "", 403, "last administration key"},
 		{"an account without default=true", "GET", "/dynamicmonetization/api/v1.0/instances?accountId=ACME", s.admin, "", 400, "default"},
 		{"the default in capitals", "GET", "/dynamicmonetization/api/v1.0/instances?accountId=ACME&default=True", s.admin, "", 200, s.instance},
 		{"the default of nobody", "GET", "/dynamicmonetization/api/v1.0/instances?accountId=nobody&default=true", s.admin, "", 200, `{"content":[],"next":0}`},
