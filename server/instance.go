@@ -58,14 +58,6 @@ func (c *call) instance() (i *store.Instance, err error) {
 
 // listInstances pages through all instances, or finds the default one of an account.
 func listInstances(c *call) (*reply, error) {
-	q := c.URL.Query()
-	account, isDefault := q.Get("accountId"), q.Get("default")
-	if account != "" || isDefault != "" {
-		if account == "" || !strings.EqualFold(isDefault, "true") {
-			return nil, problem.Field("default", "accountId and default=true go together: they find an account's default instance")
-		}
-		return defaultInstance(c, account)
-	}
 	next, err := c.queryInt("next", 0, 0, 1<<62)
 	if err != nil {
 		return nil, err
@@ -73,6 +65,14 @@ func listInstances(c *call) (*reply, error) {
 	size, err := c.queryInt("size", pageUsual, 1, pageMost)
 	if err != nil {
 		return nil, err
+	}
+	q := c.URL.Query()
+	account, isDefault := q.Get("accountId"), q.Get("default")
+	if account != "" || isDefault != "" {
+		if account == "" || !strings.EqualFold(isDefault, "true") {
+			return nil, problem.Field("default", "accountId and default=true go together: they find an account's default instance")
+		}
+		return defaultInstance(c, account)
 	}
 	return c.show(func(r store.Reader) (any, error) {
 		out := api.Instances{Content: []api.Instance{}}
