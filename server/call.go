@@ -189,6 +189,19 @@ func (c *call) view(fn func(store.Reader) error) error {
 	return c.server.engine.View(c.Context(), fn)
 }
 
+// show answers with what is read from one state of the books.
+func (c *call) show(read func(store.Reader) (any, error)) (*reply, error) {
+	var out any
+	err := c.view(func(r store.Reader) (err error) {
+		out, err = read(r)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return jsonReply(http.StatusOK, out)
+}
+
 func write(w http.ResponseWriter, rep *reply) {
 	h := w.Header()
 	if len(rep.body) > 0 {

@@ -107,6 +107,18 @@ func path(p jsontext.Pointer) string {
 	return text.String()
 }
 
+// nameByPath gives what a body is about the name in the path, if that has one; a body may repeat it.
+func (c *call) nameByPath(name *string) error {
+	switch inPath := c.PathValue("name"); {
+	case inPath == "":
+	case *name == "":
+		*name = inPath
+	case *name != inPath:
+		return problem.Field("name", "must be that of the path, or left out")
+	}
+	return nil
+}
+
 // queryInt reads an integer parameter between bounds.
 func (c *call) queryInt(name string, otherwise, least, most int64) (int64, error) {
 	text := c.URL.Query().Get(name)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"time"
 
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/export"
@@ -24,8 +23,8 @@ type usageCmd struct {
 }
 
 type usageEventsCmd struct {
-	Format     string    `enum:"csv,ndjson" default:"csv" help:"csv or ndjson."`
-	To         time.Time `help:"Until before this time." placeholder:"TIME"`
+	Format     string `enum:"csv,ndjson" default:"csv" help:"csv or ndjson."`
+	To         moment `help:"Until before this time." placeholder:"TIME"`
 	eventFlags `embed:""`
 	database   `embed:""`
 }
