@@ -38,11 +38,11 @@ func shortLife(t *testing.T, path string) (acknowledged int) {
 	return powerCharges
 }
 
-// Power goes at any single change that a database's files see in a short life: every 23rd of them in a usual run, beginning
+// Power goes at any single change that a database's files see in a short life: every 47th of them in a usual run, beginning
 // anywhere, and all with FAREBOX_EVERY_CHANGE=1. Whatever of what was not synced reaches the disk: what was acknowledged is there, what
 // was not is there whole or not at all, the file is sound, and goes on.
 func TestPowerCutAtAnyChange(t *testing.T) {
-	step, first := 23, 1+rand.IntN(23)
+	step, first := 47, 1+rand.IntN(47)
 	if os.Getenv("FAREBOX_EVERY_CHANGE") != "" {
 		step, first = 1, 1
 	}
@@ -65,7 +65,7 @@ func TestPowerCutAtAnyChange(t *testing.T) {
 		}
 	}
 	t.Logf("%d power cuts, from change %d on every %dth", cuts, first, step)
-	if cuts < 100/step {
+	if cuts < 200/step*int(simulation.Losses) {
 		t.Error("these are few: the disk does not see what is written")
 	}
 }
