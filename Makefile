@@ -58,7 +58,7 @@ fuzz: ## every fuzz target for FUZZTIME (default 20s)
 
 .PHONY: simulate
 simulate: ## simulated histories with fresh seeds for SIMULATE (default 10m)
-	FAREBOX_SIMULATE=$${SIMULATE:-10m} go test -count=1 -timeout 0 -run '^TestSimulation$$' -v ./test/audit
+	FAREBOX_AUDIT_STEPS=150 FAREBOX_SIMULATE=$${SIMULATE:-10m} go test -count=1 -timeout 0 -run '^TestSimulation$$' -v ./test/audit
 
 .PHONY: crash
 crash: ## CRASHES (default 200) kills under load, and a power cut at every change of the files

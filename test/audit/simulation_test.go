@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"hash"
@@ -28,7 +29,7 @@ import (
 // all receipts; at the end they hold the record to what callers were told.
 //
 // A seed is a history, whatever else the machine does. A usual run has a few that are always the same, and fresh ones.
-// FAREBOX_SEED=N lives through one alone; FAREBOX_SIMULATE=10m goes on with fresh ones for so long.
+// FAREBOX_SEED=N lives through one alone; FAREBOX_SIMULATE=10m goes on with fresh ones for so long; FAREBOX_AUDIT_STEPS=150 makes each so long.
 func TestSimulation(t *testing.T) {
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // the store fails on purpose here
 	seen := map[string]int{}
@@ -122,13 +123,24 @@ func simulate(t *testing.T, seed uint64) *simulated {
 		s.open()
 		s.settle()
 		s.troubled = true
-		for range 100 {
+		for range stepsOf(t) {
 			s.step()
 		}
 		s.troubled = false
 		s.finish()
 	})
 	return s
+}
+
+// usualSteps are those of a usual run, which the race detector makes ten times as slow.
+const usualSteps = 70
+
+func stepsOf(t *testing.T) int {
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("FAREBOX_AUDIT_STEPS"), strconv.Itoa(usualSteps)))
+	if err != nil {
+		t.Fatalf("FAREBOX_AUDIT_STEPS: %v", err)
+	}
+	return n
 }
 
 func (s *simulated) hash() string { return fmt.Sprintf("%x", s.trace.Sum(nil)) }
