@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -55,11 +56,14 @@ func TestNothingIsPassed(t *testing.T) {
 }
 
 type rulesMachine struct {
-	t      *rapid.T
+	t      rapid.TB
 	random *rand.Rand
 	store  *sqlite.Store
 	engine *engine.Engine
-	clock  atomic.Int64
+	clock  *atomic.Int64
+	name   string                                 // of its line items and tables
+	peers  []*rulesMachine                        // those that share the producer, itself among them
+	make   func(func(*engine.Change) error) error // a change
 
 	audit      *Rules
 	instance   string
@@ -75,8 +79,15 @@ type rulesMachine struct {
 }
 
 func newRulesMachine(t *rapid.T, file string) *rulesMachine {
-	m := &rulesMachine{t: t, audit: NewRules(), actions: map[string][]ledger.Action{}, uses: map[string]bool{}}
-	m.random = rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "salt"), 0))
+	m := &rulesMachine{
+		t: t, audit: NewRules(), actions: map[string][]ledger.Action{}, uses: map[string]bool{}, clock: new(atomic.Int64),
+		random: rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "salt"), 0)),
+	}
+	m.peers = []*rulesMachine{m}
+	m.make = func(fn func(*engine.Change) error) error {
+		_, _, err := m.engine.Change(ctx, "", nil, func(c *engine.Change) (*store.Answer, error) { return &store.Answer{Status: 204}, fn(c) })
+		return err
+	}
 	m.clock.Store(dawn)
 	var err error
 	if m.store, err = sqlite.Open(file, sqlite.Options{Create: true}); err != nil {
@@ -87,11 +98,24 @@ func newRulesMachine(t *rapid.T, file string) *rulesMachine {
 		Now:   func() time.Time { return time.UnixMilli(m.clock.Load()) },
 		NewID: func() string { return fmt.Sprintf("id-%d", ids.Add(1)) },
 	})
+	m.addInstance("account")
+	m.configure()
+	for _, series := range []string{"", "s"} {
+		m.addTable(series, dawn-day)
+	}
+	m.furnish()
+	return m
+}
+
+func (m *rulesMachine) addInstance(account string) {
 	m.change(func(c *engine.Change) error {
-		i, err := c.CreateInstance("one", "account")
+		i, err := c.CreateInstance("one", account)
 		m.instance = i.ID
 		return err
 	})
+}
+
+func (m *rulesMachine) configure() {
 	m.audit.Tolerant = m.oneIn(4)
 	m.change(func(c *engine.Change) error {
 		return c.SetConfiguration(engine.TimezoneTolerant, fmt.Sprint(m.audit.Tolerant), "key")
@@ -99,14 +123,14 @@ func newRulesMachine(t *rapid.T, file string) *rulesMachine {
 	m.change(func(c *engine.Change) error {
 		return c.SetConfiguration(engine.SessionChargePeriod, oneOf(m, "PT1H", "PT6H", "PT24H"), "key")
 	})
-	for _, series := range []string{"", "s"} {
-		m.addTable(series, dawn-day)
-	}
+}
+
+// furnish makes conditions and line items.
+func (m *rulesMachine) furnish() {
 	m.addConditions()
 	for i := range m.between(2, 5) {
-		m.addLineItem(fmt.Sprint("l", i))
+		m.addLineItem(fmt.Sprint(m.name, "l", i))
 	}
-	return m
 }
 
 func (m *rulesMachine) close() {
@@ -121,10 +145,7 @@ func (m *rulesMachine) between(from, to int) int    { return from + m.random.Int
 func oneOf[T any](m *rulesMachine, from ...T) T     { return from[m.random.IntN(len(from))] }
 func (m *rulesMachine) must(what string, err error) { m.mustBut(what, err, false) }
 func (m *rulesMachine) change(fn func(*engine.Change) error) {
-	_, _, err := m.engine.Change(ctx, "", nil, func(c *engine.Change) (*store.Answer, error) {
-		return &store.Answer{Status: 204}, fn(c)
-	})
-	m.must("a change", err)
+	m.must("a change", m.make(fn))
 }
 
 func (m *rulesMachine) mustBut(what string, err error, ended bool) {
@@ -146,14 +167,15 @@ func (m *rulesMachine) addConditions() {
 }
 
 func (m *rulesMachine) putCondition(c *Condition) {
-	m.change(func(change *engine.Change) error {
-		given, err := change.PatchConditions(m.instance, []*ledger.Condition{c.real()})
-		if err == nil && c.ID == "" {
-			c.ID = given[0].ID
-			m.conditions = append(m.conditions, c)
-		}
+	var given []*ledger.Condition
+	m.change(func(change *engine.Change) (err error) {
+		given, err = change.PatchConditions(m.instance, []*ledger.Condition{c.real()})
 		return err
 	})
+	if c.ID == "" {
+		c.ID = given[0].ID
+		m.conditions = append(m.conditions, c)
+	}
 	m.audit.Condition(c)
 }
 
@@ -222,11 +244,12 @@ func (m *rulesMachine) putActions(id string) {
 			a.Allocation = &most
 		}
 	}
+	var given []ledger.Action
 	m.change(func(c *engine.Change) (err error) {
-		next, err = c.PutActions(m.instance, id, next)
+		given, err = c.PutActions(m.instance, id, slices.Clone(next))
 		return err
 	})
-	m.actions[id] = next
+	next, m.actions[id] = given, given
 	var told []Action
 	for _, a := range next {
 		one := Action{ID: a.ID, Condition: a.ConditionID, Allow: a.Allow}
@@ -312,6 +335,11 @@ func (m *rulesMachine) step() {
 // reconfigure changes something, at a time of its own: what is forgotten and begun at one time is not told apart.
 func (m *rulesMachine) reconfigure() {
 	m.move(1)
+	m.putSomething()
+	m.move(1)
+}
+
+func (m *rulesMachine) putSomething() {
 	at := m.random.IntN(len(m.lineItems))
 	l := &m.lineItems[at]
 	switch m.random.IntN(6) {
@@ -332,7 +360,6 @@ func (m *rulesMachine) reconfigure() {
 		c.Operator, c.Values = oneOf(m, "IN", "NOT"), []string{oneOf(m, "sales", "support", "3"), oneOf(m, "hr", "4")}
 		m.putCondition(&c)
 	}
-	m.move(1)
 }
 
 func (m *rulesMachine) move(by int64) {
@@ -371,6 +398,10 @@ func (m *rulesMachine) closeSession(at int) {
 // compare holds what the engine shows to what the auditor has summed up.
 func (m *rulesMachine) compare() {
 	m.news()
+	m.compareShown()
+}
+
+func (m *rulesMachine) compareShown() {
 	summed := m.summed()
 	for id, shown := range m.shown() {
 		if want := summed[id]; shown != want {
