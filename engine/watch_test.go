@@ -201,21 +201,26 @@ func tellOnce(t *testing.T, random *rand.Rand) {
 			failing.Store(false)
 		case 9:
 			w.restart(&failing, random)
-		case 10: // charged while a look goes on, between what it reads and what it writes
-			if of.dead || of.over >= 0 && of.used+2 > of.quantity+of.over {
+		case 10: // used up and topped up while a look goes on, between what it reads and what it writes
+			if of.dead || of.used >= of.quantity {
 				break
 			}
+			w.must(w.LookAtAlerts(ctx))
+			of.quantity++ // something to look at
+			put()
 			w.between = func() {
-				w.between = func() { w.between = nil; w.spend(1) }
-				w.spend(1)
+				w.between = func() { // the first change only asks for the time
+					w.between = nil
+					w.spend(of.quantity - of.used)
+					of.used = of.quantity
+					of.look()
+					of.quantity += 100
+					put()
+				}
 			}
 			w.must(w.LookAtAlerts(ctx))
-			for range 2 {
-				of.used++
-				of.look()
-			}
-			for w.between != nil {
-				w.meanwhile()
+			if w.between != nil {
+				t.Fatal("there was no look")
 			}
 		}
 	}
