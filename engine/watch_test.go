@@ -410,6 +410,31 @@ func sayTheSame(t *testing.T, random *rand.Rand) {
 	}
 }
 
+// A new allowance ends an alert although the line item is told to be smaller before anybody looks, which fires it again.
+func TestRenewedAndThenChanged(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		w := newTimed(t, nil)
+		put := func(quantity int64) {
+			l := w.lineItem("a")
+			l.Quantity, l.EndMS, l.Recurs = quantity, ledger.LatestMS, period.Monthly
+			w.must(w.change("", func(c *engine.Change) error { _, err := c.PutLineItem(l); return err }))
+		}
+		put(100)
+		w.alert(notify.Rule{Name: "low", Kind: notify.BalanceBelow, Tokens: token.FromInt(30)})
+		w.spend(80)
+		w.must(w.LookAtAlerts(ctx))
+		w.nowMS.Add(31 * 24 * hourMS)
+		put(20)
+		if restarted {
+			w.restart(new(atomic.Bool), rand.New(rand.NewPCG(1, 1)))
+		}
+		w.must(w.LookAtAlerts(ctx))
+		if got := fired(w.world, func(*notify.Notice) bool { return true }); got != "low F, low R, low F" {
+			t.Errorf("restarted %t: told is %q", restarted, got)
+		}
+	}
+}
+
 // With a test clock, setting it forward has alerts fire before it is answered.
 func TestTestClockTells(t *testing.T) {
 	w := newWorld(t, func(s store.Store, o *engine.Options) store.Store {
