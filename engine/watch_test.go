@@ -201,21 +201,26 @@ func tellOnce(t *testing.T, random *rand.Rand) {
 			failing.Store(false)
 		case 9:
 			w.restart(&failing, random)
-		case 10: // charged while a look goes on, between what it reads and what it writes
-			if of.dead || of.over >= 0 && of.used+2 > of.quantity+of.over {
+		case 10: // used up and topped up while a look goes on, between what it reads and what it writes
+			if of.dead || of.used >= of.quantity {
 				break
 			}
+			w.must(w.LookAtAlerts(ctx))
+			of.quantity++ // something to look at
+			put()
 			w.between = func() {
-				w.between = func() { w.between = nil; w.spend(1) }
-				w.spend(1)
+				w.between = func() { // the first change only asks for the time
+					w.between = nil
+					w.spend(of.quantity - of.used)
+					of.used = of.quantity
+					of.look()
+					of.quantity += 100
+					put()
+				}
 			}
 			w.must(w.LookAtAlerts(ctx))
-			for range 2 {
-				of.used++
-				of.look()
-			}
-			for w.between != nil {
-				w.meanwhile()
+			if w.between != nil {
+				t.Fatal("there was no look")
 			}
 		}
 	}
@@ -402,6 +407,31 @@ func sayTheSame(t *testing.T, random *rand.Rand) {
 	}
 	if compared < 200 || crossed < 3 {
 		t.Errorf("%d were compared, %d crossed", compared, crossed)
+	}
+}
+
+// A new allowance ends an alert although the line item is told to be smaller before anybody looks, which fires it again.
+func TestRenewedAndThenChanged(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		w := newTimed(t, nil)
+		put := func(quantity int64) {
+			l := w.lineItem("a")
+			l.Quantity, l.EndMS, l.Recurs = quantity, ledger.LatestMS, period.Monthly
+			w.must(w.change("", func(c *engine.Change) error { _, err := c.PutLineItem(l); return err }))
+		}
+		put(100)
+		w.alert(notify.Rule{Name: "low", Kind: notify.BalanceBelow, Tokens: token.FromInt(30)})
+		w.spend(80)
+		w.must(w.LookAtAlerts(ctx))
+		w.nowMS.Add(31 * 24 * hourMS)
+		put(20)
+		if restarted {
+			w.restart(new(atomic.Bool), rand.New(rand.NewPCG(1, 1)))
+		}
+		w.must(w.LookAtAlerts(ctx))
+		if got := fired(w.world, func(*notify.Notice) bool { return true }); got != "low F, low R, low F" {
+			t.Errorf("restarted %t: told is %q", restarted, got)
+		}
 	}
 }
 

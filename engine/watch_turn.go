@@ -138,12 +138,30 @@ func (t *turn) change(c *store.Told) error {
 	if err != nil {
 		return err
 	}
+	if c.LineItem.Recurs != "" || w.Recurs != "" {
+		if err := t.renewed(w, c); err != nil {
+			return err
+		}
+	}
 	before := w.LineItem
 	w.LineItem = c.LineItem
 	t.latestMS = max(t.latestMS, c.TimeMS)
 	if err := t.moved(w, c.TimeMS, true); err != nil {
 		return err
 	}
+	return t.judge(w, &before, c.TimeMS)
+}
+
+// renewed looks at the allowance that may have begun, by the terms of before, since a line item was looked at last and until it was told to be
+// otherwise.
+func (t *turn) renewed(w *watchedLine, c *store.Told) error {
+	was, err := t.ToldBefore(c.LineItem.Number, c.Number)
+	if err != nil || was == nil || was.LineItem.Recurs == "" {
+		return err
+	}
+	w.LineItem = was.LineItem
+	w.Used, w.ResetMS = c.LineItem.Used, c.LineItem.ResetMS
+	before := w.LineItem
 	return t.judge(w, &before, c.TimeMS)
 }
 

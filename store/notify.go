@@ -81,6 +81,8 @@ type NoticeReader interface {
 	LastTold() (int64, error)
 	// ToldBy returns how a line item was last told to be before a commit.
 	ToldBy(lineItem, commit int64) (*Told, error)
+	// ToldBefore returns how a line item was told to be before a change.
+	ToldBefore(lineItem, number int64) (*Told, error)
 	// LineItemsFrom returns line items by number, from after one on, and LineItemsEnding those that end after a time (or, at that
 	// time, have a number after one) and by another, in the order of their end. Deleted ones are left out. Neither has actions.
 	LineItemsFrom(afterNumber int64, limit int) ([]*ledger.LineItem, error)

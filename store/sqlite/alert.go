@@ -127,6 +127,10 @@ func (r *reader) ToldBy(lineItem, commit int64) (*store.Told, error) {
 	return first(all(r, scanTold, selectTold+"WHERE line_item = ? AND after_journal < ? ORDER BY number DESC LIMIT 1", lineItem, commit))
 }
 
+func (r *reader) ToldBefore(lineItem, number int64) (*store.Told, error) {
+	return first(all(r, scanTold, selectTold+"WHERE line_item = ? AND number < ? ORDER BY number DESC LIMIT 1", lineItem, number))
+}
+
 func (r *reader) LineItemsFrom(afterNumber int64, limit int) ([]*ledger.LineItem, error) {
 	return r.bareLineItems(" WHERE number > ? AND NOT deleted ORDER BY number LIMIT ?", afterNumber, limit)
 }

@@ -294,6 +294,12 @@ func tellsInOrder(b *books) {
 			newest, err := r.LastTold()
 			b.same("the last one", newest, all[2].Number)
 			b.must(err)
+			was, err := r.ToldBefore(all[1].LineItem.Number, all[1].Number)
+			b.same("the one before", was, &all[0])
+			b.must(err)
+			none, err := r.ToldBefore(all[0].LineItem.Number, all[0].Number)
+			b.same("before the first one", none, (*store.Told)(nil))
+			b.must(err)
 			for commit, want := range map[int64]int64{last - 1: 100, last: 200, last + 1: 300} {
 				by, err := r.ToldBy(all[0].LineItem.Number, commit)
 				b.must(err)
