@@ -160,9 +160,13 @@ func (z *fuzzed) ask(t *testing.T, a asked) {
 	if kind := resp.StatusCode / 100; kind != 2 && kind != 4 && resp.StatusCode != http.StatusTemporaryRedirect {
 		t.Errorf("%s %q is answered %d: %s\nrequest: %.2000q", a.method, target, resp.StatusCode, recorder.Body, body)
 	}
+	if strings.HasPrefix(target.Path, "/docs/") {
+		return // files of the page, which are no API
+	}
 	for _, broken := range document().check(req, []byte(body), resp, recorder.Body.Bytes()) {
-		// Numbers in metaData and dictionaries are the caller's, of any size; the validator reads them as binary floating point.
-		if !strings.Contains(broken, "into Go value of type float64") {
+		// The validator reads numbers as binary floating point: those of metaData and dictionaries are the caller's, of any size, and the largest
+		// integers are read as one more.
+		if !strings.Contains(broken, "into Go value of type float64") && !strings.Contains(broken, "9.223372036854776e+18 is not valid int64") {
 			t.Errorf("%s %q, answered %d, is not as in openapi.yaml: %s\nrequest: %.2000q\nanswer: %.2000s", a.method, target, resp.StatusCode, broken, body, recorder.Body)
 		}
 	}

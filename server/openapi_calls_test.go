@@ -416,6 +416,9 @@ func (s *shop) refusals(t *testing.T, p place) {
 	if len(p.Security) > 0 {
 		s.call(t, http.StatusUnauthorized, p, path, "", body)
 		s.call(t, http.StatusForbidden, p, path, s.stranger, body)
+		for _, malformed := range []string{"?kind=%zz", "?a=1;b=2", "?" + strings.Repeat("x&", 10_001)} {
+			s.call(t, http.StatusBadRequest, p, s.fill(p, false)+malformed, s.admin, body)
+		}
 	}
 	if p.namesInstance() {
 		s.must(t, http.StatusBadRequest, p.method, path, s.client, body)
@@ -423,7 +426,7 @@ func (s *shop) refusals(t *testing.T, p place) {
 	switch {
 	case p.method != http.MethodGet:
 		s.call(t, http.StatusBadRequest, p, path, s.admin, body, "Idempotency-Key", strings.Repeat("k", 256))
-	case p.can(http.StatusBadRequest) && !p.namesInstance():
+	case !p.namesInstance() && slices.ContainsFunc(p.Parameters, func(h *v3.Parameter) bool { return h.In == "query" }):
 		wrong, _, _ := strings.Cut(path, "?")
 		s.must(t, http.StatusBadRequest, p.method, wrong+"?next=-1&limit=0", s.admin, "")
 	}
@@ -649,6 +652,7 @@ func TestOddRequests(t *testing.T) {
 	s := openShop(t)
 	instance := "/dynamicmonetization/provisioning/api/v1.1/instances/" + s.instance
 	request := "/dynamicmonetization/elastic/api/v1.1/instances/" + s.instance + "/access-request"
+	conditions := "/dynamicmonetization/api/v1.1/instances/" + s.instance + "/conditions"
 	slash := `{"activationId": "A/1 ü", "state": "DEPLOYED", "quantity": 1, "start": 0, "end": 253402300799999, "attributes": {"kind": "", "overdraftType": ""}}`
 	nulls := `{"requester": {"type": "user", "value": "ann", "dictionary": null},
 		"requestedItems": [{"item": "render", "version": null, "count": 1, "metaData": null}], "allowPartial": null}`
@@ -670,6 +674,10 @@ func TestOddRequests(t *testing.T) {
 		{"the default in capitals", "GET", "/dynamicmonetization/api/v1.0/instances?accountId=ACME&default=True", s.admin, "", 200, s.instance},
 		{"the default of nobody", "GET", "/dynamicmonetization/api/v1.0/instances?accountId=nobody&default=true", s.admin, "", 200, `{"content":[],"next":0}`},
 		{"a size past its bound", "GET", "/dynamicmonetization/api/v1.0/instances?size=1000000", s.admin, "", 200, s.other},
+		{"a pack of odd bytes", "POST", "/farebox/v1/packs/%80/sales", s.admin, `{"instanceId": "0", "orderNumber": "0"}`, 400, "not UTF-8"},
+		{"null among the values of a condition", "POST", conditions, s.admin, `[{"type": "SIMPLE", "operator": "IN", "key": "a", "values": [null]}]`, 400, "null found, string expected"},
+		{"null as the name of a condition", "POST", conditions, s.admin, `[{"name": null, "type": "SIMPLE", "operator": "IN", "key": "a", "values": ["b"]}]`, 200, `"key":"a"`},
+		{"null among the types of a webhook", "POST", "/farebox/v1/webhooks", s.admin, `{"url": "http://127.0.0.1:1", "types": [null]}`, 400, "null found, string expected"},
 		{"a page of one instance", "GET", "/dynamicmonetization/api/v1.0/instances?accountId=ACME&default=true&next=x", s.admin, "", 400, "next"},
 		{"a parameter that is not known", "GET", "/farebox/v1/usage/events?activation=A", s.admin, "", 400, `"field":"activation"`},
 		{"events of another instance", "GET", "/farebox/v1/usage/events?instanceId=" + s.other, s.client, "", 403, "not for that instance"},

@@ -136,11 +136,11 @@ func wireConditions(all []*ledger.Condition) []api.Condition {
 func decodeConditions(body []byte) (all []*ledger.Condition, within string, err error) {
 	if first := jsontext.Value(body).Kind(); first == '[' {
 		var in []api.Condition
-		err := decode(body, &in)
+		err := decode(body, &in, noNulls)
 		return conditionsOf(in), "", err
 	}
 	var in api.Conditions
-	err = decode(body, &in)
+	err = decode(body, &in, noNulls)
 	return conditionsOf(in.Conditions), "conditions", err
 }
 

@@ -58,7 +58,7 @@ func createWebhook(c *call) (*reply, error) {
 
 func (c *call) decodeWebhook() (*engine.Webhook, error) {
 	var in api.NewWebhook
-	err := decode(c.body, &in)
+	err := decode(c.body, &in, noNulls)
 	return &engine.Webhook{URL: in.URL, Description: in.Description, Types: in.Types, Disabled: in.Disabled}, err
 }
 
