@@ -26,7 +26,7 @@ const (
 	watchMost = 2048 // receipts
 	lookMost  = 256  // line items, changes of line items, or states that are due
 	sweepMost = 4096 // line items of a sweep: most have nothing to be written of them
-	writeMost = 64   // states to be written, after which no more is looked at: charges wait for what is written
+	writeMost = 32   // states to be written, after which no more is looked at: charges wait for what is written
 
 	forecastMost = 32               // instances of which it is forecast how long their line items last, in a turn ...
 	circleMost   = 8                // ... and turns at most in a pass
