@@ -30,6 +30,15 @@ func FuzzRequests(f *testing.F) {
 			f.Add(p.method, z.toExamples(z.shop.fill(p, false)), body, "key", exampleInstance, byte(1))
 		}
 	}
+	for _, found := range []asked{ // what it has found
+		{method: "POST", target: "/farebox/v1/packs/%80/sales", body: `{"instanceId": "0", "orderNumber": "0"}`},
+		{method: "GET", target: "/farebox/v1/usage/events?limit"},
+		{method: "GET", target: "/farebox/v1/usage/export?limit&&limit=00"},
+		{method: "GET", target: "/farebox/v1/usage/events?kind=%zz"},
+		{method: "GET", target: "/dynamicmonetization/api/v1.0/instances?accountId=ACME&default=true&next=x"},
+	} {
+		f.Add(found.method, found.target, found.body, found.key, found.instance, found.who)
+	}
 	f.Fuzz(func(t *testing.T, method, target, body, key, instance string, who byte) {
 		z.ask(t, asked{method, target, body, key, instance, who})
 	})

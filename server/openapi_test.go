@@ -90,7 +90,7 @@ func (p *promise) check(req *http.Request, body []byte, resp *http.Response, res
 	}
 	again := req.Clone(req.Context())
 	again.Body = io.NopCloser(bytes.NewReader(withoutNulls(body)))
-	again.URL.RawQuery = withoutEmpty(again.URL.Query())
+	again.URL.RawQuery = op.asTaken(again.URL.Query())
 	if again.Header.Get("Content-Type") == "" && len(body) > 0 {
 		again.Header.Set("Content-Type", jsonType) // the server does not look at it
 	}
@@ -125,8 +125,14 @@ func inWords(wrong []*problems.ValidationError) (all []string) {
 	return all
 }
 
-// withoutEmpty drops parameters that are empty, which the document allows likewise.
-func withoutEmpty(query url.Values) string {
+// asTaken leaves of the parameters what counts, as the document says in words: of several values the first unless it is a list, and none that
+// is empty.
+func (op *operation) asTaken(query url.Values) string {
+	for _, p := range slices.Concat(op.item.Parameters, op.Parameters) {
+		if values := query[p.Name]; p.In == "query" && len(values) > 0 && !slices.Contains(p.Schema.Schema().Type, "array") {
+			query[p.Name] = values[:1]
+		}
+	}
 	maps.DeleteFunc(query, func(_ string, values []string) bool {
 		return !slices.ContainsFunc(values, func(v string) bool { return v != "" })
 	})
