@@ -69,7 +69,7 @@ func (e *Engine) Outlook(ctx context.Context, instanceID string) (*Outlook, erro
 	if err != nil {
 		return nil, err
 	}
-	o := &Outlook{Balance: b, Paces: history.Paces(), LinePaces: map[string]forecast.Paces{}, Forecast: forecast.Of(history, b.Book, b.NowMS, b.Tolerant)}
+	o := &Outlook{Balance: b, Paces: history.Paces(), LinePaces: map[string]forecast.Paces{}, Forecast: b.forecast(history)}
 	for _, days := range [...]int64{1, 7, 30} {
 		if err := e.linePaces(ctx, o, days); err != nil {
 			return nil, err
@@ -78,28 +78,56 @@ func (e *Engine) Outlook(ctx context.Context, instanceID string) (*Outlook, erro
 	return o, nil
 }
 
-func ofInstance(instanceID string) []usage.Match {
-	return []usage.Match{{Dimension: usage.ByInstance, Values: []usage.Value{{Text: instanceID}}}}
+// forecast is what alerts go by, and what GET …/forecast answers.
+func (b *Balance) forecast(h *forecast.History) *forecast.Forecast {
+	return forecast.Of(h, b.Book, b.NowMS, b.Tolerant)
+}
+
+func ofInstance(instanceIDs ...string) []usage.Match {
+	m := usage.Match{Dimension: usage.ByInstance}
+	for _, id := range instanceIDs {
+		m.Values = append(m.Values, usage.Value{Text: id})
+	}
+	return []usage.Match{m}
 }
 
 // History returns what an instance was charged in the days that a forecast looks at. It fails as Usage does.
 func (e *Engine) History(ctx context.Context, instanceID string, nowMS int64) (*forecast.History, error) {
-	todayMS := nowMS - nowMS%forecast.DayMS
-	fromMS := max(todayMS-forecast.HistoryDays*forecast.DayMS, 0)
-	report, err := e.Usage(ctx, &usage.Query{FromMS: fromMS, ToMS: nowMS + 1, Interval: usage.Daily, Where: ofInstance(instanceID)})
+	report, err := e.Usage(ctx, historyQuery(nowMS, instanceID))
 	if err != nil {
 		return nil, err
 	}
-	h := &forecast.History{Days: make([]token.Amount, (todayMS-fromMS)/forecast.DayMS)}
+	return historiesOf(report, nowMS, instanceID)[instanceID], nil
+}
+
+// historyQuery asks for the days of instances that a forecast looks at.
+func historyQuery(nowMS int64, instanceIDs ...string) *usage.Query {
+	return &usage.Query{
+		FromMS: historyFromMS(nowMS), ToMS: nowMS + 1, Interval: usage.Daily, By: []usage.Dimension{usage.ByInstance}, Where: ofInstance(instanceIDs...),
+	}
+}
+
+func historyFromMS(nowMS int64) int64 {
+	return max(nowMS-nowMS%forecast.DayMS-forecast.HistoryDays*forecast.DayMS, 0)
+}
+
+// historiesOf reads the answer to historyQuery, by instance.
+func historiesOf(report *usage.Report, nowMS int64, instanceIDs ...string) map[string]*forecast.History {
+	todayMS, fromMS := nowMS-nowMS%forecast.DayMS, historyFromMS(nowMS)
+	all := make(map[string]*forecast.History, len(instanceIDs))
+	for _, id := range instanceIDs {
+		all[id] = &forecast.History{Days: make([]token.Amount, (todayMS-fromMS)/forecast.DayMS)}
+	}
 	for i := range report.Rows {
 		row := &report.Rows[i]
+		h := all[row.By[0].Text]
 		if row.FromMS >= todayMS {
 			h.Today = h.Today.Add(row.Tokens)
 		} else {
 			h.Days[(row.FromMS-fromMS)/forecast.DayMS] = row.Tokens
 		}
 	}
-	return h, nil
+	return all
 }
 
 // linePaces adds the paces of line items over the last whole days.

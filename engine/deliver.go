@@ -19,7 +19,7 @@ import (
 const (
 	sendMost   = 4                // at a time to one webhook: a slow receiver waits for itself alone
 	claimFor   = time.Minute      // longer than an attempt can take
-	forgetMost = 1000             // deliveries at a time
+	forgetMost = 100              // deliveries or alerts at a time: charges wait meanwhile
 	abandon    = 10 * time.Second // until what is being sent is cut off when the engine stops
 )
 
@@ -32,12 +32,13 @@ type deliverer struct {
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
-	sending map[string]int // by webhook
+	sending map[string]int   // by webhook
+	waits   map[string]int64 // until when webhooks that asked for time are sent nothing; a new engine asks again
 	running sync.WaitGroup
 }
 
 func newDeliverer(e *Engine, private bool) *deliverer {
-	d := &deliverer{engine: e, sender: webhook.NewSender(private), wake: make(chan struct{}, 1), sending: map[string]int{}}
+	d := &deliverer{engine: e, sender: webhook.NewSender(private), wake: make(chan struct{}, 1), sending: map[string]int{}, waits: map[string]int64{}}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return d
 }
@@ -115,7 +116,7 @@ func (d *deliverer) due(ctx context.Context) (oldestMS int64, due map[string][]s
 			if w.Disabled {
 				continue
 			}
-			free := d.free(w.ID)
+			free := d.free(w.ID, nowMS)
 			kept, err := r.DueDeliveries(w.ID, nowMS, max(free, 1))
 			if err != nil {
 				return err
@@ -132,9 +133,12 @@ func (d *deliverer) due(ctx context.Context) (oldestMS int64, due map[string][]s
 	return oldestMS, due, err
 }
 
-func (d *deliverer) free(webhookID string) int {
+func (d *deliverer) free(webhookID string, nowMS int64) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if nowMS < d.waits[webhookID] {
+		return 0
+	}
 	return sendMost - d.sending[webhookID]
 }
 
@@ -195,8 +199,20 @@ func (d *deliverer) attempt(w *Webhook, one *Delivery) {
 	}()
 	startedMS := d.engine.Now()
 	answer := d.sender.Send(d.ctx, d.message(w, one.MessageID(), one.Payload))
+	d.heed(w.ID, answer)
 	if err := d.record(one, startedMS, answer); err != nil {
 		slog.Warn("an attempt to deliver an event was not recorded; it is sent again", "webhook", w.ID, "delivery", one.ID, "error", err, "cause", cause(err))
+	}
+}
+
+// heed leaves a receiver alone for as long as it asks to be: also with all other events, of which it may have too many.
+func (d *deliverer) heed(webhookID string, a *webhook.Answer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a.RetryAfter > 0 {
+		d.waits[webhookID] = d.engine.Now() + webhook.Patience(a.RetryAfter).Milliseconds()
+	} else if a.Delivered() {
+		delete(d.waits, webhookID)
 	}
 }
 
@@ -288,15 +304,17 @@ func (e *Engine) TestWebhook(ctx context.Context, id string) (*Attempt, error) {
 	return &a, nil
 }
 
-// forgetDeliveries drops those that have been over for long.
-func (e *Engine) forgetDeliveries(ctx context.Context) error {
-	for n := forgetMost; n == forgetMost; {
-		err := e.store.Change(ctx, func(tx store.Tx) (err error) {
-			n, err = tx.ForgetDeliveries(e.Now()-DeliveriesKept.Milliseconds(), forgetMost)
-			return err
-		})
-		if err != nil {
-			return err
+// forgetNotices drops deliveries that have been over for long, and alerts from the log.
+func (e *Engine) forgetNotices(ctx context.Context) error {
+	for _, forget := range [...]func(store.Tx, int64, int) (int, error){store.Tx.ForgetDeliveries, store.Tx.ForgetAlertsFired} {
+		for n := forgetMost; n == forgetMost && !e.stopped.Load(); {
+			err := e.store.Change(ctx, func(tx store.Tx) (err error) {
+				n, err = forget(tx, e.Now()-NoticesKept.Milliseconds(), forgetMost)
+				return err
+			})
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -55,8 +55,8 @@ type Attempt struct {
 	Error      string `json:"error,omitzero"`  // why none came
 }
 
-// DeliveriesKept is how long deliveries that are over are kept.
-const DeliveriesKept = 30 * 24 * time.Hour
+// NoticesKept is how long deliveries that are over are kept, and entries of the log of alerts.
+const NoticesKept = 30 * 24 * time.Hour
 
 // MessageID is what the header webhook-id says, at every attempt.
 func (d *Delivery) MessageID() string { return "msg_" + d.ID }
@@ -189,7 +189,7 @@ func (d *Delivery) attempted(w *Webhook, a *webhook.Answer, nowMS int64, chance 
 		w.Disabled, w.Reason = true, "the receiver answered 410 Gone"
 		return outcomeGone
 	}
-	d.DueMS = nowMS + webhook.Retry(d.Attempts, chance).Milliseconds()
+	d.DueMS = nowMS + webhook.Retry(d.Attempts, a.RetryAfter, chance).Milliseconds()
 	if end := d.SinceMS + webhook.RetryFor.Milliseconds(); nowMS >= end {
 		d.State, d.DueMS = Failed, 0
 	} else {

@@ -49,7 +49,7 @@ type Engine struct {
 	failing bool         // the last commit failed; of commitBatches alone
 
 	columns   columns
-	asking    chan struct{} // has room for the queries of usage that may be answered at a time
+	questions chan struct{} // has room for those that may be answered at a time
 	recorded  atomic.Int64  // receipts that this engine has booked
 	folding   foldSizes
 	watcher   *watcher
@@ -71,8 +71,8 @@ func New(s store.Store, options Options) *Engine {
 	e := &Engine{
 		store: s, now: options.Now, newID: options.NewID, metrics: options.Metrics,
 		verifier: auth.NewVerifier(), queue: make(chan *request, batchMost), dues: make(chan *catchUp), quit: make(chan struct{}),
-		asking:  make(chan struct{}, queriesMost),
-		folding: foldSizes{foldLeast, foldMost, mergeParts},
+		questions: make(chan struct{}, questionsMost),
+		folding:   foldSizes{foldLeast, foldMost, mergeParts},
 	}
 	if e.now == nil {
 		e.now = time.Now
@@ -175,7 +175,7 @@ func (e *Engine) lookAround() {
 			err = e.store.Refresh(ctx)
 			e.adoptKeys()
 		case <-forget.C:
-			err = orErr(e.Forget(ctx), e.forgetDeliveries(ctx))
+			err = orErr(e.Forget(ctx), e.forgetNotices(ctx))
 		}
 		if err != nil {
 			slog.Warn("the store is not well; trying again", "error", err, "cause", cause(err))

@@ -77,7 +77,7 @@ func FindInsight(name string) (*Insight, error) {
 // Insight answers an insight, and says how many rows there are in all. It fails with a problem: Invalid (a parameter is out of range, or there is too
 // much to look at).
 func (e *Engine) Insight(ctx context.Context, i *Insight, p InsightParameters) (t *usage.Table, rows int, err error) {
-	err = e.View(ctx, func(r store.Reader) error {
+	err = e.question(ctx, "from", func(ctx context.Context, r store.Reader) error {
 		t, rows, err = i.On(ctx, r, p, e.Now(), insightLooksMost)
 		return err
 	})

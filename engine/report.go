@@ -2,9 +2,7 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"runtime"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -13,34 +11,17 @@ import (
 	"github.com/farebox/farebox/usage"
 )
 
-// Bounds of a query that is asked over HTTP. What is folded is read at once; receipts are read for what is not folded yet, and for
-// keys that seldom repeat.
-const (
-	receiptsMost = 500_000
-	queryTime    = 20 * time.Second
-
-	// Each has all cores anyway. More at a time would take the connections that all other reading needs, too.
-	queriesMost = 2
-)
+// receiptsMost bounds a query that is asked over HTTP. What is folded is read at once; receipts are read for what is not folded yet,
+// and for keys that seldom repeat.
+const receiptsMost = 500_000
 
 // Usage adds up what a query asks for, with every charge that was acknowledged before. It fails with a problem: Invalid, also when
-// more would have to be read than a server has time for.
+// more would have to be read than a server has time for; Unavailable while others ask.
 func (e *Engine) Usage(ctx context.Context, q *usage.Query) (report *usage.Report, err error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTime)
-	defer cancel()
-	select {
-	case e.asking <- struct{}{}:
-		defer func() { <-e.asking }()
-	case <-ctx.Done():
-		return nil, problem.New(problem.Unavailable, "other questions about usage are being answered; try again")
-	}
-	err = e.View(ctx, func(r store.Reader) error {
+	err = e.question(ctx, "from", func(ctx context.Context, r store.Reader) error {
 		report, err = usageReport(ctx, r, &e.columns, q, receiptsMost)
 		return err
 	})
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = problem.Field("from", "asks for more than can be read in %v; ask for less time, or export the events", queryTime)
-	}
 	return report, err
 }
 

@@ -504,8 +504,21 @@ func TestUsageLeavesRoomToRead(t *testing.T) {
 	w.record(1)
 	asking := context.WithValue(ctx, held, true)
 	answers := make(chan error, 6)
-	for range cap(answers) {
-		go func() { _, err := w.Usage(asking, &usage.Query{}); answers <- err }()
+	insight, err := engine.FindInsight("adoption")
+	w.must(err)
+	month, err := engine.ParseMonth(time.UnixMilli(dawnMS).UTC().Format("2006-01"), "")
+	w.must(err)
+	asks := []func(context.Context) error{
+		func(ctx context.Context) error { _, err := w.Usage(ctx, &usage.Query{}); return err },
+		func(ctx context.Context) error {
+			_, _, err := w.Insight(ctx, insight, engine.InsightParameters{})
+			return err
+		},
+		func(ctx context.Context) error { _, err := w.InstanceStatement(ctx, w.instance, month); return err },
+	}
+	for i := range cap(answers) {
+		ask := asks[i%len(asks)]
+		go func() { answers <- ask(asking) }()
 	}
 	for range 2 {
 		<-held.held
@@ -513,8 +526,9 @@ func TestUsageLeavesRoomToRead(t *testing.T) {
 	w.must(w.Ready(ctx))
 	gone, cancel := context.WithCancel(asking)
 	cancel()
-	_, err := w.Usage(gone, &usage.Query{})
-	w.kind(err, problem.Unavailable)
+	for _, ask := range asks {
+		w.kind(ask(gone), problem.Unavailable)
+	}
 	if n := len(held.held); n > 0 {
 		t.Errorf("%d more are answered beside two", n)
 	}

@@ -59,7 +59,7 @@ func (e *Engine) KeepRetained(ctx context.Context, followers []string) {
 		case done.Held != "":
 			wait = retainAgain
 			if held != done.Held {
-				slog.Warn("usage that is past its time is not removed before it was taken", "follower", done.Held)
+				slog.Warn("usage that is past its time is not removed before it was taken; `farebox usage followers` tells more", "follower", done.Held)
 			}
 		default:
 			nextMS = nowMS + retainEvery.Milliseconds()

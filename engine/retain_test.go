@@ -228,7 +228,26 @@ func TestRetentionWaitsForFollowers(t *testing.T) {
 	if second := h.removed(); first.Next.Commit != 5 || second.Next.Commit != 12 { // who is new begins with the sixth
 		t.Errorf("removed up to %+v and %+v, want commits 5 and 12", first, second)
 	}
-	h.take("slow", 100)
+	since := func(name string) (sinceMS int64) {
+		t.Helper()
+		h.must(h.store.View(ctx, func(r store.Reader) error {
+			all, err := engine.Followers(r)
+			for _, f := range all {
+				if f.Name == name {
+					sinceMS = f.SinceMS
+				}
+			}
+			return err
+		}))
+		return sinceMS
+	}
+	if at, all := since("slow"), since("export"); at != dawnMS+12*dayMS || all != 0 {
+		t.Errorf("slow has to take what was made since %d, export %d", at, all)
+	}
+	h.must(engine.ForgetFollower(ctx, h.store, "slow"))
+	h.kind(engine.ForgetFollower(ctx, h.store, "slow"), problem.NotFound)
+	h.kind(engine.ForgetFollower(ctx, h.store, "fold"), problem.Invalid)
+	h.kind(engine.ForgetFollower(ctx, h.store, "alerts"), problem.Invalid)
 	held("")
 	if h.removed().Next.Commit != 22 { // of 30 days, 8 stay
 		t.Errorf("removed up to %+v", h.removed())
@@ -236,7 +255,6 @@ func TestRetentionWaitsForFollowers(t *testing.T) {
 	h.keep("")
 	h.pass(100 * dayMS)
 	h.take("export", 100)
-	h.take("slow", 100)
 	held("")
 	if h.removed().Next.Commit != 22 {
 		t.Errorf("without an age, removed up to %+v", h.removed())

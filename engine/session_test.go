@@ -23,6 +23,7 @@ const (
 
 // timed is a world whose time a test tells.
 type timed struct {
+	between func() // what happens before the next change begins, if anything
 	*world
 	nowMS atomic.Int64
 }

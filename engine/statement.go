@@ -45,7 +45,7 @@ type Statement struct {
 // Statement states the month of an account. It fails with a problem: NotFound (there is no such account), Invalid (the month has not begun, or there
 // is too much to look at).
 func (e *Engine) Statement(ctx context.Context, accountID string, month Month) (s *Statement, err error) {
-	err = e.View(ctx, func(r store.Reader) error {
+	err = e.question(ctx, "month", func(ctx context.Context, r store.Reader) error {
 		s, err = AccountStatement(ctx, r, accountID, month, e.Now(), insightLooksMost)
 		return err
 	})
@@ -54,7 +54,7 @@ func (e *Engine) Statement(ctx context.Context, accountID string, month Month) (
 
 // InstanceStatement states the month of one instance. It fails as Statement does.
 func (e *Engine) InstanceStatement(ctx context.Context, instanceID string, month Month) (s *Statement, err error) {
-	err = e.View(ctx, func(r store.Reader) error {
+	err = e.question(ctx, "month", func(ctx context.Context, r store.Reader) error {
 		i, err := r.Instance(instanceID)
 		if err == nil && i == nil {
 			err = noInstance(instanceID)

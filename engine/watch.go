@@ -25,7 +25,11 @@ const watcherName = "alerts"
 const (
 	watchMost = 2048 // receipts
 	lookMost  = 256  // line items, changes of line items, or states that are due
+	sweepMost = 4096 // line items of a sweep: most have nothing to be written of them
+	writeMost = 32   // states to be written, after which no more is looked at: charges wait for what is written
 
+	forecastMost = 32               // instances of which it is forecast how long their line items last, in a turn ...
+	circleMost   = 8                // ... and turns at most in a pass
 	lookEvery    = 10 * time.Second // for what time alone changes
 	watchedMost  = 100_000          // subjects remembered between turns
 	watchRetries = 10               // turns to catch up with the record before giving way
@@ -66,6 +70,7 @@ type watcher struct {
 	lines    map[int64]*watchedLine
 	others   map[string]*watchedOther
 	accounts map[string]string // by instance
+	circle   string            // up to which instance it was looked whether a forecast is due
 }
 
 // watchAlerts has alerts fire until the engine stops.
@@ -82,14 +87,20 @@ func (e *Engine) watchAlerts() {
 		if !onlyTold {
 			looked = time.Now()
 		}
-		if err := e.watcher.catchUp(ctx, onlyTold); err != nil && problem.KindOf(err) != problem.Unavailable {
+		err := e.watcher.catchUp(ctx, onlyTold)
+		if err == nil && !onlyTold {
+			err = e.watcher.forecast(ctx, circleMost)
+		}
+		if err != nil && problem.KindOf(err) != problem.Unavailable {
 			slog.Warn("alerts are held up; trying again", "error", err, "cause", cause(err))
 		}
 	}
 }
 
 // LookAtAlerts has all alerts fire that are to fire by now.
-func (e *Engine) LookAtAlerts(ctx context.Context) error { return e.watcher.catchUp(ctx, false) }
+func (e *Engine) LookAtAlerts(ctx context.Context) error {
+	return orErr(e.watcher.catchUp(ctx, false), e.watcher.forecast(ctx, 0))
+}
 
 // catchUp follows the record to its end and looks at what else has changed: with onlyTold, at line items that were told to be otherwise
 // alone.
@@ -113,8 +124,8 @@ func (w *watcher) catchUp(ctx context.Context, onlyTold bool) error {
 		case !todo:
 			return nil
 		}
-		err = w.look(ctx)
-		if errors.Is(err, errBehind) {
+		err = w.turn(ctx, (*turn).look)
+		if errors.Is(err, errBehind) || errors.Is(err, errOvertaken) {
 			if behind++; behind < watchRetries {
 				continue
 			}
@@ -130,7 +141,7 @@ func (w *watcher) catchUp(ctx context.Context, onlyTold bool) error {
 func (w *watcher) todo(ctx context.Context, onlyTold bool) (watched, todo bool, err error) {
 	nowMS := w.engine.Now()
 	err = w.engine.View(ctx, func(r store.Reader) error {
-		body, err := w.refresh(r)
+		_, body, err := w.refresh(r)
 		if err != nil || body == nil || len(w.rules) == 0 {
 			return err
 		}
@@ -171,17 +182,17 @@ func (b *watching) cursor(rule *notify.Rule, nowMS int64) endingCursor {
 }
 
 // refresh reads what the follower remembers, and drops what is remembered here when it does not hold any more. Nil: there never was a rule.
-func (w *watcher) refresh(r store.Reader) (*watching, error) {
+func (w *watcher) refresh(r store.Reader) (*store.Follower, *watching, error) {
 	f, err := r.Follower(watcherName)
 	if err != nil || f == nil {
-		return nil, err
+		return nil, nil, err
 	}
 	body, err := watchingOf(f.Body)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if w.known && w.at == f.Position && w.changed == body.Rules && len(w.lines)+len(w.others) < watchedMost {
-		return body, nil
+		return f, body, nil
 	}
 	w.lines, w.others, w.accounts = map[int64]*watchedLine{}, map[string]*watchedOther{}, map[string]string{}
 	w.known, w.at, w.changed = true, f.Position, body.Rules
@@ -189,7 +200,7 @@ func (w *watcher) refresh(r store.Reader) (*watching, error) {
 	if err != nil {
 		w.known = false
 	}
-	return body, err
+	return f, body, err
 }
 
 // follow takes the receipts that come next.
@@ -237,7 +248,7 @@ func (w *watcher) done(t *turn) {
 
 // begin starts a turn. What is remembered holds again once it was written.
 func (w *watcher) begin(r store.Reader) (*turn, error) {
-	body, err := w.refresh(r)
+	f, body, err := w.refresh(r)
 	w.known = false
 	if err != nil {
 		return nil, err
@@ -245,42 +256,44 @@ func (w *watcher) begin(r store.Reader) (*turn, error) {
 	if body == nil {
 		return nil, errOvertaken
 	}
-	return &turn{watcher: w, Reader: r, body: body, at: w.at}, nil
+	return &turn{watcher: w, Reader: r, was: f, body: body, at: w.at}, nil
 }
 
 var errBehind = errors.New("there is more in the record")
 
-// look is a turn for what is not in the record: it is only taken at its end, where the books are as the record says.
-func (w *watcher) look(ctx context.Context) error {
-	var done *turn
-	err := w.engine.store.Change(ctx, func(tx store.Tx) error {
-		t, err := w.begin(tx)
+// turn is a turn for what is not in the record. It is only taken at the record's end, where the books are as the record says. Charges wait
+// for what is written alone: what is looked at is one state, and what comes after that is looked at next.
+func (w *watcher) turn(ctx context.Context, look func(*turn, int64) error) error {
+	nowMS, err := w.between(ctx)
+	if err != nil {
+		return err
+	}
+	var t *turn
+	err = w.engine.View(ctx, func(r store.Reader) (err error) {
+		if t, err = w.begin(r); err != nil {
+			return err
+		}
+		if err := t.rest(); err != nil {
+			return err
+		}
+		t.ctx = ctx
+		return look(t, max(nowMS, t.latestMS))
+	})
+	if err != nil {
+		w.known = false
+		return err
+	}
+	err = w.engine.store.Change(ctx, func(tx store.Tx) error {
+		is, err := tx.Follower(watcherName)
 		if err != nil {
 			return err
 		}
-		rest := &Followed{From: t.at}
-		if rest.Body, err = json.Marshal(t.body); err != nil {
-			return err
-		}
-		if err := rest.Read(tx, watchMost); err != nil {
-			return err
-		}
-		if rest.More {
-			return errBehind
-		}
-		if len(rest.Receipts) > 0 {
-			if err := t.followed(rest); err != nil {
-				return err
-			}
-			t.at = rest.Next(len(rest.Receipts))
-		}
-		if err := t.look(w.engine.Now()); err != nil {
-			return err
+		if is == nil || is.Position != t.was.Position || !bytes.Equal(is.Body, t.was.Body) {
+			return errOvertaken // the rules are others by now, or another server was faster
 		}
 		if err := t.write(tx); err != nil {
 			return err
 		}
-		done = t
 		body, err := json.Marshal(t.body)
 		return orErr(err, tx.PutFollower(store.Follower{Name: watcherName, Position: t.at, Body: body}))
 	})
@@ -288,8 +301,17 @@ func (w *watcher) look(ctx context.Context) error {
 		w.known = false
 		return err
 	}
-	w.done(done)
+	w.done(t)
 	return nil
+}
+
+// between returns a time that no request which is not in the books yet comes before: requests get theirs while they hold the writer's lock.
+func (w *watcher) between(ctx context.Context) (nowMS int64, err error) {
+	err = w.engine.store.Change(ctx, func(store.Tx) error {
+		nowMS = w.engine.Now()
+		return nil
+	})
+	return nowMS, err
 }
 
 // watchedLine is a line item as it stands where the follower is, with the rules that cover it.
@@ -297,6 +319,7 @@ type watchedLine struct {
 	ledger.LineItem
 	accountID string
 	watched   []*watchedRule
+	outlook   *watchedOther // of its instance, if a rule needs forecasts and it has moved
 
 	// While its use stays between these, and its terms and its allowance are the same, nothing fires until then.
 	above, below *token.Amount

@@ -16,6 +16,9 @@ import (
 // come to their end, and with new rules all line items, piece by piece.
 func (t *turn) look(nowMS int64) error {
 	for range lookMost {
+		if t.full() {
+			return nil
+		}
 		before := t.body.Told
 		if err := t.nextTold(); err != nil {
 			return err
@@ -43,11 +46,9 @@ func (t *turn) look(nowMS int64) error {
 // nextTold looks at one change of a line item.
 func (t *turn) nextTold() error {
 	if len(t.told) == 0 && !t.allTold {
-		var err error
-		if t.told, err = t.ToldAfter(t.body.Told, lookMost); err != nil {
+		if err := t.readTold(); err != nil {
 			return err
 		}
-		t.allTold = len(t.told) < lookMost
 	}
 	if len(t.told) == 0 {
 		return nil
@@ -64,6 +65,9 @@ func (t *turn) due(nowMS int64) error {
 		return err
 	}
 	for i := range all {
+		if t.full() {
+			return nil // the others are due next time
+		}
 		if err := t.dueState(&all[i], nowMS); err != nil {
 			return err
 		}
@@ -191,48 +195,80 @@ func (t *turn) again(w *watchedLine, nowMS int64) error {
 	return nil
 }
 
+// full reports whether no more is to be looked at in this turn.
+func (t *turn) full() bool { return len(t.dirty) >= writeMost }
+
 // ending looks at line items whose end a rule has come to see.
 func (t *turn) ending(rule *notify.Rule, nowMS int64) error {
+	if t.full() {
+		return nil
+	}
 	cursor := t.body.cursor(rule, nowMS)
 	all, err := t.LineItemsEnding(cursor.MS, cursor.Number, nowMS+rule.Soon(), lookMost)
 	if err != nil || len(all) == 0 {
 		return err
 	}
-	for _, l := range all {
-		w, err := t.as(l)
-		if err != nil {
-			return err
-		}
-		if err := t.again(w, nowMS); err != nil {
-			return err
-		}
-		cursor = endingCursor{l.EndMS, l.Number}
+	looked, err := t.eachOf(all, nowMS, false)
+	if err != nil {
+		return err
 	}
-	t.body.Ending[rule.Name] = cursor
+	last := all[looked-1]
+	t.body.Ending[rule.Name] = endingCursor{last.EndMS, last.Number}
 	return nil
 }
 
 // sweep looks at the next line items for the sake of new rules.
 func (t *turn) sweep(nowMS int64) error {
-	if !t.body.Sweeping {
-		return nil
-	}
-	all, err := t.LineItemsFrom(t.body.Swept, lookMost)
-	if err != nil {
-		return err
-	}
-	for _, l := range all {
-		w, err := t.as(l)
+	for looked := 0; t.body.Sweeping && looked < sweepMost && !t.full(); {
+		all, err := t.LineItemsFrom(t.body.Swept, lookMost)
 		if err != nil {
 			return err
 		}
-		if err := t.again(w, nowMS); err != nil {
+		if len(all) == 0 {
+			t.body.Sweeping, t.body.Swept = false, 0
+			return nil
+		}
+		n, err := t.eachOf(all, nowMS, true)
+		if err != nil {
 			return err
 		}
-		t.body.Swept = l.Number
-	}
-	if len(all) < lookMost {
-		t.body.Sweeping, t.body.Swept = false, 0
+		t.body.Swept = all[n-1].Number
+		looked += n
 	}
 	return nil
+}
+
+// eachOf looks at line items as the books have them until the turn is full, and returns at how many: one at least. Anew: there may be rules
+// that have not seen them yet.
+func (t *turn) eachOf(all []*ledger.LineItem, nowMS int64, anew bool) (int, error) {
+	numbers := make([]int64, len(all))
+	for i, l := range all {
+		numbers[i] = l.Number
+	}
+	if err := t.readStates(numbers); err != nil {
+		return 0, err
+	}
+	for i, l := range all {
+		if i > 0 && t.full() {
+			return i, nil
+		}
+		_, known := t.lines[l.Number]
+		dirty := len(t.dirty)
+		w, err := t.as(l)
+		if err != nil {
+			return 0, err
+		}
+		if err := t.again(w, nowMS); err != nil {
+			return 0, err
+		}
+		if anew {
+			if err := t.moved(w, nowMS, true); err != nil {
+				return 0, err
+			}
+		}
+		if !known && len(t.dirty) == dirty {
+			delete(t.lines, l.Number) // of millions, most are looked at once and never moved
+		}
+	}
+	return len(all), nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,7 +16,6 @@ import (
 	"github.com/farebox/farebox/notify"
 	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/token"
 )
 
@@ -122,8 +120,10 @@ func TestEveryCrossingIsToldOnce(t *testing.T) {
 
 func tellOnce(t *testing.T, random *rand.Rand) {
 	var failing atomic.Bool
-	w := newTimed(t, func(s store.Store, _ *engine.Options) store.Store {
+	var w *timed
+	w = newTimed(t, func(s store.Store, _ *engine.Options) store.Store {
 		return &flaky{s, func() int {
+			w.meanwhile()
 			if failing.Load() {
 				return random.IntN(6)
 			}
@@ -153,7 +153,7 @@ func tellOnce(t *testing.T, random *rand.Rand) {
 	put()
 	month := int64(0)
 	for range 120 {
-		switch random.IntN(10) {
+		switch random.IntN(11) {
 		case 0, 1, 2, 3:
 			n := random.Int64N(of.quantity/2 + 1)
 			if of.dead || n == 0 || of.over >= 0 && of.used+n > of.quantity+of.over {
@@ -201,12 +201,40 @@ func tellOnce(t *testing.T, random *rand.Rand) {
 			failing.Store(false)
 		case 9:
 			w.restart(&failing, random)
+		case 10: // used up and topped up while a look goes on, between what it reads and what it writes
+			if of.dead || of.used >= of.quantity {
+				break
+			}
+			w.must(w.LookAtAlerts(ctx))
+			of.quantity++ // something to look at
+			put()
+			w.between = func() {
+				w.between = func() { // the first change only asks for the time
+					w.between = nil
+					w.spend(of.quantity - of.used)
+					of.used = of.quantity
+					of.look()
+					of.quantity += 100
+					put()
+				}
+			}
+			w.must(w.LookAtAlerts(ctx))
+			if w.between != nil {
+				t.Fatal("there was no look")
+			}
 		}
 	}
 	w.must(w.LookAtAlerts(ctx))
 	got := fired(w.world, func(n *notify.Notice) bool { return n.ActivationID == "a" })
 	if want := strings.Join(of.said, ", "); got != want {
 		t.Errorf("told is\n%s, want\n%s", got, want)
+	}
+}
+
+// meanwhile has happen what is to happen before a change begins.
+func (w *timed) meanwhile() {
+	if w != nil && w.between != nil {
+		w.between()
 	}
 }
 
@@ -219,6 +247,7 @@ func (w *timed) restart(failing *atomic.Bool, random *rand.Rand) {
 	}
 	w.Stop()
 	w.Engine = engine.New(&flaky{w.store, func() int {
+		w.meanwhile()
 		if failing.Load() {
 			return random.IntN(6)
 		}
@@ -272,9 +301,8 @@ func TestWhatTimeTellsOf(t *testing.T) {
 	is("over", "")
 }
 
-func TestForecastsPacesAndDenials(t *testing.T) {
+func TestPacesAndDenials(t *testing.T) {
 	w := newTimed(t, nil)
-	w.alert(notify.Rule{Name: "runs out", Kind: notify.RunningOut, Within: "P7D"})
 	w.alert(notify.Rule{Name: "pace", Kind: notify.Pace, Window: "PT1H", Factor: token.FromInt(5), Tokens: token.FromInt(100)})
 	w.alert(notify.Rule{Name: "denied", Kind: notify.Denials, Window: "PT1H", Percent: token.FromInt(50), Requests: 4})
 	hour := func(n int64) { w.nowMS.Store(dawnMS + n*hourMS) }
@@ -295,17 +323,116 @@ func TestForecastsPacesAndDenials(t *testing.T) {
 	is("")
 	w.restart(new(atomic.Bool), rand.New(rand.NewPCG(1, 1))) // what was seen is kept
 	w.spend(300)
-	is("runs out F, pace F")
+	is("pace F")
 	for range 2 {
 		w.spend(10_000) // more than there is
 	}
-	is("runs out F, pace F, denied F") // of four, two
+	is("pace F, denied F") // of four, two
 	hour(50)
-	is("runs out F, pace F, denied F, denied R, pace R")
-	l := w.lineItem("a")
-	l.Quantity = 1_000_000
-	w.must(w.change("", func(c *engine.Change) error { _, err := c.PutLineItem(l); return err }))
-	is("runs out F, pace F, denied F, denied R, pace R, runs out R")
+	is("pace F, denied F, denied R, pace R")
+}
+
+// The alert and the forecast say the same of the same books: after every look, what has fired is what the forecast says runs out within the
+// time, and what is told is the forecast's own moment.
+func TestAlertsSayWhatTheForecastSays(t *testing.T) {
+	for seed := range histories(2) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { sayTheSame(t, rand.New(rand.NewPCG(seed, 3))) })
+	}
+}
+
+func sayTheSame(t *testing.T, random *rand.Rand) {
+	w := newTimed(t, nil)
+	put := func(id string, quantity, endDay int64, recurs period.Frequency) {
+		l := w.lineItem(id)
+		l.StartMS, l.EndMS, l.Quantity, l.Recurs = dawnMS, dawnMS+endDay*dayMS, quantity, recurs
+		w.must(w.change("", func(c *engine.Change) error { _, err := c.PutLineItem(l); return err }))
+	}
+	put("a", 800, 45, "")
+	put("b", 1500+random.Int64N(500), 200, "")
+	put("c", 300, 300, period.Monthly)
+	w.alert(notify.Rule{Name: "week", Kind: notify.RunningOut, Within: "P7D"})
+	w.alert(notify.Rule{Name: "b in a month", Kind: notify.RunningOut, Within: "P30D", ActivationID: "b"})
+	within := map[string]int64{"week": 7 * dayMS, "b in a month": 30 * dayMS}
+	standing := map[string]bool{}
+	var told int64
+	compared, crossed := 0, 0
+	for day := range int64(100) {
+		for range random.IntN(4) {
+			w.nowMS.Store(max(w.nowMS.Load()+hourMS, dawnMS+day*dayMS+random.Int64N(6*hourMS)))
+			w.spend(1 + random.Int64N(30))
+		}
+		if day == 60 {
+			put("b", 3000, 200, "")
+		}
+		w.nowMS.Store(max(w.nowMS.Load()+hourMS, dawnMS+day*dayMS+12*hourMS)) // whoever moved is due
+		if random.IntN(5) == 0 {
+			w.restart(new(atomic.Bool), random)
+		}
+		w.must(w.LookAtAlerts(ctx))
+		o, err := w.Outlook(ctx, w.instance)
+		w.must(err)
+		w.must(w.View(ctx, func(r store.Reader) error {
+			all, _, err := engine.AlertsFired(r, "", "", 0, 1000)
+			for i := range all {
+				n := all[len(all)-1-i]
+				if int64(i) < told {
+					continue
+				}
+				told++
+				standing[n.Alert+" "+n.ActivationID] = n.State == notify.Fired
+				if n.State == notify.Fired {
+					crossed++
+				}
+				for _, l := range o.Book.LineItems {
+					if lasts, _ := o.Forecast.LastsMS(l.Number, o.NowMS); l.ActivationID == n.ActivationID && n.Reason != notify.Ended && n.After.Cmp(token.FromInt(lasts)) != 0 {
+						t.Errorf("on day %d told is %+v, where the forecast says %d", day, n, lasts)
+					}
+				}
+			}
+			return err
+		}))
+		for _, l := range o.Book.LineItems {
+			lasts, known := o.Forecast.LastsMS(l.Number, o.NowMS)
+			for rule, ms := range within {
+				if !known || rule != "week" && l.ActivationID != "b" {
+					continue
+				}
+				compared++
+				is := standing[rule+" "+l.ActivationID]
+				if lasts <= ms && !is || lasts > ms*11/10 && is {
+					t.Errorf("on day %d %s of %s has fired: %t, and it lasts %.2f days", day, rule, l.ActivationID, is, float64(lasts)/float64(dayMS))
+				}
+			}
+		}
+	}
+	if compared < 200 || crossed < 3 {
+		t.Errorf("%d were compared, %d crossed", compared, crossed)
+	}
+}
+
+// A new allowance ends an alert although the line item is told to be smaller before anybody looks, which fires it again.
+func TestRenewedAndThenChanged(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		w := newTimed(t, nil)
+		put := func(quantity int64) {
+			l := w.lineItem("a")
+			l.Quantity, l.EndMS, l.Recurs = quantity, ledger.LatestMS, period.Monthly
+			w.must(w.change("", func(c *engine.Change) error { _, err := c.PutLineItem(l); return err }))
+		}
+		put(100)
+		w.alert(notify.Rule{Name: "low", Kind: notify.BalanceBelow, Tokens: token.FromInt(30)})
+		w.spend(80)
+		w.must(w.LookAtAlerts(ctx))
+		w.nowMS.Add(31 * 24 * hourMS)
+		put(20)
+		if restarted {
+			w.restart(new(atomic.Bool), rand.New(rand.NewPCG(1, 1)))
+		}
+		w.must(w.LookAtAlerts(ctx))
+		if got := fired(w.world, func(*notify.Notice) bool { return true }); got != "low F, low R, low F" {
+			t.Errorf("restarted %t: told is %q", restarted, got)
+		}
+	}
 }
 
 // With a test clock, setting it forward has alerts fire before it is answered.
@@ -319,55 +446,5 @@ func TestTestClockTells(t *testing.T) {
 	w.must(err)
 	if got := fired(w, func(*notify.Notice) bool { return true }); got != "soon F" {
 		t.Errorf("told is %q", got)
-	}
-}
-
-// What one look costs with very many line items, of which none comes to its end, and what a new alert costs them.
-func BenchmarkLookAtManyLineItems(b *testing.B) {
-	const most = 1_000_000
-	s, err := sqlite.Open(filepath.Join(b.TempDir(), "many.db"), sqlite.Options{Create: true})
-	if err != nil {
-		b.Fatal(err)
-	}
-	e := engine.New(s, engine.Options{})
-	b.Cleanup(func() { e.Stop(); _ = s.Close() })
-	change := func(fn func(*engine.Change) error) {
-		if _, _, err := e.Change(ctx, "", nil, func(c *engine.Change) (*store.Answer, error) { return nil, fn(c) }); err != nil {
-			b.Fatal(err)
-		}
-	}
-	instance := ""
-	change(func(c *engine.Change) error {
-		for i := range most {
-			if i%1000 == 0 {
-				made, err := c.CreateInstance("i", fmt.Sprint("account ", i))
-				if err != nil {
-					return err
-				}
-				instance = made.ID
-			}
-			if _, err := c.PutLineItem(ledger.LineItem{
-				ActivationID: fmt.Sprint(i), InstanceID: instance, State: ledger.Deployed, Quantity: 100, EndMS: ledger.LatestMS - int64(i), Elastic: true, Kind: ledger.Paid,
-			}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	for _, r := range []*notify.Rule{{Name: "soon", Kind: notify.Ending, Within: "P14D"}, {Name: "low", Kind: notify.BalanceBelow, Percent: token.FromInt(10)}} {
-		if err := r.Complete(); err != nil {
-			b.Fatal(err)
-		}
-		change(func(c *engine.Change) error { return c.CreateAlert(r) })
-	}
-	started := time.Now()
-	if err := e.LookAtAlerts(ctx); err != nil {
-		b.Fatal(err)
-	}
-	b.Logf("a new alert has looked at %d line items in %s", most, time.Since(started))
-	for b.Loop() {
-		if err := e.LookAtAlerts(ctx); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"math"
 	"runtime"
 	"strconv"
@@ -19,15 +20,35 @@ import (
 type turn struct {
 	*watcher
 	store.Reader
-	body *watching
-	at   usage.Position // where the follower is after it
+	ctx      context.Context
+	was      *store.Follower // where it began
+	body     *watching
+	at       usage.Position // where the follower is after it
+	latestMS int64          // when what it has looked at happened
 
-	told    []store.Told       // changes that were read ahead
-	allTold bool               // there are no more
-	dirty   []store.AlertState // states to be written ...
-	touched []*watchedRule     // ... and whose they are
-	place   map[[2]string]int  // of states in dirty
+	told    []store.Told                  // changes that were read ahead
+	allTold bool                          // there are no more
+	ahead   map[string][]store.AlertState // what is remembered, by subject, as far as it was read ahead
+	dirty   []store.AlertState            // states to be written ...
+	touched []*watchedRule                // ... and whose they are
+	place   map[[2]string]int             // of states in dirty
 	notices []*notify.Notice
+}
+
+// rest looks at the receipts that are left, which must be few.
+func (t *turn) rest() error {
+	rest := &Followed{From: t.at}
+	if err := rest.Read(t, watchMost); err != nil {
+		return err
+	}
+	if rest.More {
+		return errBehind
+	}
+	if len(rest.Receipts) == 0 {
+		return nil
+	}
+	t.at = rest.Next(len(rest.Receipts))
+	return t.followed(rest)
 }
 
 // followed looks at receipts, and at the changes of line items that came before them.
@@ -42,22 +63,22 @@ func (t *turn) followed(batch *Followed) (err error) {
 		if i%64 == 63 {
 			runtime.Gosched() // charges come first
 		}
+		t.latestMS = max(t.latestMS, receipt.MadeMS())
 	}
 	batch.Body, err = json.Marshal(t.body)
 	return err
 }
 
 // toldBefore looks at the changes of line items that came before a commit.
-func (t *turn) toldBefore(commit int64) (err error) {
+func (t *turn) toldBefore(commit int64) error {
 	for {
 		if len(t.told) == 0 {
 			if t.allTold {
 				return nil
 			}
-			if t.told, err = t.ToldAfter(t.body.Told, lookMost); err != nil {
+			if err := t.readTold(); err != nil {
 				return err
 			}
-			t.allTold = len(t.told) < lookMost
 			if len(t.told) == 0 {
 				return nil
 			}
@@ -73,14 +94,74 @@ func (t *turn) toldBefore(commit int64) (err error) {
 	}
 }
 
+// readTold reads ahead what line items were told to be, and what is remembered of them.
+func (t *turn) readTold() (err error) {
+	if t.told, err = t.ToldAfter(t.body.Told, lookMost); err != nil {
+		return err
+	}
+	t.allTold = len(t.told) < lookMost
+	numbers := make([]int64, len(t.told))
+	for i := range t.told {
+		numbers[i] = t.told[i].LineItem.Number
+	}
+	return t.readStates(numbers)
+}
+
+// readStates reads ahead what is remembered of line items, at once: one by one it would cost more than all else.
+func (t *turn) readStates(lineItems []int64) error {
+	var subjects []string
+	for _, number := range lineItems {
+		if t.lines[number] == nil {
+			subjects = append(subjects, lineSubject(number))
+		}
+	}
+	if len(subjects) == 0 {
+		return nil
+	}
+	kept, err := t.AlertStates(subjects...)
+	if err != nil {
+		return err
+	}
+	t.ahead = make(map[string][]store.AlertState, len(subjects))
+	for _, subject := range subjects {
+		t.ahead[subject] = nil
+	}
+	for i := range kept {
+		t.ahead[kept[i].Subject] = append(t.ahead[kept[i].Subject], kept[i])
+	}
+	return nil
+}
+
 // change looks at a line item that was told to be otherwise.
 func (t *turn) change(c *store.Told) error {
 	w, err := t.line(&c.LineItem)
 	if err != nil {
 		return err
 	}
+	if c.LineItem.Recurs != "" || w.Recurs != "" {
+		if err := t.renewed(w, c); err != nil {
+			return err
+		}
+	}
 	before := w.LineItem
 	w.LineItem = c.LineItem
+	t.latestMS = max(t.latestMS, c.TimeMS)
+	if err := t.moved(w, c.TimeMS, true); err != nil {
+		return err
+	}
+	return t.judge(w, &before, c.TimeMS)
+}
+
+// renewed looks at the allowance that may have begun, by the terms of before, since a line item was looked at last and until it was told to be
+// otherwise.
+func (t *turn) renewed(w *watchedLine, c *store.Told) error {
+	was, err := t.ToldBefore(c.LineItem.Number, c.Number)
+	if err != nil || was == nil || was.LineItem.Recurs == "" {
+		return err
+	}
+	w.LineItem = was.LineItem
+	w.Used, w.ResetMS = c.LineItem.Used, c.LineItem.ResetMS
+	before := w.LineItem
 	return t.judge(w, &before, c.TimeMS)
 }
 
@@ -127,9 +208,11 @@ func (t *turn) states(subject string, covers func(*notify.Rule) bool) (all []*wa
 	if len(all) == 0 {
 		return nil, nil
 	}
-	kept, err := t.AlertStates(subject)
-	if err != nil {
-		return nil, err
+	kept, known := t.ahead[subject]
+	if !known {
+		if kept, err = t.AlertStates(subject); err != nil {
+			return nil, err
+		}
 	}
 	for i := range kept {
 		for _, w := range all {
@@ -194,15 +277,12 @@ func (t *turn) slice(commit int64, r *usage.Receipt, s *usage.Slice, moved token
 		return nil
 	}
 	is, nowMS := s.Balance(), r.MadeMS()
+	if err := t.moved(w, nowMS, false); err != nil {
+		return err
+	}
 	if w.quiet(s, is, nowMS) {
 		w.Used = is.Used
 		return nil
-	}
-	for _, rule := range w.watched {
-		if rule.Kind == notify.RunningOut {
-			rule.state.Spent(nowMS, moved)
-			t.touch(lineSubject(w.Number), rule, rule.LineDueMS(&rule.state, &w.LineItem, nowMS))
-		}
 	}
 	before := w.LineItem
 	before.At(nowMS)
@@ -236,25 +316,29 @@ func (t *turn) judge(w *watchedLine, before *ledger.LineItem, nowMS int64) error
 	for _, rule := range w.watched {
 		was := rule.state
 		v := rule.Line(&rule.state, &w.LineItem, nowMS)
-		if v.Step != notify.None {
-			n := notify.NewNotice(rule.Rule, v, nowMS, was.SinceMS)
-			value := rule.Value(&was, before, nowMS)
-			n.Before = &value
-			n.About(&w.LineItem)
-			t.notice(n, w.accountID, w.InstanceID)
-			t.touch(lineSubject(w.Number), rule, rule.LineDueMS(&rule.state, &w.LineItem, nowMS))
-		}
+		t.step(w, rule, &was, v, before, nowMS)
 		w.hush(rule)
 	}
 	return nil
+}
+
+// step has what a rule made of a line item written. Before is how the line item was.
+func (t *turn) step(w *watchedLine, rule *watchedRule, was *notify.State, v notify.Verdict, before *ledger.LineItem, nowMS int64) {
+	if v.Step == notify.None {
+		return
+	}
+	n := notify.NewNotice(rule.Rule, v, nowMS, was.SinceMS)
+	n.Before = rule.Value(before, nowMS)
+	n.About(&w.LineItem)
+	t.notice(n, w.accountID, w.InstanceID)
+	t.touch(lineSubject(w.Number), rule, rule.LineDueMS(&rule.state, &w.LineItem, nowMS))
 }
 
 // hush narrows what is quiet to what changes nothing for a rule.
 func (w *watchedLine) hush(rule *watchedRule) {
 	above, below, ok := rule.Quiet(&rule.state, &w.LineItem)
 	switch {
-	case !ok && rule.Kind == notify.RunningOut:
-		w.quietUntilMS = 0 // each use counts
+	case !ok: // use changes nothing
 	case above != nil && (w.above == nil || w.above.Less(*above)):
 		w.above = above
 	case below != nil && (w.below == nil || below.Less(*w.below)):
@@ -308,7 +392,7 @@ func (t *turn) other(subject, accountID, instanceID string, kind notify.Kind) (*
 
 // spent counts what a requester used.
 func (t *turn) spent(r *usage.Receipt, tokens token.Amount) error {
-	if !t.anyOf(notify.Pace) {
+	if !anyOf(t.rules, notify.Pace) {
 		return nil
 	}
 	requester := &access.Requester{Type: r.Requester.Type, Value: r.Requester.Value}
@@ -327,7 +411,7 @@ func (t *turn) spent(r *usage.Receipt, tokens token.Amount) error {
 
 // decided counts what was asked of an instance.
 func (t *turn) decided(r *usage.Receipt, requests, denials int64) error {
-	if requests == 0 || !t.anyOf(notify.Denials) {
+	if requests == 0 || !anyOf(t.rules, notify.Denials) {
 		return nil
 	}
 	subject := otherSubject(r.InstanceID, nil)
@@ -343,8 +427,8 @@ func (t *turn) decided(r *usage.Receipt, requests, denials int64) error {
 	return nil
 }
 
-func (t *turn) anyOf(kind notify.Kind) bool {
-	for _, r := range t.rules {
+func anyOf(rules []*notify.Rule, kind notify.Kind) bool {
+	for _, r := range rules {
 		if r.Kind == kind {
 			return true
 		}

@@ -211,6 +211,38 @@ func TestOneEventGivenUp(t *testing.T) {
 	}
 }
 
+// A receiver that has too much to do says for how long it wants to be left alone: with what it refused, and with what comes meanwhile.
+func TestReceiverAsksForTime(t *testing.T) {
+	w, r := newHooks(t), newReceiver(t)
+	r.mu.Lock()
+	r.answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "600")
+		w.WriteHeader(429)
+	}
+	r.mu.Unlock()
+	w.webhook(r.URL)
+	w.exhaust()
+	if n := w.deliver(); n != 1 {
+		t.Fatalf("%d attempts", n)
+	}
+	r.answers(200)
+	w.must(w.change("", func(c *engine.Change) error {
+		l := w.lineItem("a")
+		l.Quantity = 2000
+		_, err := c.PutLineItem(l)
+		return err
+	}))
+	w.must(w.LookAtAlerts(ctx)) // it is resolved, which is another event
+	w.nowMS.Add(599_000)
+	if n := w.deliver(); n != 0 {
+		t.Errorf("%d attempts before its time", n)
+	}
+	w.nowMS.Add(1_000)
+	if n := w.deliver(); n != 2 || len(r.all()) != 3 {
+		t.Errorf("%d attempts when it is time, of %d in all", n, len(r.all()))
+	}
+}
+
 func TestGone(t *testing.T) {
 	w, r := newHooks(t), newReceiver(t)
 	r.answers(410)

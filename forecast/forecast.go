@@ -99,6 +99,45 @@ func Of(h *History, book *ledger.Book, nowMS int64, tolerant bool) *Forecast {
 	return tally.forecast(plan)
 }
 
+// LastsMS returns how long a line item's balance is likely to last from a time on, in milliseconds; HorizonDays when it lasts longer, or to its end, or
+// nothing is estimated. It is false of a line item that cannot be used now or later.
+func (f *Forecast) LastsMS(number, nowMS int64) (int64, bool) {
+	const longMS = HorizonDays * DayMS
+	if f.TooLittle != "" {
+		return longMS, true
+	}
+	line := f.Lines[number]
+	switch {
+	case line == nil:
+		return 0, false
+	case line.RunsOut == nil || line.RunsOut.LikelyMS == 0:
+		return longMS, true
+	}
+	return line.RunsOut.LikelyMS - nowMS, true
+}
+
+// Used reports whether anything was used.
+func (h *History) Used() bool {
+	for _, used := range h.Days {
+		if !used.IsZero() {
+			return true
+		}
+	}
+	return !h.Today.IsZero()
+}
+
+// Lasts reports whether a balance lasts for so many days without a doubt: were each of them four times the most that ever was, it would. It
+// spares the estimate where most line items are most of their time.
+func (h *History) Lasts(balance token.Amount, days int64) bool {
+	var most token.Amount
+	for _, used := range append(h.Days[:len(h.Days):len(h.Days)], h.Today) {
+		if most.Less(used) {
+			most = used
+		}
+	}
+	return token.MulHalfEven(most, token.FromInt(4*(days+1))).Less(balance)
+}
+
 // tooLittle says why days since the first use do not tell how it will go on; empty when they do.
 func tooLittle(days []float64) string {
 	if len(days) == 0 {

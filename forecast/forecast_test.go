@@ -2,6 +2,7 @@ package forecast
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -173,5 +174,33 @@ func TestRangesHoldAboutAsOftenAsTheySay(t *testing.T) {
 		if s.Error > 1.1*s.Naive {
 			t.Errorf("%+v: a plain average does better", s)
 		}
+	}
+}
+
+// Of what lasts without a doubt no forecast says otherwise.
+func TestWhatLastsWithoutADoubt(t *testing.T) {
+	chance := rand.New(rand.NewPCG(5, 5))
+	sure := 0
+	for range 60 {
+		h := new(History)
+		for range enoughDays + chance.IntN(60) {
+			tokens := chance.Int64N(100)
+			if chance.IntN(3) == 0 {
+				tokens = chance.Int64N(5)
+			}
+			h.Days = append(h.Days, token.FromInt(tokens))
+		}
+		days := 1 + chance.Int64N(30)
+		l := lineItem("a", 1+chance.Int64N(2*4*100*(days+1)), 0, -90, 300, nil)
+		if !h.Lasts(l.Balance(), days) {
+			continue
+		}
+		sure++
+		if lasts, _ := of(h, l).LastsMS(l.Number, now); lasts <= days*DayMS {
+			t.Errorf("%s of %v lasts %.1f days, not %d", l.Balance(), h.Days, float64(lasts)/DayMS, days)
+		}
+	}
+	if sure < 10 {
+		t.Errorf("only %d were sure", sure)
 	}
 }

@@ -13,6 +13,10 @@ type State struct {
 	SinceMS int64 `json:"since,omitzero"` // when it fired
 	Recent  Ring  `json:"recent,omitzero"`
 	Usual   Ring  `json:"usual,omitzero"`
+
+	// Of a RunningOut rule and an instance: when it was last forecast how long its line items last, and when that is next to be done.
+	ForecastMS int64 `json:"forecast,omitzero"`
+	NextMS     int64 `json:"next,omitzero"`
 }
 
 // Step is what a look at a subject has come to.
@@ -53,10 +57,14 @@ const (
 )
 
 // Line returns what a rule about line items makes of one at a time, and changes the state with it. The line item must have been brought to
-// that time (ledger.LineItem.At). An alert fires once a crossing: it does not fire again before it was resolved.
+// that time (ledger.LineItem.At). An alert fires once a crossing: it does not fire again before it was resolved. A RunningOut rule sees here
+// only whether the line item is gone; the rest takes a forecast (Lasts).
 func (r *Rule) Line(s *State, l *ledger.LineItem, nowMS int64) Verdict {
-	v := r.measure(s, l, nowMS)
+	v := r.measure(l, nowMS)
 	holds := r.beyond(v.Value, v.Threshold, s.Fired)
+	if r.Kind == RunningOut {
+		holds = s.Fired
+	}
 	if over := gone(l, nowMS); over != "" {
 		holds, v.Reason = false, over
 	}
@@ -76,13 +84,28 @@ func gone(l *ledger.LineItem, nowMS int64) string {
 	return ""
 }
 
-// Value returns what a rule about line items compares with its threshold.
-func (r *Rule) Value(s *State, l *ledger.LineItem, nowMS int64) token.Amount {
-	return r.measure(s, l, nowMS).Value
+// Lasts is Line of a RunningOut rule, given how long a line item is likely to last, in milliseconds.
+func (r *Rule) Lasts(s *State, l *ledger.LineItem, lastsMS, nowMS int64) Verdict {
+	v := r.measure(l, nowMS)
+	v.Value = token.FromInt(lastsMS)
+	holds := r.beyond(v.Value, v.Threshold, s.Fired)
+	if over := gone(l, nowMS); over != "" {
+		holds, v.Reason = false, over
+	}
+	return s.step(v, holds, nowMS)
 }
 
-// measure returns what is compared, with what.
-func (r *Rule) measure(s *State, l *ledger.LineItem, nowMS int64) Verdict {
+// Value returns what a rule about line items compares with its threshold; nil of RunningOut, which takes a forecast.
+func (r *Rule) Value(l *ledger.LineItem, nowMS int64) *token.Amount {
+	if r.Kind == RunningOut {
+		return nil
+	}
+	value := r.measure(l, nowMS).Value
+	return &value
+}
+
+// measure returns what is compared, with what; of RunningOut only with what.
+func (r *Rule) measure(l *ledger.LineItem, nowMS int64) Verdict {
 	switch r.Kind {
 	case BalanceBelow:
 		least := r.Tokens
@@ -97,9 +120,7 @@ func (r *Rule) measure(s *State, l *ledger.LineItem, nowMS int64) Verdict {
 	case Ending:
 		return Verdict{Value: token.FromInt(l.EndMS - nowMS), Threshold: token.FromInt(r.within.Milliseconds()), Unit: Milliseconds}
 	}
-	return Verdict{
-		Value: token.FromInt(RunsOut(l, &s.Recent, nowMS) - nowMS), Threshold: token.FromInt(r.within.Milliseconds()), Unit: Milliseconds,
-	}
+	return Verdict{Threshold: token.FromInt(r.within.Milliseconds()), Unit: Milliseconds}
 }
 
 // beyond reports whether a value is on the side of a threshold that is alerted. What goes up and down by itself has to come back by a
@@ -131,7 +152,9 @@ func tenths(a token.Amount, n int64) token.Amount {
 }
 
 // Empty reports whether a state says nothing.
-func (s *State) Empty() bool { return !s.Fired && s.Recent.empty() && s.Usual.empty() }
+func (s *State) Empty() bool {
+	return !s.Fired && s.Recent.empty() && s.Usual.empty() && s.ForecastMS == 0 && s.NextMS == 0
+}
 
 // step takes a state to whether something holds.
 func (s *State) step(v Verdict, holds bool, nowMS int64) Verdict {
@@ -158,7 +181,7 @@ func (r *Rule) Quiet(s *State, l *ledger.LineItem) (above, below *token.Amount, 
 	var at token.Amount
 	switch r.Kind {
 	case BalanceBelow:
-		at = quantity.Sub(r.measure(s, l, 0).Threshold)
+		at = quantity.Sub(r.measure(l, 0).Threshold)
 	case Exhausted, Overdraft:
 		at = quantity
 	default:
@@ -173,22 +196,50 @@ func (r *Rule) Quiet(s *State, l *ledger.LineItem) (above, below *token.Amount, 
 // forget is how long what was seen of a subject matters.
 const forget = (days + 1) * 24 * time.Hour
 
-// LineDueMS returns when a line item has to be looked at again because time goes by: an alert that has fired may be over then, and what
-// is remembered of one that has not is worth nothing any more. 0: never. The line item must have been brought to the time.
+// LineDueMS returns when a line item has to be looked at again because time goes by: an alert that has fired may be over then. 0: never. The
+// line item must have been brought to the time.
 func (r *Rule) LineDueMS(s *State, l *ledger.LineItem, nowMS int64) int64 {
-	switch {
-	case !s.Fired && s.Recent.empty():
+	if !s.Fired {
 		return 0
-	case !s.Fired:
-		return nowMS + forget.Milliseconds()
 	}
 	due := l.EndMS
 	if l.Recurs != "" {
 		_, next := l.Recurs.Around(l.StartMS, max(nowMS, l.StartMS))
 		due = min(due, next)
 	}
-	if r.Kind == RunningOut { // it gets slower when nothing happens
-		due = min(due, nowMS+time.Hour.Milliseconds())
-	}
 	return max(due, nowMS+1)
 }
+
+// forecastEvery is how often it is forecast at most how long the line items of an instance last.
+const forecastEvery = time.Hour
+
+// Moved tells a RunningOut rule's state of an instance that its line items moved at a time, or with told that they were told to be otherwise. It
+// reports whether the next forecast is sooner by that.
+func (s *State) Moved(nowMS int64, told bool) bool {
+	next := max(nowMS, s.ForecastMS+forecastEvery.Milliseconds())
+	if told {
+		next = nowMS
+	}
+	if s.NextMS != 0 && s.NextMS <= next {
+		return false
+	}
+	s.NextMS = next
+	return true
+}
+
+// Forecast tells a RunningOut rule's state of an instance that it was forecast, and when that has to be done again although nothing moves
+// (0: never).
+func (s *State) Forecast(nowMS, againMS int64) {
+	s.ForecastMS, s.NextMS = nowMS, 0
+	if againMS != 0 {
+		s.NextMS = max(nowMS+forecastEvery.Milliseconds(), againMS)
+	}
+}
+
+// Stale reports whether a state says no more than that there was a forecast once.
+func (s *State) Stale(nowMS int64) bool {
+	return s.NextMS == 0 && s.ForecastMS+forecastEvery.Milliseconds() <= nowMS
+}
+
+// WithinMS is how soon a RunningOut rule wants a line item to be used up, in milliseconds.
+func (r *Rule) WithinMS() int64 { return r.within.Milliseconds() }

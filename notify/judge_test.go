@@ -40,7 +40,10 @@ func line(t *testing.T, r Rule, steps string) string {
 				l.Used = token.MustParse(value)
 			case "spend":
 				l.Used = l.Used.Add(token.MustParse(value))
-				s.Spent(nowMS, token.MustParse(value))
+			case "lasts":
+				l.At(nowMS)
+				said = append(said, letter(r.Lasts(&s, &l, number(t, value)*dayMS, nowMS)))
+				continue
 			case "quantity":
 				l.Quantity = number(t, value)
 			case "end":
@@ -114,13 +117,10 @@ func TestCrossings(t *testing.T) {
 		{"to the millisecond", "day 86 ms -1; ms 1", "- F", ending},
 		{"and is renewed", "day 90; end 365; day 351", "F R:BACK F", ending},
 		{"told to end sooner", "day 10; end 20; end 24; end 25", "- F - R:BACK", ending},
-		{"at the present pace", "spend 5; day 1 spend 5; day 2 spend 40; day 3 spend 5", "- - F -", out},
-		{"which slows down", "spend 50; day 2; day 5; day 6; day 10", "F - - - R:BACK", out},
-		{"the first hour is no pace", "spend 12; ms 3600000", "- -", out},
-		{"not before a new allowance", "recurs DAY spend 60", "-", out},
-		{"but before the end of one", "recurs MONTH spend 60", "F", out},
-		{"with nothing left", "spend 100; quantity 100000", "F R:BACK", out},
-		{"never used", "day 1; day 50", "- -", out},
+		{"likely, and a tenth later not", "lasts 30 used 1; lasts 8 used 2; lasts 7 used 3; lasts 7 used 4; lasts 8 used 5", "- - - - F - - - R:BACK -", out},
+		{"not without a forecast", "used 100; day 99", "- -", out},
+		{"gone in between", "lasts 3 used 1; day 100; lasts 3 used 2", "F - R:ENDED - -", out},
+		{"deleted in between", "lasts 3 deleted yes; lasts 3 used 2", "F R:DELETED - -", out},
 	} {
 		t.Run(string(row.rule.Kind)+" "+row.name, func(t *testing.T) {
 			if got := line(t, row.rule, row.steps); got != row.want {

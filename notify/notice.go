@@ -98,7 +98,7 @@ func (n *Notice) says() string {
 	case Ending:
 		return "ends in " + span(n.After) + ", at " + time.UnixMilli(n.EndMS).UTC().Format(time.RFC3339)
 	case RunningOut:
-		return "will be used up in " + span(n.After) + " at the present pace"
+		return "is likely to be used up in " + span(n.After)
 	case Pace:
 		return fmt.Sprintf("used %s tokens, and %s are far above what is usual", n.After, n.Threshold)
 	}
@@ -122,7 +122,7 @@ func (n *Notice) resolved() string {
 	case Ending:
 		return "ends later now, at " + time.UnixMilli(n.EndMS).UTC().Format(time.RFC3339)
 	case RunningOut:
-		return "will last longer again at the present pace"
+		return "is likely to last longer again"
 	case Pace:
 		return "is back at a usual pace"
 	}

@@ -2,11 +2,9 @@ package notify
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"time"
 
-	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/token"
 )
 
@@ -62,39 +60,10 @@ const (
 	parts = 6 // of a window
 )
 
-// Spent counts what a line item gave.
-func (s *State) Spent(atMS int64, tokens token.Amount) {
-	s.Recent.add(atMS, day, days+1, Slot{Tokens: tokens})
-}
-
 // usual returns what was used of something in how many milliseconds, by days.
 func (r *Ring) usual(nowMS int64) (tokens token.Amount, spanMS int64) {
 	began := max(r.FirstMS, (nowMS/day.Milliseconds()-days)*day.Milliseconds())
 	return r.since(nowMS, day, days).Tokens, nowMS - began
-}
-
-// RunsOut returns when a line item is used up at the pace of the last seven days, in milliseconds; far away when nothing was used, and
-// when a new allowance comes before. What was seen for less than a day counts as seen for one.
-func RunsOut(l *ledger.LineItem, recent *Ring, nowMS int64) int64 {
-	used, span := recent.usual(nowMS)
-	balance := l.Balance()
-	if balance.IsZero() {
-		return nowMS
-	}
-	if used.Sign() <= 0 {
-		return math.MaxInt64 / 2
-	}
-	lasts := token.MulDivHalfEven(balance, token.FromInt(max(span, day.Milliseconds())), used)
-	if token.FromInt(ledger.LatestMS).Less(lasts) {
-		return math.MaxInt64 / 2
-	}
-	out := nowMS + whole(lasts)
-	if l.Recurs != "" {
-		if _, next := l.Recurs.Around(l.StartMS, max(nowMS, l.StartMS)); out >= next {
-			return math.MaxInt64 / 2
-		}
-	}
-	return out
 }
 
 // whole returns a small amount without its fraction.

@@ -12,49 +12,31 @@ import (
 )
 
 func listAlerts(c *call) (*reply, error) {
-	out := api.Alerts{Alerts: []*notify.Rule{}}
-	err := c.view(func(r store.Reader) (err error) {
-		out.Alerts, err = engine.Alerts(r)
-		return err
+	return c.show(func(r store.Reader) (any, error) {
+		rules, err := engine.Alerts(r)
+		return api.Alerts{Alerts: append([]*notify.Rule{}, rules...)}, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return jsonReply(http.StatusOK, out)
 }
 
 func getAlert(c *call) (*reply, error) {
-	var rule *notify.Rule
-	err := c.view(func(r store.Reader) (err error) {
-		rule, err = engine.AlertOf(r, c.PathValue("name"))
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return jsonReply(http.StatusOK, rule)
+	return c.show(func(r store.Reader) (any, error) { return engine.AlertOf(r, c.PathValue("name")) })
 }
 
 func createAlert(c *call) (*reply, error) {
-	return c.putAlert(http.StatusCreated, "", (*engine.Change).CreateAlert)
+	return c.putAlert(http.StatusCreated, (*engine.Change).CreateAlert)
 }
 
 func replaceAlert(c *call) (*reply, error) {
-	return c.putAlert(http.StatusOK, c.PathValue("name"), (*engine.Change).ReplaceAlert)
+	return c.putAlert(http.StatusOK, (*engine.Change).ReplaceAlert)
 }
 
-// putAlert reads a rule, which has a name unless the path has, and puts it.
-func (c *call) putAlert(status int, name string, put func(*engine.Change, *notify.Rule) error) (*reply, error) {
+func (c *call) putAlert(status int, put func(*engine.Change, *notify.Rule) error) (*reply, error) {
 	var in notify.Rule
 	if err := decode(c.body, &in); err != nil {
 		return nil, err
 	}
-	switch {
-	case name == "":
-	case in.Name == "":
-		in.Name = name
-	case in.Name != name:
-		return nil, problem.Field("name", "must be that of the path, or left out")
+	if err := c.nameByPath(&in.Name); err != nil {
+		return nil, err
 	}
 	if err := in.Complete(); err != nil {
 		return nil, err
@@ -78,16 +60,11 @@ func listFired(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out api.AlertsFired
 	q := c.URL.Query()
-	err = c.view(func(r store.Reader) (err error) {
-		out.Fired, out.Next, err = engine.AlertsFired(r, q.Get("accountId"), q.Get("instanceId"), before, limit)
-		return err
+	return c.show(func(r store.Reader) (any, error) {
+		fired, next, err := engine.AlertsFired(r, q.Get("accountId"), q.Get("instanceId"), before, limit)
+		return api.AlertsFired{Fired: fired, Next: next}, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return jsonReply(http.StatusOK, out)
 }
 
 // pageOf reads where a list that begins with the newest goes on, and how much of it is asked for. Other parameters are refused.

@@ -186,7 +186,7 @@ func (l *loader) run(b *testing.B) {
 	if len(all) == 0 {
 		return
 	}
-	b.ReportMetric(float64((processorTime(b) - before).Microseconds())/float64(len(all)), "cpu-us/charge")
+	b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(len(all)), "cpu-us/charge")
 	b.ReportMetric(float64(len(all))/b.Elapsed().Seconds(), "charges/s")
 	reportLatency(b, all)
 }

@@ -8,9 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 
@@ -91,7 +93,7 @@ func (s *Server) answer(r route, w http.ResponseWriter, req *http.Request) (rep 
 	return rep
 }
 
-// prepare authenticates and reads the body, in this order: strangers cannot make the server read.
+// prepare authenticates, checks the address and reads the body, in this order: strangers cannot make the server read.
 func (c *call) prepare(r route, w http.ResponseWriter) (err error) {
 	if r.audience != public {
 		if c.principal, err = c.server.engine.Authenticate(c.Header.Get("Authorization")); err != nil {
@@ -100,6 +102,12 @@ func (c *call) prepare(r route, w http.ResponseWriter) (err error) {
 		if err := c.authorize(r.audience); err != nil {
 			return err
 		}
+	}
+	if !utf8.ValidString(c.URL.Path) { // ids are text, and answers are too
+		return problem.New(problem.Invalid, "the path is not UTF-8")
+	}
+	if _, err := url.ParseQuery(c.URL.RawQuery); err != nil { // Query would leave out what is wrong, a filter as well
+		return problem.Wrap(problem.Invalid, err, "the parameters cannot be read: %s", err)
 	}
 	if c.body, err = readBody(w, c.Request, r.bodyMost); err != nil {
 		return err
@@ -187,6 +195,19 @@ func (c *call) change(fn func(*engine.Change) (*reply, error)) (*reply, error) {
 
 func (c *call) view(fn func(store.Reader) error) error {
 	return c.server.engine.View(c.Context(), fn)
+}
+
+// show answers with what is read from one state of the books.
+func (c *call) show(read func(store.Reader) (any, error)) (*reply, error) {
+	var out any
+	err := c.view(func(r store.Reader) (err error) {
+		out, err = read(r)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return jsonReply(http.StatusOK, out)
 }
 
 func write(w http.ResponseWriter, rep *reply) {

@@ -15,17 +15,25 @@ import (
 )
 
 // decode reads a JSON body strictly: no unknown or repeated names, no invalid UTF-8, exactly the right types.
-func decode(body []byte, into any) error {
+func decode(body []byte, into any, more ...json.Options) error {
 	if len(body) == 0 {
 		return problem.New(problem.Invalid, "the body is empty; it must be JSON")
 	}
-	err := json.Unmarshal(body, into, json.RejectUnknownMembers(true))
+	err := json.Unmarshal(body, into, append(more, json.RejectUnknownMembers(true))...)
 	if err == nil {
 		return nil
 	}
 	field, what := explain(err)
 	return &problem.Error{Kind: problem.Invalid, Field: field, Message: what, Cause: err}
 }
+
+// noNulls refuses null among strings in a list: it stands for a member that is left out, and a list has none of these.
+var noNulls = json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Decoder, to *string) error {
+	if kind, _ := dec.StackIndex(dec.StackDepth()); kind == '[' && dec.PeekKind() == 'n' {
+		return &json.SemanticError{JSONKind: 'n', GoType: reflect.TypeFor[string]()}
+	}
+	return errors.ErrUnsupported // which leaves it to the usual way
+}))
 
 // explain says where a body is wrong, and how.
 func explain(err error) (field, what string) {
@@ -105,6 +113,18 @@ func path(p jsontext.Pointer) string {
 		text.WriteString(name)
 	}
 	return text.String()
+}
+
+// nameByPath gives what a body is about the name in the path, if that has one; a body may repeat it.
+func (c *call) nameByPath(name *string) error {
+	switch inPath := c.PathValue("name"); {
+	case inPath == "":
+	case *name == "":
+		*name = inPath
+	case *name != inPath:
+		return problem.Field("name", "must be that of the path, or left out")
+	}
+	return nil
 }
 
 // queryInt reads an integer parameter between bounds.

@@ -58,14 +58,6 @@ func (c *call) instance() (i *store.Instance, err error) {
 
 // listInstances pages through all instances, or finds the default one of an account.
 func listInstances(c *call) (*reply, error) {
-	q := c.URL.Query()
-	account, isDefault := q.Get("accountId"), q.Get("default")
-	if account != "" || isDefault != "" {
-		if account == "" || !strings.EqualFold(isDefault, "true") {
-			return nil, problem.Field("default", "accountId and default=true go together: they find an account's default instance")
-		}
-		return defaultInstance(c, account)
-	}
 	next, err := c.queryInt("next", 0, 0, 1<<62)
 	if err != nil {
 		return nil, err
@@ -74,36 +66,35 @@ func listInstances(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	var found []store.Instance
-	err = c.view(func(r store.Reader) error {
-		found, err = r.Instances(next, int(size)+1)
-		return err
+	q := c.URL.Query()
+	account, isDefault := q.Get("accountId"), q.Get("default")
+	if account != "" || isDefault != "" {
+		if account == "" || !strings.EqualFold(isDefault, "true") {
+			return nil, problem.Field("default", "accountId and default=true go together: they find an account's default instance")
+		}
+		return defaultInstance(c, account)
+	}
+	return c.show(func(r store.Reader) (any, error) {
+		out := api.Instances{Content: []api.Instance{}}
+		found, err := r.Instances(next, int(size)+1)
+		if len(found) > int(size) {
+			found = found[:size]
+			out.Next = found[size-1].Number
+		}
+		for i := range found {
+			out.Content = append(out.Content, wireInstance(&found[i]))
+		}
+		return out, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	out := api.Instances{Content: []api.Instance{}}
-	if len(found) > int(size) {
-		found = found[:size]
-		out.Next = found[size-1].Number
-	}
-	for i := range found {
-		out.Content = append(out.Content, wireInstance(&found[i]))
-	}
-	return jsonReply(http.StatusOK, out)
 }
 
 func defaultInstance(c *call, account string) (*reply, error) {
-	out := api.Instances{Content: []api.Instance{}}
-	err := c.view(func(r store.Reader) error {
+	return c.show(func(r store.Reader) (any, error) {
+		out := api.Instances{Content: []api.Instance{}}
 		i, err := r.DefaultInstance(account)
 		if err == nil && i != nil {
 			out.Content = append(out.Content, wireInstance(i))
 		}
-		return err
+		return out, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return jsonReply(http.StatusOK, out)
 }

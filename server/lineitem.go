@@ -46,8 +46,8 @@ func listLineItems(c *call) (*reply, error) {
 	if _, err := c.instance(); err != nil {
 		return nil, err
 	}
-	out := []any{}
-	err := c.view(func(r store.Reader) error {
+	return c.show(func(r store.Reader) (any, error) {
+		out := []any{}
 		all, err := r.LineItems(c.PathValue("instanceId"))
 		for _, l := range all {
 			if !l.Deleted {
@@ -55,12 +55,8 @@ func listLineItems(c *call) (*reply, error) {
 				out = append(out, wireLineItem(c.family, l))
 			}
 		}
-		return err
+		return out, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return jsonReply(http.StatusOK, out)
 }
 
 func getLineItem(c *call) (*reply, error) {

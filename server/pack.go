@@ -5,57 +5,42 @@ import (
 
 	"github.com/farebox/farebox/api"
 	"github.com/farebox/farebox/engine"
-	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
 )
 
 func listPacks(c *call) (*reply, error) {
-	out := api.Packs{Packs: []api.Pack{}}
-	err := c.view(func(r store.Reader) error {
+	return c.show(func(r store.Reader) (any, error) {
+		out := api.Packs{Packs: []api.Pack{}}
 		all, err := engine.Packs(r)
 		for _, p := range all {
 			out.Packs = append(out.Packs, api.Pack(*p))
 		}
-		return err
+		return out, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return jsonReply(http.StatusOK, out)
 }
 
 func getPack(c *call) (*reply, error) {
-	var p *engine.Pack
-	err := c.view(func(r store.Reader) (err error) {
-		p, err = engine.PackOf(r, c.PathValue("name"))
-		return err
+	return c.show(func(r store.Reader) (any, error) {
+		p, err := engine.PackOf(r, c.PathValue("name"))
+		return (*api.Pack)(p), err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return jsonReply(http.StatusOK, api.Pack(*p))
 }
 
 func createPack(c *call) (*reply, error) {
-	return c.putPack(http.StatusCreated, "", (*engine.Change).CreatePack)
+	return c.putPack(http.StatusCreated, (*engine.Change).CreatePack)
 }
 
 func replacePack(c *call) (*reply, error) {
-	return c.putPack(http.StatusOK, c.PathValue("name"), (*engine.Change).ReplacePack)
+	return c.putPack(http.StatusOK, (*engine.Change).ReplacePack)
 }
 
-// putPack reads a pack, which has a name unless the path has, and puts it.
-func (c *call) putPack(status int, name string, put func(*engine.Change, *engine.Pack) error) (*reply, error) {
+func (c *call) putPack(status int, put func(*engine.Change, *engine.Pack) error) (*reply, error) {
 	var in api.Pack
 	if err := decode(c.body, &in); err != nil {
 		return nil, err
 	}
-	switch {
-	case name == "":
-	case in.Name == "":
-		in.Name = name
-	case in.Name != name:
-		return nil, problem.Field("name", "must be that of the path, or left out")
+	if err := c.nameByPath(&in.Name); err != nil {
+		return nil, err
 	}
 	p := engine.Pack(in)
 	if err := p.Complete(); err != nil {

@@ -136,11 +136,11 @@ func wireConditions(all []*ledger.Condition) []api.Condition {
 func decodeConditions(body []byte) (all []*ledger.Condition, within string, err error) {
 	if first := jsontext.Value(body).Kind(); first == '[' {
 		var in []api.Condition
-		err := decode(body, &in)
+		err := decode(body, &in, noNulls)
 		return conditionsOf(in), "", err
 	}
 	var in api.Conditions
-	err = decode(body, &in)
+	err = decode(body, &in, noNulls)
 	return conditionsOf(in.Conditions), "conditions", err
 }
 
@@ -163,16 +163,10 @@ func listConditions(c *call) (*reply, error) {
 	if _, err := c.instance(); err != nil {
 		return nil, err
 	}
-	out := []api.Condition{}
-	err := c.view(func(r store.Reader) error {
+	return c.show(func(r store.Reader) (any, error) {
 		all, err := r.Conditions(c.PathValue("instanceId"))
-		out = append(out, wireConditions(all)...)
-		return err
+		return append([]api.Condition{}, wireConditions(all)...), err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return jsonReply(http.StatusOK, out)
 }
 
 func addConditions(c *call) (*reply, error) { return setConditions(c, (*engine.Change).AddConditions) }

@@ -25,6 +25,7 @@ type Server struct {
 	registry *prometheus.Registry
 	latency  *prometheus.HistogramVec
 	sourcing Sourcing
+	patience patience
 	stopping atomic.Bool
 }
 
@@ -37,7 +38,7 @@ type Options struct {
 // New returns a server.
 func New(e *engine.Engine, options Options) *Server {
 	s := &Server{
-		engine: e, sourcing: options.Sourcing, mux: http.NewServeMux(), registry: prometheus.NewRegistry(),
+		engine: e, sourcing: options.Sourcing, patience: usualPatience, mux: http.NewServeMux(), registry: prometheus.NewRegistry(),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "farebox_http_seconds", Help: "Time to answer a request, by route and status.",
 			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 16),
@@ -58,20 +59,21 @@ func New(e *engine.Engine, options Options) *Server {
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// Bounds of a connection. Whoever is slower than these is not waited for.
 const (
-	headerTimeout = 5 * time.Second
-	readTimeout   = 60 * time.Second
-	writeTimeout  = 120 * time.Second
-	idleTimeout   = 120 * time.Second
-	headerBytes   = 64 << 10
-	stopTimeout   = 30 * time.Second
+	writeTimeout = 120 * time.Second
+	headerBytes  = 64 << 10
+	stopTimeout  = 30 * time.Second
 )
+
+// patience is how long a connection may take. Whoever is slower is not waited for.
+type patience struct{ header, read, write, idle time.Duration }
+
+var usualPatience = patience{header: 5 * time.Second, read: 60 * time.Second, write: writeTimeout, idle: 120 * time.Second}
 
 // Serve answers requests on a listener until ctx ends; then it finishes those it has begun and returns.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	h := &http.Server{
-		Handler: s, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		Handler: s, ReadHeaderTimeout: s.patience.header, ReadTimeout: s.patience.read, WriteTimeout: s.patience.write, IdleTimeout: s.patience.idle,
 		MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)

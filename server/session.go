@@ -54,14 +54,15 @@ func ofSession(handle func(*call, engine.SessionRef) (*reply, error)) func(*call
 }
 
 func createSession(c *call) (*reply, error) {
+	header, err := c.headerInstance()
+	if err != nil {
+		return nil, err
+	}
 	var in api.NewSession
 	if err := decode(c.body, &in); err != nil {
 		return nil, err
 	}
-	header, err := c.headerInstance()
 	switch {
-	case err != nil:
-		return nil, err
 	case in.InstanceID == "":
 		return nil, problem.Field("instanceId", "is required: the instance that the session runs on")
 	case header != "" && header != in.InstanceID:

@@ -216,7 +216,8 @@ func TestOddSessionRequests(t *testing.T) {
 			{"such a header of an administrator", "DELETE", session, s.admin, "", []string{instanceHeader, s.other}, 404, "no session"},
 			{"two headers, the first of which counts", "PUT", session, s.stranger, good, []string{instanceHeader, s.other, instanceHeader, s.instance}, 404, "no session"},
 			{"a header of odd bytes", "GET", session, s.admin, "", []string{instanceHeader, "\xff\x80"}, 404, "no session"},
-			{"an id of odd bytes", "PUT", sessions + "/%ff%00%27%22%2F..%0A", s.client, good, mine, 404, "no session"},
+			{"an id of odd bytes", "PUT", sessions + "/%00%27%22%2F..%0A", s.client, good, mine, 404, "no session"},
+			{"an id that is not UTF-8", "PUT", sessions + "/%ff", s.client, good, mine, 400, "not UTF-8"},
 			{"an endless id", "GET", sessions + "/" + strings.Repeat("x", 20_000), s.client, "", mine, 404, "no session"},
 			{"an id in capitals", "GET", sessions + "/" + strings.ToUpper(s.session), s.client, "", mine, 404, "no session"},
 

@@ -9,18 +9,14 @@ import (
 )
 
 func listWebhooks(c *call) (*reply, error) {
-	out := api.Webhooks{Webhooks: []api.Webhook{}}
-	err := c.view(func(r store.Reader) error {
+	return c.show(func(r store.Reader) (any, error) {
+		out := api.Webhooks{Webhooks: []api.Webhook{}}
 		all, err := engine.Webhooks(r)
 		for _, w := range all {
 			out.Webhooks = append(out.Webhooks, wireWebhook(w, c.server.engine.Now()))
 		}
-		return err
+		return out, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return jsonReply(http.StatusOK, out)
 }
 
 // wireWebhook leaves the secret out.
@@ -38,15 +34,13 @@ func wireWebhook(w *engine.Webhook, nowMS int64) api.Webhook {
 }
 
 func getWebhook(c *call) (*reply, error) {
-	var w *engine.Webhook
-	err := c.view(func(r store.Reader) (err error) {
-		w, err = engine.WebhookOf(r, c.PathValue("webhookId"))
-		return err
+	return c.show(func(r store.Reader) (any, error) {
+		w, err := engine.WebhookOf(r, c.PathValue("webhookId"))
+		if err != nil {
+			return nil, err
+		}
+		return wireWebhook(w, c.server.engine.Now()), nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return jsonReply(http.StatusOK, wireWebhook(w, c.server.engine.Now()))
 }
 
 func createWebhook(c *call) (*reply, error) {
@@ -64,7 +58,7 @@ func createWebhook(c *call) (*reply, error) {
 
 func (c *call) decodeWebhook() (*engine.Webhook, error) {
 	var in api.NewWebhook
-	err := decode(c.body, &in)
+	err := decode(c.body, &in, noNulls)
 	return &engine.Webhook{URL: in.URL, Description: in.Description, Types: in.Types, Disabled: in.Disabled}, err
 }
 
@@ -122,19 +116,15 @@ func listDeliveries(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := api.Deliveries{Deliveries: []api.Delivery{}}
-	err = c.view(func(r store.Reader) error {
+	return c.show(func(r store.Reader) (any, error) {
+		out := api.Deliveries{Deliveries: []api.Delivery{}}
 		all, next, err := engine.Deliveries(r, c.PathValue("webhookId"), before, limit)
 		for _, d := range all {
 			out.Deliveries = append(out.Deliveries, wireDelivery(d))
 		}
 		out.Next = next
-		return err
+		return out, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return jsonReply(http.StatusOK, out)
 }
 
 func wireDelivery(d *engine.Delivery) api.Delivery {
@@ -143,23 +133,22 @@ func wireDelivery(d *engine.Delivery) api.Delivery {
 	}
 }
 
-func getDelivery(c *call) (rep *reply, err error) {
-	err = c.view(func(r store.Reader) error {
+func getDelivery(c *call) (*reply, error) {
+	return c.show(func(r store.Reader) (any, error) {
 		d, attempts, err := engine.DeliveryOf(r, c.PathValue("webhookId"), c.PathValue("deliveryId"))
-		if err == nil {
-			rep, err = detail(d, attempts)
+		if err != nil {
+			return nil, err
 		}
-		return err
+		return detail(d, attempts), nil
 	})
-	return rep, err
 }
 
-func detail(d *engine.Delivery, attempts []engine.Attempt) (*reply, error) {
+func detail(d *engine.Delivery, attempts []engine.Attempt) api.DeliveryDetail {
 	out := api.DeliveryDetail{Delivery: wireDelivery(d), Attempts: []api.Attempt{}, Body: d.Payload}
 	for _, a := range attempts {
 		out.Attempts = append(out.Attempts, wireAttempt(a))
 	}
-	return jsonReply(http.StatusOK, out)
+	return out
 }
 
 func replayDelivery(c *call) (*reply, error) {
@@ -168,6 +157,6 @@ func replayDelivery(c *call) (*reply, error) {
 		if err != nil {
 			return nil, err
 		}
-		return detail(d, attempts)
+		return jsonReply(http.StatusOK, detail(d, attempts))
 	})
 }

@@ -64,8 +64,10 @@ type Told struct {
 type NoticeReader interface {
 	Alert(name string) (*Alert, error)
 	Alerts() ([]Alert, error) // by name
-	// AlertStates returns what is remembered of a subject, by alert.
-	AlertStates(subject string) ([]AlertState, error)
+	// AlertStates returns what is remembered of subjects, by subject and alert.
+	AlertStates(subjects ...string) ([]AlertState, error)
+	// AlertStatesFrom returns what is remembered of subjects that begin so, by subject and alert, after a subject (empty: from the first).
+	AlertStatesFrom(prefix, afterSubject string, limit int) ([]AlertState, error)
 	// DueAlertStates returns those that are due by a time, the ones due first in front.
 	DueAlertStates(byMS int64, limit int) ([]AlertState, error)
 	// AlertsFired returns entries of the log, newest first, from before a number on (0: from the newest); of one account and one
@@ -79,6 +81,8 @@ type NoticeReader interface {
 	LastTold() (int64, error)
 	// ToldBy returns how a line item was last told to be before a commit.
 	ToldBy(lineItem, commit int64) (*Told, error)
+	// ToldBefore returns how a line item was told to be before a change.
+	ToldBefore(lineItem, number int64) (*Told, error)
 	// LineItemsFrom returns line items by number, from after one on, and LineItemsEnding those that end after a time (or, at that
 	// time, have a number after one) and by another, in the order of their end. Deleted ones are left out. Neither has actions.
 	LineItemsFrom(afterNumber int64, limit int) ([]*ledger.LineItem, error)
@@ -104,6 +108,8 @@ type NoticeWriter interface {
 	PutAlertState(AlertState) error
 	DeleteAlertState(subject, alert string) error
 	InsertAlertFired(*AlertFired) error // sets Number
+	// ForgetAlertsFired drops entries of the log from its old end, made before a time, at most so many, and returns how many.
+	ForgetAlertsFired(beforeMS int64, most int) (int, error)
 
 	PutWebhook(Webhook) error
 	// DeleteWebhook deletes a webhook with all its deliveries.

@@ -226,11 +226,16 @@ func (a Amount) Scaled() *big.Int {
 	}
 	n := new(big.Int).SetUint64(hi)
 	n.Lsh(n, 64).Or(n, new(big.Int).SetUint64(lo))
-	n.Mul(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(FractionDigits-int64(digits)), nil))
+	scale(n, int(digits))
 	if negative {
 		n.Neg(n)
 	}
 	return n
+}
+
+// scale turns n, in units of digits after the point, into the scale of Scaled.
+func scale(n *big.Int, digits int) *big.Int {
+	return n.Mul(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(FractionDigits-digits)), nil))
 }
 
 type rounding int
@@ -340,7 +345,8 @@ func trimmedDigits(text string) int {
 	return len(strings.TrimRight(fraction, "0"))
 }
 
-// Units returns a x 10^digits if that is a whole number of less than 2^62, and whether it is.
+// Units returns a x 10^digits if that is a whole number of less than 2^62, and whether it is. It is Scaled for small numbers and any digits,
+// without allocation: columns of usage ask it once for each amount.
 func (a Amount) Units(digits int) (int64, bool) {
 	negative, hi, lo, has, small := a.d.ToHiLo()
 	if !small || hi != 0 {
@@ -376,5 +382,5 @@ func FromUnits(n int64, digits int) Amount {
 func FromWideUnits(high int64, low uint64, digits int) Amount {
 	n := big.NewInt(high)
 	n.Lsh(n, 32).Add(n, new(big.Int).SetUint64(low))
-	return fromScaled(n.Mul(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(FractionDigits-digits)), nil)))
+	return fromScaled(scale(n, digits))
 }

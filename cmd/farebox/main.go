@@ -9,8 +9,10 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // reports know all time zones, wherever they run
+	"unicode"
 
 	"github.com/alecthomas/kong"
 )
@@ -42,9 +44,29 @@ func (l *logFlags) install(w io.Writer) {
 	options := &slog.HandlerOptions{Level: l.Level}
 	var handler slog.Handler = slog.NewTextHandler(w, options)
 	if l.Format == "json" {
+		options.ReplaceAttr = visible
 		handler = slog.NewJSONHandler(w, options)
 	}
 	slog.SetDefault(slog.New(handler))
+}
+
+// visible takes out of an attribute what JSON may leave as it is, but what would move a terminal: the format text does so by itself.
+func visible(_ []string, a slog.Attr) slog.Attr {
+	var text string
+	switch v := a.Value.Any().(type) {
+	case string:
+		text = v
+	case error:
+		text = v.Error()
+	default:
+		return a
+	}
+	return slog.String(a.Key, strings.Map(func(r rune) rune {
+		if r >= 0x7f && !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r // below that, JSON escapes
+	}, text))
 }
 
 // Exit codes, beside 0.

@@ -35,7 +35,7 @@ type ratesImportCmd struct {
 type posting struct {
 	Series    string `help:"The series; without one the table is of the tables without a series." placeholder:"NAME"`
 	Revision  string `name:"as" help:"The table's version, for people; the file's own, or else its name." placeholder:"VERSION"`
-	Effective string `help:"From when on it prices: a date or a time such as 2026-01-31T08:00:00Z; now unless given." placeholder:"TIME"`
+	Effective moment `help:"From when on it prices: a date or a time such as 2026-01-31T08:00:00Z; now unless given." placeholder:"TIME"`
 	DryRun    bool   `help:"Show what would change, and change nothing."`
 	Most      int    `default:"20" help:"How many changes of a kind are listed; -1 lists all." placeholder:"N"`
 	database  `embed:""`
@@ -163,21 +163,19 @@ func (p *posting) post(t *rate.Table, dated bool, file string) error {
 	case t.Version == "":
 		t.Version = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	}
-	if err := p.date(t); err != nil {
-		return err
-	}
+	p.Effective.setMS(&t.EffectiveFromMS)
 	if err := t.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	if p.DryRun && p.missing() { // who tries a table out often has none
-		if p.Effective == "" && !dated {
+		if p.Effective.IsZero() && !dated {
 			t.EffectiveFromMS = time.Now().UnixMilli()
 		}
 		slog.Warn("there is no such database yet", "db", p.DB)
 		return p.tried(rate.NewCatalog(nil), t)
 	}
 	return p.withEngine(!p.DryRun, func(ctx context.Context, e *engine.Engine) error {
-		if p.Effective == "" && !dated {
+		if p.Effective.IsZero() && !dated {
 			t.EffectiveFromMS = e.Now()
 		}
 		if p.DryRun {
@@ -203,19 +201,6 @@ func (p *posting) tried(rates *rate.Catalog, t *rate.Table) error {
 		return fmt.Errorf("version %q is there already (%s); give this one another, such as with --as", t.Version, seriesText(t.Series))
 	}
 	fmt.Println("dry run: nothing was changed")
-	return nil
-}
-
-// date takes over the date that the flags give.
-func (p *posting) date(t *rate.Table) error {
-	if p.Effective == "" {
-		return nil
-	}
-	var at moment
-	if err := at.UnmarshalText([]byte(p.Effective)); err != nil {
-		return usageError("--effective " + err.Error())
-	}
-	t.EffectiveFromMS = at.UnixMilli()
 	return nil
 }
 

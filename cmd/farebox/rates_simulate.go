@@ -111,13 +111,9 @@ func (cmd *ratesSimulateCmd) draft() (*rate.Table, error) {
 
 func (cmd *ratesSimulateCmd) replay(draft *rate.Table, nowMS int64) *engine.Replay {
 	r := &engine.Replay{Draft: draft, ToMS: nowMS, FromAny: cmd.From.IsZero()}
-	if !cmd.To.IsZero() {
-		r.ToMS = cmd.To.UnixMilli()
-	}
+	cmd.To.setMS(&r.ToMS)
 	r.FromMS = max(r.ToMS-server.SimulationSpan.Milliseconds(), 0)
-	if !cmd.From.IsZero() {
-		r.FromMS = cmd.From.UnixMilli()
-	}
+	cmd.From.setMS(&r.FromMS)
 	return r
 }
 

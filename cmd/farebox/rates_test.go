@@ -122,20 +122,6 @@ func TestImportOfNoCosts(t *testing.T) {
 	}
 }
 
-func TestMoments(t *testing.T) {
-	for text, want := range map[string]int64{"2026-01-31": 1769817600000, "2026-01-31T01:00:00+01:00": 1769817600000} {
-		var m moment
-		if err := m.UnmarshalText([]byte(text)); err != nil || m.UnixMilli() != want {
-			t.Errorf("%s: %d, %v", text, m.UnixMilli(), err)
-		}
-	}
-	for _, text := range []string{"", "x", "31.1.2026", "2026-02-30", "2026-01-31 08:00"} {
-		if err := new(moment).UnmarshalText([]byte(text)); err == nil || !strings.Contains(err.Error(), "such as 2026-01-31T08:00:00Z") {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
-}
-
 func TestImportStepsRefuses(t *testing.T) {
 	file := stepsFile(t, "name,up-to,tokens\nsolve,8,21\nsolve,4,40\n")
 	for variable, want := range map[string]string{

@@ -17,9 +17,9 @@ import (
 )
 
 type serveCmd struct {
-	Addr        string     `default:"127.0.0.1:8080" help:"Where to listen; port 0 picks a free one." placeholder:"HOST:PORT" env:"FAREBOX_ADDR"`
-	TestClock   *time.Time `help:"Let time pass only when an administrator advances it, from this time on such as 2026-01-01T00:00:00Z. For tests, on a database of their own." placeholder:"TIME"`
-	Private     bool       `name:"webhook-allow-private" help:"Let webhooks go to private addresses and to http:// too. For tests, and where all who may set webhooks may reach this network anyway." env:"FAREBOX_WEBHOOK_ALLOW_PRIVATE"`
+	Addr        string `default:"127.0.0.1:8080" help:"Where to listen; port 0 picks a free one." placeholder:"HOST:PORT" env:"FAREBOX_ADDR"`
+	TestClock   moment `help:"Let time pass only when an administrator advances it, from this time on: a date or a time such as 2026-01-01T00:00:00Z. For tests, on a database of their own." placeholder:"TIME"`
+	Private     bool   `name:"webhook-allow-private" help:"Let webhooks go to private addresses and to http:// too. For tests, and where all who may set webhooks may reach this network anyway." env:"FAREBOX_WEBHOOK_ALLOW_PRIVATE"`
 	sourceFlags `embed:""`
 	outFlags    `embed:""`
 	database    `embed:""`
@@ -57,6 +57,13 @@ what was exported leaves the database.
   farebox serve --db ./test.db --test-clock 2026-01-01T00:00:00Z`
 }
 
+func (cmd *serveCmd) testClock() *time.Time {
+	if cmd.TestClock.IsZero() {
+		return nil
+	}
+	return &cmd.TestClock.Time
+}
+
 // Run is the verb.
 func (cmd *serveCmd) Run() error {
 	sourcing, err := cmd.sourcing()
@@ -75,7 +82,7 @@ func (cmd *serveCmd) Run() error {
 	defer func() { logError("closing the database", s.Close()) }()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return serve(ctx, s, serving{cmd.DB, cmd.Addr, cmd.TestClock, sourcing, cmd.Private, out}, func(addr string, e *engine.Engine) {
+	return serve(ctx, s, serving{cmd.DB, cmd.Addr, cmd.testClock(), sourcing, cmd.Private, out}, func(addr string, e *engine.Engine) {
 		about := []any{"addr", addr, "db", shown(cmd.DB), "docs", "http://" + addr + "/docs/"}
 		if e.HasTestClock() {
 			about = append(about, "testClock", timeText(e.Now()))

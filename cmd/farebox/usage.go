@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"time"
 
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/export"
@@ -18,13 +17,14 @@ type usageCmd struct {
 	Export    usageExportCmd    `cmd:"" help:"Export usage events as CSV, NDJSON or Parquet, once or as they come."`
 	Statement usageStatementCmd `cmd:"" help:"Print an account's statement of a month."`
 	Insights  usageInsightsCmd  `cmd:"" help:"Answer questions about customers: who adopts what, who grows, who is near the end."`
+	Followers usageFollowersCmd `cmd:"" help:"See how far targets have come, and forget those that are gone."`
 	Rebuild   usageRebuildCmd   `cmd:"" help:"Make anew what queries are answered from; seldom needed."`
 	Backtest  usageBacktestCmd  `cmd:"" help:"See how well forecasts would have done on what was recorded."`
 }
 
 type usageEventsCmd struct {
-	Format     string    `enum:"csv,ndjson" default:"csv" help:"csv or ndjson."`
-	To         time.Time `help:"Until before this time." placeholder:"TIME"`
+	Format     string `enum:"csv,ndjson" default:"csv" help:"csv or ndjson."`
+	To         moment `help:"Until before this time." placeholder:"TIME"`
 	eventFlags `embed:""`
 	database   `embed:""`
 }

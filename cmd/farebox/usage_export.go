@@ -20,7 +20,7 @@ type usageExportCmd struct {
 	Format     export.Format `enum:"csv,ndjson,parquet" default:"csv" help:"csv, ndjson or parquet."`
 	To         string        `default:"-" help:"A file; a folder (with a / at its end, or one that is there) or file:/// or s3:// for a file a day; - for the screen." placeholder:"FILE|FOLDER|URL"`
 	Follow     bool          `help:"Go on as events come, until stopped. Started again, it goes on where it was."`
-	Until      time.Time     `help:"Only before this time." placeholder:"TIME"`
+	Until      moment        `help:"Only before this time." placeholder:"TIME"`
 	eventFlags `embed:""`
 	database   `embed:""`
 }
@@ -158,24 +158,20 @@ func timeOf(ctx context.Context, s store.Store) (nowMS int64, err error) {
 
 // eventFlags select events.
 type eventFlags struct {
-	Instance      []string  `help:"Only of this instance; may be repeated." placeholder:"ID" sep:"none"`
-	LineItem      string    `help:"Only of this line item." placeholder:"ACTIVATION-ID"`
-	Item          string    `help:"Only of this item." placeholder:"NAME"`
-	Requester     string    `help:"Only by this requester (its value)." placeholder:"VALUE"`
-	RequesterType string    `help:"Only by this type of requester." placeholder:"TYPE"`
-	Kind          string    `help:"Only of this kind: CHARGE, AUTOMATIC_CHARGE, REFUND or DENIAL." enum:",CHARGE,AUTOMATIC_CHARGE,REFUND,DENIAL" default:""`
-	From          time.Time `help:"From this time on, such as 2026-01-31T08:00:00Z." placeholder:"TIME"`
+	Instance      []string `help:"Only of this instance; may be repeated." placeholder:"ID" sep:"none"`
+	LineItem      string   `help:"Only of this line item." placeholder:"ACTIVATION-ID"`
+	Item          string   `help:"Only of this item." placeholder:"NAME"`
+	Requester     string   `help:"Only by this requester (its value)." placeholder:"VALUE"`
+	RequesterType string   `help:"Only by this type of requester." placeholder:"TYPE"`
+	Kind          string   `help:"Only of this kind: CHARGE, AUTOMATIC_CHARGE, REFUND or DENIAL." enum:",CHARGE,AUTOMATIC_CHARGE,REFUND,DENIAL" default:""`
+	From          moment   `help:"From this time on: a date or a time such as 2026-01-31T08:00:00Z." placeholder:"TIME"`
 }
 
-func (f *eventFlags) filterUntil(to time.Time) *usage.Filter {
+func (f *eventFlags) filterUntil(to moment) *usage.Filter {
 	filter := &usage.Filter{
 		InstanceIDs: f.Instance, ActivationID: f.LineItem, Item: f.Item, RequesterValue: f.Requester, RequesterType: f.RequesterType, Kind: usage.Kind(f.Kind),
 	}
-	if !f.From.IsZero() {
-		filter.FromMS = f.From.UnixMilli()
-	}
-	if !to.IsZero() {
-		filter.ToMS = to.UnixMilli()
-	}
+	f.From.setMS(&filter.FromMS)
+	to.setMS(&filter.ToMS)
 	return filter
 }

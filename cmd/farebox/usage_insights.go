@@ -18,14 +18,14 @@ import (
 )
 
 type usageInsightsCmd struct {
-	Name     string    `arg:"" optional:"" help:"Which; without it, all that there are are listed."`
-	From     time.Time `help:"From this time on, such as 2026-01-01T00:00:00Z; else the last 30 days." placeholder:"TIME"`
-	To       time.Time `help:"Until before this time." placeholder:"TIME"`
-	Interval string    `enum:"day,week,month" default:"month" help:"day, week or month, of adoption."`
-	Order    string    `enum:"growth,decline" default:"growth" help:"growth or decline: which comes first."`
-	Days     int64     `default:"14" help:"Of running-out, unused-purchases and tried-once." placeholder:"NUMBER"`
-	Top      int       `default:"100" help:"How many rows." placeholder:"NUMBER"`
-	Format   string    `enum:"table,csv" default:"table" help:"table or csv."`
+	Name     string `arg:"" optional:"" help:"Which; without it, all that there are are listed."`
+	From     moment `help:"From this time on: a date or a time such as 2026-01-01T00:00:00Z; else the last 30 days." placeholder:"TIME"`
+	To       moment `help:"Until before this time." placeholder:"TIME"`
+	Interval string `enum:"day,week,month" default:"month" help:"day, week or month, of adoption."`
+	Order    string `enum:"growth,decline" default:"growth" help:"growth or decline: which comes first."`
+	Days     int64  `default:"14" help:"Of running-out, unused-purchases and tried-once." placeholder:"NUMBER"`
+	Top      int    `default:"100" help:"How many rows." placeholder:"NUMBER"`
+	Format   string `enum:"table,csv" default:"table" help:"table or csv."`
 	database `embed:""`
 }
 
@@ -86,12 +86,8 @@ func listInsights(out io.Writer) error {
 
 func (cmd *usageInsightsCmd) parameters() engine.InsightParameters {
 	p := engine.InsightParameters{Interval: usage.Interval(cmd.Interval), Order: cmd.Order, Days: cmd.Days, Limit: cmd.Top}
-	if !cmd.From.IsZero() {
-		p.FromMS = cmd.From.UnixMilli()
-	}
-	if !cmd.To.IsZero() {
-		p.ToMS = cmd.To.UnixMilli()
-	}
+	cmd.From.setMS(&p.FromMS)
+	cmd.To.setMS(&p.ToMS)
 	return p
 }
 

@@ -104,18 +104,6 @@ func (cmd *usageQueryCmd) query() (*usage.Query, error) {
 	return q, q.Validate()
 }
 
-// momentIn reads a date, which is its beginning in a zone, or a time of RFC 3339.
-func momentIn(text string, zone *time.Location) (time.Time, error) {
-	if t, err := time.ParseInLocation(time.DateOnly, text, zone); err == nil {
-		return t, nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return t, fmt.Errorf("%q is not a date such as 2026-01-31, or a time such as 2026-01-31T08:00:00Z", text)
-	}
-	return t, nil
-}
-
 // ofFlags names what is wrong with a query as the command line has it.
 func ofFlags(err error) error {
 	p, ok := errors.AsType[*problem.Error](err)

@@ -93,7 +93,7 @@ func TestUsageQueryFlags(t *testing.T) {
 		{usageQueryCmd{By: []string{"item,kind", "status", "currency"}}, "--by: has 4 dimensions, at most 3"},
 		{usageQueryCmd{Zone: "Middle/Earth"}, `--zone: "Middle/Earth" is not the name of a time zone`},
 		{usageQueryCmd{Zone: "Local"}, `--zone: "Local"`},
-		{usageQueryCmd{From: "yesterday"}, `--from: "yesterday" is not a date`},
+		{usageQueryCmd{From: "yesterday"}, `--from: must be a date`},
 		{usageQueryCmd{From: "2026-02-01", To: "2026-01-01"}, "--to: must be after from"},
 		{usageQueryCmd{Where: []string{"item"}}, `--where: "item" is not NAME=VALUE`},
 		{usageQueryCmd{Where: []string{"kind=charge"}}, "--where: kind: must be CHARGE, AUTOMATIC_CHARGE, REFUND, DENIAL"},

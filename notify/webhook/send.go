@@ -84,6 +84,8 @@ type Answer struct {
 	Body   string // its first bytes, as text
 	Took   time.Duration
 	Err    error // why none came
+
+	RetryAfter time.Duration // for how long the receiver asks to be left alone; 0: it does not
 }
 
 // Delivered reports whether the receiver has taken the event: any status from 200 to 299.
@@ -121,6 +123,9 @@ func (s *Sender) send(ctx context.Context, m *Message, a *Answer) error {
 	}
 	defer resp.Body.Close()
 	a.Status = resp.StatusCode
+	if !a.Delivered() {
+		a.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, answerBytes))
 	a.Body = strings.ReplaceAll(strings.ToValidUTF8(string(text), "\ufffd"), "\x00", "\ufffd")
 	if err != nil && !a.Delivered() { // of an event that was taken, what else is said does not matter

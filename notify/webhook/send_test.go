@@ -125,13 +125,27 @@ func TestNoProxy(t *testing.T) {
 func TestRetries(t *testing.T) {
 	var total time.Duration
 	for n := 1; total < RetryFor; n++ {
-		low, high := Retry(n, 0), Retry(n, 1)
-		if low >= high || low <= 0 || n < 9 && Retry(n+1, 0) <= high {
+		low, high := Retry(n, 0, 0), Retry(n, 0, 1)
+		if low >= high || low <= 0 || n < 9 && Retry(n+1, 0, 0) <= high {
 			t.Errorf("after %d: %s to %s", n, low, high)
 		}
 		total += low
 		if n > 25 {
 			t.Fatal("too many")
+		}
+	}
+}
+
+// A receiver can ask for more time, up to the longest that is waited anyway, and not for less.
+func TestReceiversAskForTime(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Duration{
+		"": 0, "0": 0, "2": 5 * time.Second, "90": 90 * time.Second, "3600": time.Hour, "999999": 8 * time.Hour, "2147483647": 8 * time.Hour,
+		"Thu, 01 Jan 2026 12:10:00 GMT": 10 * time.Minute, "Thu, 01 Jan 2026 11:00:00 GMT": 0, "Fri, 01 Jan 2100 11:00:00 GMT": 8 * time.Hour,
+		"-5": 0, "1.5": 0, "soon": 0, "99999999999999999999": 0,
+	} {
+		if got := Retry(1, retryAfter(text, now), 0.5); got != max(want, 5*time.Second) {
+			t.Errorf("%q: %s, want %s", text, got, want)
 		}
 	}
 }

@@ -26,8 +26,13 @@ func scanAlertState(rows pgx.Rows, s *store.AlertState) error {
 	return rows.Scan(&s.Subject, &s.Alert, &s.DueMS, &s.Body)
 }
 
-func (r *reader) AlertStates(subject string) ([]store.AlertState, error) {
-	return collect(r, scanAlertState, selectAlertStates+"WHERE subject = $1 ORDER BY alert", subject)
+func (r *reader) AlertStates(subjects ...string) ([]store.AlertState, error) {
+	return collect(r, scanAlertState, selectAlertStates+"WHERE subject = ANY($1) ORDER BY subject, alert", subjects)
+}
+
+func (r *reader) AlertStatesFrom(prefix, afterSubject string, limit int) ([]store.AlertState, error) {
+	return collect(r, scanAlertState, selectAlertStates+"WHERE subject > $1 AND subject >= $2 AND subject < $3 ORDER BY subject, alert LIMIT $4",
+		afterSubject, prefix, prefix+"\U0010ffff", limit)
 }
 
 func (r *reader) DueAlertStates(byMS int64, limit int) ([]store.AlertState, error) {
@@ -83,4 +88,10 @@ func (t *tx) InsertAlertFired(f *store.AlertFired) (err error) {
 	f.Number, err = t.insert("INSERT INTO alert_fired (id, account_id, instance_id, time_ms, body) VALUES ($1, $2, $3, $4, $5) RETURNING number",
 		f.ID, f.AccountID, f.InstanceID, f.TimeMS, notNull(f.Body))
 	return err
+}
+
+// ForgetAlertsFired implements store.NoticeWriter. Entries are logged about in the order of their time, so no index of that is needed.
+func (t *tx) ForgetAlertsFired(beforeMS int64, most int) (int, error) {
+	tag, err := t.exec("DELETE FROM alert_fired WHERE number IN (SELECT number FROM alert_fired ORDER BY number LIMIT $1) AND time_ms < $2", most, beforeMS)
+	return int(tag.RowsAffected()), err
 }

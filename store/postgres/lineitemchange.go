@@ -50,6 +50,10 @@ func (r *reader) ToldBy(lineItem, commit int64) (*store.Told, error) {
 	return first(collect(r, scanTold, selectTold+"WHERE line_item = $1 AND after_journal < $2 ORDER BY number DESC LIMIT 1", lineItem, commit))
 }
 
+func (r *reader) ToldBefore(lineItem, number int64) (*store.Told, error) {
+	return first(collect(r, scanTold, selectTold+"WHERE line_item = $1 AND number < $2 ORDER BY number DESC LIMIT 1", lineItem, number))
+}
+
 func (r *reader) LineItemsFrom(afterNumber int64, limit int) ([]*ledger.LineItem, error) {
 	return withoutActions(r.bareLineItems("WHERE number > $1 AND NOT deleted ORDER BY number LIMIT $2", afterNumber, limit))
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/store"
 )
@@ -69,8 +71,17 @@ func scanAlertState(rows *sql.Rows, s *store.AlertState) error {
 	return rows.Scan(&s.Subject, &s.Alert, &s.DueMS, &s.Body)
 }
 
-func (r *reader) AlertStates(subject string) ([]store.AlertState, error) {
-	return all(r, scanAlertState, selectAlertStates+"WHERE subject = ? ORDER BY alert", subject)
+func (r *reader) AlertStates(subjects ...string) ([]store.AlertState, error) {
+	list, err := json.Marshal(subjects)
+	if err != nil {
+		return nil, err
+	}
+	return all(r, scanAlertState, selectAlertStates+"WHERE subject IN (SELECT value FROM json_each(?)) ORDER BY subject, alert", string(list))
+}
+
+func (r *reader) AlertStatesFrom(prefix, afterSubject string, limit int) ([]store.AlertState, error) {
+	return all(r, scanAlertState, selectAlertStates+"WHERE subject > ? AND subject >= ? AND subject < ? ORDER BY subject, alert LIMIT ?",
+		afterSubject, prefix, prefix+"\U0010ffff", limit)
 }
 
 func (r *reader) DueAlertStates(byMS int64, limit int) ([]store.AlertState, error) {
@@ -116,6 +127,10 @@ func (r *reader) ToldBy(lineItem, commit int64) (*store.Told, error) {
 	return first(all(r, scanTold, selectTold+"WHERE line_item = ? AND after_journal < ? ORDER BY number DESC LIMIT 1", lineItem, commit))
 }
 
+func (r *reader) ToldBefore(lineItem, number int64) (*store.Told, error) {
+	return first(all(r, scanTold, selectTold+"WHERE line_item = ? AND number < ? ORDER BY number DESC LIMIT 1", lineItem, number))
+}
+
 func (r *reader) LineItemsFrom(afterNumber int64, limit int) ([]*ledger.LineItem, error) {
 	return r.bareLineItems(" WHERE number > ? AND NOT deleted ORDER BY number LIMIT ?", afterNumber, limit)
 }
@@ -159,22 +174,30 @@ func (t *tx) ForgetAlertStates(name string) error {
 }
 
 func (t *tx) PutAlertState(s store.AlertState) error {
-	_, err := t.exec(`INSERT INTO alert_state (subject, alert, due_ms, body) VALUES (?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET (due_ms, body) = (excluded.due_ms, excluded.body)`, s.Subject, s.Alert, orNull(s.DueMS), notNull(s.Body))
-	return err
+	_, err := t.s.stmts.putAlertState.ExecContext(t.ctx, s.Subject, s.Alert, orNull(s.DueMS), notNull(s.Body))
+	return unavailable(err)
 }
 
 func (t *tx) DeleteAlertState(subject, alert string) error {
-	_, err := t.exec("DELETE FROM alert_state WHERE subject = ? AND alert = ?", subject, alert)
-	return err
+	_, err := t.s.stmts.deleteAlertState.ExecContext(t.ctx, subject, alert)
+	return unavailable(err)
 }
 
 func (t *tx) InsertAlertFired(f *store.AlertFired) error {
-	result, err := t.exec("INSERT INTO alert_fired (id, account_id, instance_id, time_ms, body) VALUES (?, ?, ?, ?, ?)",
-		f.ID, f.AccountID, f.InstanceID, f.TimeMS, notNull(f.Body))
+	result, err := t.s.stmts.alertFired.ExecContext(t.ctx, f.ID, f.AccountID, f.InstanceID, f.TimeMS, notNull(f.Body))
 	if err != nil {
-		return err
+		return unavailable(err)
 	}
 	f.Number, err = result.LastInsertId()
 	return err
+}
+
+// ForgetAlertsFired implements store.NoticeWriter. Entries are logged about in the order of their time, so no index of that is needed.
+func (t *tx) ForgetAlertsFired(beforeMS int64, most int) (int, error) {
+	result, err := t.exec("DELETE FROM alert_fired WHERE number IN (SELECT number FROM alert_fired ORDER BY number LIMIT ?) AND time_ms < ?", most, beforeMS)
+	if err != nil {
+		return 0, err
+	}
+	n, err := result.RowsAffected()
+	return int(n), unavailable(err)
 }

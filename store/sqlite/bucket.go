@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -69,7 +71,8 @@ func (t *tx) InsertBucket(b *usage.Bucket) error {
 	if h.Number, err = result.LastInsertId(); err != nil {
 		return unavailable(err)
 	}
-	for name, data := range b.Columns {
+	for _, name := range slices.Sorted(maps.Keys(b.Columns)) { // always the same file
+		data := b.Columns[name]
 		if _, err := t.exec("INSERT INTO bucket_column (bucket, name, data) VALUES (?, ?, ?)", h.Number, name, data); err != nil {
 			return err
 		}

@@ -26,6 +26,8 @@ type statements struct {
 	conditions, allocations          *sql.Stmt
 	covers, consumed                 *sql.Stmt
 	putAllocation, consume, putCover *sql.Stmt
+
+	putAlertState, deleteAlertState, alertFired, newDelivery *sql.Stmt // many at a time when many line items cross a threshold
 }
 
 // texts are the statements as SQLite reads them, and where each belongs.
@@ -56,6 +58,12 @@ func (st *statements) texts() map[string]**sql.Stmt {
 		`INSERT INTO cover (instance_id, requester_type, requester_value, item, version, count, until_ms, line_item)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET (count, until_ms, line_item) = (excluded.count, excluded.until_ms, excluded.line_item)`: &st.putCover,
+
+		`INSERT INTO alert_state (subject, alert, due_ms, body) VALUES (?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET (due_ms, body) = (excluded.due_ms, excluded.body)`: &st.putAlertState,
+		"DELETE FROM alert_state WHERE subject = ? AND alert = ?":                                     &st.deleteAlertState,
+		"INSERT INTO alert_fired (id, account_id, instance_id, time_ms, body) VALUES (?, ?, ?, ?, ?)": &st.alertFired,
+		"INSERT INTO delivery (id, webhook_id, created_ms, due_ms, body) VALUES (?, ?, ?, ?, ?)":      &st.newDelivery,
 	}
 }
 

@@ -110,7 +110,7 @@ func TestTornLogIsWholeOrNothing(t *testing.T) {
 	}
 }
 
-// A power cut cannot be tested here, but what survives one hangs on these settings, of a replaced connection too.
+// What survives a power cut hangs on these settings, of a replaced connection too.
 func TestCommitsWaitForTheDisk(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "settings.db")
 	s := open(t, path, Options{Create: true})

@@ -135,7 +135,13 @@ func charged(t *testing.T) string {
 // setUp makes instance A with line item a1 of 1000 tokens.
 func setUp(t *testing.T, s *Store) {
 	t.Helper()
-	err := s.Change(ctx, func(tx store.Tx) error {
+	if err := trySetUp(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func trySetUp(s *Store) error {
+	return s.Change(ctx, func(tx store.Tx) error {
 		if err := tx.InsertInstance(&store.Instance{ID: "A", ShortName: "a", AccountID: "account", Default: true}); err != nil {
 			return err
 		}
@@ -143,9 +149,14 @@ func setUp(t *testing.T, s *Store) {
 			ActivationID: "a1", InstanceID: "A", State: ledger.Deployed, Quantity: 1000, EndMS: ledger.LatestMS, Elastic: true, Kind: ledger.Paid,
 		})
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+}
+
+func lineItem(s *Store) (l *ledger.LineItem, err error) {
+	err = s.View(ctx, func(r store.Reader) error {
+		l, err = r.LineItem("a1")
+		return err
+	})
+	return l, err
 }
 
 func chargeOne(t *testing.T, s *Store, key string) {

@@ -1,8 +1,11 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/farebox/farebox/ledger"
@@ -181,9 +184,11 @@ func (s *Store) forgetPeriods(ctx context.Context, settledMS int64) error {
 	return nil
 }
 
-// writeEffects writes how all that follows from a batch's receipts stands after it.
+// writeEffects writes how all that follows from a batch's receipts stands after it, always in the same order, so that the same batches
+// make the same file.
 func (s *Store) writeEffects(ctx context.Context, effects *usage.Effects) error {
-	for number, b := range effects.Balances {
+	for _, number := range slices.Sorted(maps.Keys(effects.Balances)) {
+		b := effects.Balances[number]
 		result, err := s.stmts.balance.ExecContext(ctx, b.Used.String(), b.ResetMS, number)
 		if err != nil {
 			return err
@@ -192,23 +197,42 @@ func (s *Store) writeEffects(ctx context.Context, effects *usage.Effects) error 
 			return err
 		}
 	}
-	for key, used := range effects.Actions {
+	for _, key := range slices.SortedFunc(maps.Keys(effects.Actions), compareActions) {
+		used := effects.Actions[key]
 		if _, err := s.stmts.putAllocation.ExecContext(ctx, key.Number, key.ActionID, used.String()); err != nil {
 			return err
 		}
 	}
-	for key, tokens := range effects.Consumed {
+	for _, key := range slices.SortedFunc(maps.Keys(effects.Consumed), compareConsumed) {
+		tokens := effects.Consumed[key]
 		if _, err := s.stmts.consume.ExecContext(ctx, key.InstanceID, key.Type, key.Value, key.Number, key.SinceMS, tokens.String()); err != nil {
 			return err
 		}
 	}
-	for _, c := range effects.Covers {
+	for _, key := range slices.SortedFunc(maps.Keys(effects.Covers), compareCovers) {
+		c := effects.Covers[key]
 		_, err := s.stmts.putCover.ExecContext(ctx, c.InstanceID, c.Type, c.Value, c.Item, c.Version, c.Count.String(), c.UntilMS, c.Number)
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func compareActions(a, b usage.ActionKey) int {
+	return cmp.Or(cmp.Compare(a.Number, b.Number), strings.Compare(a.ActionID, b.ActionID))
+}
+
+func compareConsumed(a, b usage.ConsumedKey) int {
+	return cmp.Or(compareRequesters(a.RequesterKey, b.RequesterKey), cmp.Compare(a.Number, b.Number), cmp.Compare(a.SinceMS, b.SinceMS))
+}
+
+func compareCovers(a, b ledger.CoverKey) int {
+	return cmp.Or(compareRequesters(a.RequesterKey, b.RequesterKey), strings.Compare(a.Item, b.Item), strings.Compare(a.Version, b.Version))
+}
+
+func compareRequesters(a, b ledger.RequesterKey) int {
+	return cmp.Or(strings.Compare(a.InstanceID, b.InstanceID), strings.Compare(a.Type, b.Type), strings.Compare(a.Value, b.Value))
 }
 
 func anyActions(all []*ledger.LineItem) bool {

@@ -89,10 +89,17 @@ func look(path string, create bool) error {
 		return err
 	case info.IsDir():
 		return fmt.Errorf("%s is a directory; name a file in it", path)
-	case info.Size() > 0 && info.Size() < smallestFile:
+	case info.Size() > 0 && info.Size() < smallestFile && !cutOff(path):
 		return fmt.Errorf(notADatabase, path)
 	}
 	return nil
+}
+
+// cutOff says whether a file's making was cut off by a crash. SQLite begins a file with a rollback journal, and only later has a
+// write-ahead log instead.
+func cutOff(path string) bool {
+	_, err := os.Stat(path + "-journal")
+	return err == nil
 }
 
 const (
@@ -133,7 +140,7 @@ func (s *Store) open(options Options) (err error) {
 	ctx := context.Background()
 	if _, err := os.Stat(s.path); err == nil {
 		// A writing connection changes the file as soon as it is there, so look first whose it is.
-		if _, err := schemaVersion(ctx, s.reads); err != nil {
+		if err := s.lookInside(ctx, options.Read); err != nil {
 			return s.cannotOpen(err)
 		}
 	}
@@ -155,6 +162,22 @@ func (s *Store) open(options Options) (err error) {
 	return nil
 }
 
+// lookInside refuses what is no database of ours. One whose making was cut off has to be rolled back before it can be read, which
+// takes a connection that may write; it changes nothing else.
+func (s *Store) lookInside(ctx context.Context, read bool) error {
+	reads := s.reads
+	if !read && cutOff(s.path) {
+		rolls, err := sql.Open("sqlite", fileURL(s.path, url.Values{"mode": {"rw"}, "_pragma": {"query_only(1)"}}))
+		if err != nil {
+			return err
+		}
+		defer rolls.Close()
+		reads = rolls
+	}
+	_, err := schemaVersion(ctx, reads)
+	return err
+}
+
 // dsn names the file with the settings of every connection. The write-ahead log is synced at every commit
 // (synchronous FULL); it is copied into the database by the checkpointer alone, off the path of answers.
 func dsn(path string, read bool) string {
@@ -170,6 +193,10 @@ func dsn(path string, read bool) string {
 	q.Add("_pragma", "wal_autocheckpoint(0)")
 	q.Add("_pragma", "foreign_keys(0)")
 	q.Add("_pragma", "cache_size(-65536)")
+	return fileURL(path, q)
+}
+
+func fileURL(path string, q url.Values) string {
 	if absolute, err := filepath.Abs(path); err == nil {
 		path = absolute
 	}

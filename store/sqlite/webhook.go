@@ -63,10 +63,9 @@ func (t *tx) DeleteWebhook(id string) error {
 }
 
 func (t *tx) InsertDelivery(d *store.Delivery) error {
-	result, err := t.exec("INSERT INTO delivery (id, webhook_id, created_ms, due_ms, body) VALUES (?, ?, ?, ?, ?)",
-		d.ID, d.WebhookID, d.CreatedMS, orNull(d.DueMS), notNull(d.Body))
+	result, err := t.s.stmts.newDelivery.ExecContext(t.ctx, d.ID, d.WebhookID, d.CreatedMS, orNull(d.DueMS), notNull(d.Body))
 	if err != nil {
-		return err
+		return unavailable(err)
 	}
 	d.Number, err = result.LastInsertId()
 	return err

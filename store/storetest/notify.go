@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/store"
@@ -11,7 +12,9 @@ var alertTests = []test{
 	{"comes back as it was put, by name", alertsComeBack},
 	{"takes what it remembers with it when it is deleted", deletesAlerts},
 	{"remembers by subject, and finds what is due", alertStates},
+	{"goes round what is remembered of subjects that begin the same", roundAlertStates},
 	{"logs newest first, by account and instance, page by page", logsAlerts},
+	{"forgets the old end of its log", forgetsAlerts},
 	{"leaves nothing behind when its change fails", alertsUndone},
 	{"finds line items by number and by their end", findsLineItems},
 	{"keeps changes of line items among the commits, with the use they came at", tellsInOrder},
@@ -92,6 +95,9 @@ func alertStates(b *books) {
 			of, err := r.AlertStates("x")
 			b.same("what is remembered of x", of, []store.AlertState{state("x", "a", 0), state("x", "b", 30)})
 			b.must(err)
+			of, err = r.AlertStates("y", "nobody", "x")
+			b.same("what is remembered of x and y", of, []store.AlertState{state("x", "a", 0), state("x", "b", 30), state("y", "a", 10), state("y", "b", 40)})
+			b.must(err)
 			due, err := r.DueAlertStates(30, 10)
 			b.same("what is due", due, []store.AlertState{state("y", "a", 10), state("x", "b", 30)})
 			b.must(err)
@@ -106,6 +112,28 @@ func alertStates(b *books) {
 		due, err := r.DueAlertStates(10, 10)
 		b.same("what is due", due, []store.AlertState{})
 		return err
+	})
+}
+
+func roundAlertStates(b *books) {
+	b.tx(func(tx store.Tx) error {
+		for _, subject := range []string{"a:", "a:1", "a:2", "a:\u00fc", "a", "b:1", ""} {
+			b.must(tx.PutAlertState(store.AlertState{Subject: subject, Alert: "y", Body: []byte("{}")}))
+			b.must(tx.PutAlertState(store.AlertState{Subject: subject, Alert: "x", Body: []byte("{}")}))
+		}
+		return nil
+	})
+	b.view(func(r store.Reader) error {
+		for after, want := range map[string]string{"": "a: x, a: y, a:1 x, ", "a:1": "a:2 x, a:2 y, a:\u00fc x, ", "a:\u00fc": "", "a:2": "a:\u00fc x, a:\u00fc y, "} {
+			all, err := r.AlertStatesFrom("a:", after, 3)
+			got := ""
+			for i := range all {
+				got += all[i].Subject + " " + all[i].Alert + ", "
+			}
+			b.same("after "+after, got, want)
+			b.must(err)
+		}
+		return nil
 	})
 }
 
@@ -140,6 +168,34 @@ func logsAlerts(b *books) {
 				b.must(err)
 			}
 			return nil
+		})
+		b.reopen()
+	}
+}
+
+func forgetsAlerts(b *books) {
+	b.tx(func(tx store.Tx) error {
+		for i, timeMS := range []int64{1, 2, 1, 3, 4} {
+			b.must(tx.InsertAlertFired(&store.AlertFired{ID: fmt.Sprint(i), TimeMS: timeMS, Body: []byte("{}")}))
+		}
+		return nil
+	})
+	for _, want := range []int{2, 1, 0} {
+		b.tx(func(tx store.Tx) error {
+			n, err := tx.ForgetAlertsFired(3, 2)
+			b.same("how many went", n, want)
+			return err
+		})
+	}
+	for range 2 {
+		b.view(func(r store.Reader) error {
+			left, err := r.AlertsFired("", "", 0, 9)
+			ids := ""
+			for i := range left {
+				ids += left[i].ID + " "
+			}
+			b.same("what is left", ids, "4 3 ")
+			return err
 		})
 		b.reopen()
 	}
@@ -237,6 +293,12 @@ func tellsInOrder(b *books) {
 			b.must(err)
 			newest, err := r.LastTold()
 			b.same("the last one", newest, all[2].Number)
+			b.must(err)
+			was, err := r.ToldBefore(all[1].LineItem.Number, all[1].Number)
+			b.same("the one before", was, &all[0])
+			b.must(err)
+			none, err := r.ToldBefore(all[0].LineItem.Number, all[0].Number)
+			b.same("before the first one", none, (*store.Told)(nil))
 			b.must(err)
 			for commit, want := range map[int64]int64{last - 1: 100, last: 200, last + 1: 300} {
 				by, err := r.ToldBy(all[0].LineItem.Number, commit)

@@ -383,10 +383,11 @@ const wholeDay = 2 * halfDay
 
 func mod(a, b int64) int64 { return (a%b + b) % b }
 
-// firstOf returns the day, counted from 1970, on which a month begins that is counted from 1970.
-func firstOf(month int64) int64 {
+// firsts are the days, counted from 1970, on which months begin, up to the year 2100.
+var firsts = func() (all []int64) {
 	days := int64(0)
-	for m := int64(0); m < month; m++ {
+	for m := range int64(12 * 130) {
+		all = append(all, days)
 		year := 1970 + m/12
 		switch m % 12 {
 		case 1:
@@ -400,8 +401,11 @@ func firstOf(month int64) int64 {
 			days += 31
 		}
 	}
-	return days
-}
+	return all
+}()
+
+// firstOf returns the day, counted from 1970, on which a month begins that is counted from 1970.
+func firstOf(month int64) int64 { return firsts[month] }
 
 // monthOf returns the month of a time, counted from 1970, and how many of its days are over.
 func monthOf(ms int64) (month, date int64) {

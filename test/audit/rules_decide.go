@@ -94,7 +94,7 @@ func (r *Rules) Decides(d *Decision) {
 	for i := range d.Items {
 		item := &d.Items[i]
 		w := a.item(item)
-		denied = denied || w.status != granted
+		denied = denied || w.status != granted || w.vague && item.Status != granted && item.Status != noStatus
 		if item.Status == noStatus && w.status == granted {
 			w.slices = nil // it was undone, but those after it saw it
 		} else if w.status != item.Status && !(w.vague && w.allows(item.Status)) {

@@ -48,7 +48,7 @@ func priceOf(formula func(*big.Rat) *big.Rat) func(*big.Rat) (*big.Rat, string) 
 // addTable posts a table, and tells the auditor. Some do not list y, and a few do not list x.
 func (m *rulesMachine) addTable(series string, from int64) {
 	m.tables++
-	table := &rate.Table{Series: series, Version: fmt.Sprint(m.tables), EffectiveFromMS: from}
+	table := &rate.Table{Series: series, Version: fmt.Sprint(m.name, m.tables), EffectiveFromMS: from}
 	told := &PricedTable{Series: series, Version: table.Version, From: from, Items: map[string]PricedItem{}}
 	for _, name := range []string{"x", "y", "f", "w", "n"} {
 		item := rate.Item{Name: name, Rate: token.MustParse(oneOf(m, "1", "1", "2", "3", "0.5", "0.333333333333", "0", "1.000000000001"))}
@@ -79,7 +79,9 @@ func (m *rulesMachine) addTable(series string, from int64) {
 		told.Items[name] = priced
 	}
 	m.change(func(c *engine.Change) error { return c.AddRateTable(table) })
-	m.audit.Table(told)
+	for _, peer := range m.peers {
+		peer.audit.Table(told)
+	}
 }
 
 // news tells the auditor of the receipts since the last time, and of their events.
@@ -174,6 +176,9 @@ func (m *rulesMachine) consumedNow() map[string]string {
 			ids[l.Number] = l.ActivationID
 		}
 		return r.EachConsumed(func(c *ledger.Consumed) error {
+			if c.InstanceID != m.instance {
+				return nil
+			}
 			all[fmt.Sprintf("%s by %s %s since %d", ids[c.Number], c.Type, c.Value, c.SinceMS)] = c.Tokens.String()
 			return nil
 		})
@@ -193,7 +198,7 @@ func (m *rulesMachine) comparePeriods() {
 		name := fmt.Sprintf("%s by %s since %d", key.lineItem, key.requester, key.since)
 		got, there := shown[name]
 		delete(shown, name)
-		forgotten := !there && key.since < began(l.Allowance.Often, l.Allowance.Anchor, m.forgot-day)
+		forgotten := !there && m.forgot > 0 && key.since < began(l.Allowance.Often, l.Allowance.Anchor, m.forgot-day)
 		if got != text(want) && !forgotten && !(want.Sign() == 0 && !there) {
 			m.t.Errorf("%s %q is consumed, its events add up to %s", name, got, text(want))
 		}

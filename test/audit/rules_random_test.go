@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -58,11 +59,14 @@ func (m *rulesMachine) live() {
 }
 
 type rulesMachine struct {
-	t      *rapid.T
+	t      rapid.TB
 	random *rand.Rand
 	store  store.Store
 	engine *engine.Engine
-	clock  atomic.Int64
+	clock  *atomic.Int64
+	name   string                                 // of its line items and tables
+	peers  []*rulesMachine                        // those that share the producer, itself among them
+	make   func(func(*engine.Change) error) error // a change
 
 	audit      *Rules
 	instance   string
@@ -78,8 +82,15 @@ type rulesMachine struct {
 }
 
 func newRulesMachine(t *rapid.T, place place, salt uint64) *rulesMachine {
-	m := &rulesMachine{t: t, audit: NewRules(), actions: map[string][]ledger.Action{}, uses: map[string]bool{}}
-	m.random = rand.New(rand.NewPCG(salt, 0))
+	m := &rulesMachine{
+		t: t, audit: NewRules(), actions: map[string][]ledger.Action{}, uses: map[string]bool{}, clock: new(atomic.Int64),
+		random: rand.New(rand.NewPCG(salt, 0)),
+	}
+	m.peers = []*rulesMachine{m}
+	m.make = func(fn func(*engine.Change) error) error {
+		_, _, err := m.engine.Change(ctx, "", nil, func(c *engine.Change) (*store.Answer, error) { return &store.Answer{Status: 204}, fn(c) })
+		return err
+	}
 	m.clock.Store(dawn)
 	var err error
 	if m.store, err = place.open(); err != nil {
@@ -90,11 +101,24 @@ func newRulesMachine(t *rapid.T, place place, salt uint64) *rulesMachine {
 		Now:   func() time.Time { return time.UnixMilli(m.clock.Load()) },
 		NewID: func() string { return fmt.Sprintf("id-%d", ids.Add(1)) },
 	})
+	m.addInstance("account")
+	m.configure()
+	for _, series := range []string{"", "s"} {
+		m.addTable(series, dawn-day)
+	}
+	m.furnish()
+	return m
+}
+
+func (m *rulesMachine) addInstance(account string) {
 	m.change(func(c *engine.Change) error {
-		i, err := c.CreateInstance("one", "account")
+		i, err := c.CreateInstance("one", account)
 		m.instance = i.ID
 		return err
 	})
+}
+
+func (m *rulesMachine) configure() {
 	m.audit.Tolerant = m.oneIn(4)
 	m.change(func(c *engine.Change) error {
 		return c.SetConfiguration(engine.TimezoneTolerant, fmt.Sprint(m.audit.Tolerant), "key")
@@ -102,14 +126,14 @@ func newRulesMachine(t *rapid.T, place place, salt uint64) *rulesMachine {
 	m.change(func(c *engine.Change) error {
 		return c.SetConfiguration(engine.SessionChargePeriod, oneOf(m, "PT1H", "PT6H", "PT24H"), "key")
 	})
-	for _, series := range []string{"", "s"} {
-		m.addTable(series, dawn-day)
-	}
+}
+
+// furnish makes conditions and line items.
+func (m *rulesMachine) furnish() {
 	m.addConditions()
 	for i := range m.between(2, 5) {
-		m.addLineItem(fmt.Sprint("l", i))
+		m.addLineItem(fmt.Sprint(m.name, "l", i))
 	}
-	return m
 }
 
 func (m *rulesMachine) close() {
@@ -124,10 +148,7 @@ func (m *rulesMachine) between(from, to int) int    { return from + m.random.Int
 func oneOf[T any](m *rulesMachine, from ...T) T     { return from[m.random.IntN(len(from))] }
 func (m *rulesMachine) must(what string, err error) { m.mustBut(what, err, false) }
 func (m *rulesMachine) change(fn func(*engine.Change) error) {
-	_, _, err := m.engine.Change(ctx, "", nil, func(c *engine.Change) (*store.Answer, error) {
-		return &store.Answer{Status: 204}, fn(c)
-	})
-	m.must("a change", err)
+	m.must("a change", m.make(fn))
 }
 
 func (m *rulesMachine) mustBut(what string, err error, ended bool) {
@@ -149,14 +170,15 @@ func (m *rulesMachine) addConditions() {
 }
 
 func (m *rulesMachine) putCondition(c *Condition) {
-	m.change(func(change *engine.Change) error {
-		given, err := change.PatchConditions(m.instance, []*ledger.Condition{c.real()})
-		if err == nil && c.ID == "" {
-			c.ID = given[0].ID
-			m.conditions = append(m.conditions, c)
-		}
+	var given []*ledger.Condition
+	m.change(func(change *engine.Change) (err error) {
+		given, err = change.PatchConditions(m.instance, []*ledger.Condition{c.real()})
 		return err
 	})
+	if c.ID == "" {
+		c.ID = given[0].ID
+		m.conditions = append(m.conditions, c)
+	}
 	m.audit.Condition(c)
 }
 
@@ -225,11 +247,12 @@ func (m *rulesMachine) putActions(id string) {
 			a.Allocation = &most
 		}
 	}
+	var given []ledger.Action
 	m.change(func(c *engine.Change) (err error) {
-		next, err = c.PutActions(m.instance, id, next)
+		given, err = c.PutActions(m.instance, id, slices.Clone(next))
 		return err
 	})
-	m.actions[id] = next
+	next, m.actions[id] = given, given
 	var told []Action
 	for _, a := range next {
 		one := Action{ID: a.ID, Condition: a.ConditionID, Allow: a.Allow}
@@ -315,6 +338,11 @@ func (m *rulesMachine) step() {
 // reconfigure changes something, at a time of its own: what is forgotten and begun at one time is not told apart.
 func (m *rulesMachine) reconfigure() {
 	m.move(1)
+	m.putSomething()
+	m.move(1)
+}
+
+func (m *rulesMachine) putSomething() {
 	at := m.random.IntN(len(m.lineItems))
 	l := &m.lineItems[at]
 	switch m.random.IntN(6) {
@@ -335,7 +363,6 @@ func (m *rulesMachine) reconfigure() {
 		c.Operator, c.Values = oneOf(m, "IN", "NOT"), []string{oneOf(m, "sales", "support", "3"), oneOf(m, "hr", "4")}
 		m.putCondition(&c)
 	}
-	m.move(1)
 }
 
 func (m *rulesMachine) move(by int64) {
@@ -374,6 +401,10 @@ func (m *rulesMachine) closeSession(at int) {
 // compare holds what the engine shows to what the auditor has summed up.
 func (m *rulesMachine) compare() {
 	m.news()
+	m.compareShown()
+}
+
+func (m *rulesMachine) compareShown() {
 	summed := m.summed()
 	for id, shown := range m.shown() {
 		if want := summed[id]; shown != want {

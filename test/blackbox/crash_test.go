@@ -1,20 +1,30 @@
 package blackbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 )
 
-// crashes is how often the server is killed, at a random moment under load.
-const crashes = 20
+// crashes is how often the server is killed, at a random moment under load: FAREBOX_CRASHES, or some.
+func crashes(t *testing.T) int {
+	text := cmp.Or(os.Getenv("FAREBOX_CRASHES"), "20")
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("FAREBOX_CRASHES is %q", text)
+	}
+	return n
+}
 
 // An acknowledged charge survives kill -9; an unacknowledged one is either wholly there or not at all; a retry charges once.
 func TestKilledUnderLoad(t *testing.T) {
@@ -25,7 +35,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "f.db")
 	s := start(t, db)
 	w := newCrashWorld(t, s)
-	for range crashes {
+	for range crashes(t) {
 		w.loadUntilKilled(s, random)
 		s = start(t, db)
 		w.retry(s, random)

@@ -2,6 +2,9 @@ package blackbox
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,6 +25,7 @@ func TestHostileHTTP(t *testing.T) {
 	instance := admin.newInstance(t, "acme")
 	admin.putLineItem(t, instance, "L", 1_000, "")
 	h := &hostile{server: s, token: admin.token, path: accessPath("v1.1", instance)}
+	conditions, tables := "/dynamicmonetization/api/v1.1/instances/"+instance+"/conditions", provisioning+"/rate-tables"
 	for name, c := range map[string]struct {
 		request string
 		want    []int
@@ -49,7 +53,7 @@ func TestHostileHTTP(t *testing.T) {
 		"an encoded way out":            {h.head("GET", "/docs/%2e%2e%2f%2e%2e%2fetc/passwd", "X: x"), []int{307, 301, 404}},
 		"a slash in an id":              {h.head("GET", instances+"/%2f%2e%2e", h.auth()), []int{404}},
 		"a NUL in an id":                {h.head("GET", instances+"/%00", h.auth()), []int{404}},
-		"not UTF-8 in an id":            {h.head("GET", instances+"/%ff%fe", h.auth()), []int{404}},
+		"not UTF-8 in an id":            {h.head("GET", instances+"/%ff%fe", h.auth()), []int{400}},
 		"no JSON":                       {h.whole("hello"), []int{400}},
 		"nothing":                       {h.whole(""), []int{400}},
 		"an array":                      {h.whole("[]"), []int{400}},
@@ -60,6 +64,17 @@ func TestHostileHTTP(t *testing.T) {
 		"a huge number":                 {h.whole(ask("unit", "", "1"+strings.Repeat("0", 500_000))), []int{400}},
 		"a huge exponent":               {h.whole(ask("unit", "", "1e999999999")), []int{400}},
 		"a compressed body":             {h.post("Content-Encoding: gzip\r\nContent-Length: 4", "\x1f\x8b\x08\x00"), []int{400, 415}},
+		"a compressed charge":           {h.post(compressed(ask("unit", "", "1"))), []int{400}},
+		"a compressed bomb":             {h.post(compressed(strings.Repeat(" ", 100*mebibyte) + ask("unit", "", "1"))), []int{400}},
+		"many parameters":               {h.head("GET", "/farebox/v1/usage/events?"+strings.Repeat("x=1&", 15_000), h.auth()), []int{400}},
+		"one parameter many times":      {h.head("GET", "/farebox/v1/usage?"+strings.Repeat("groupBy=item&", 4_000), h.auth()), []int{400}},
+		"many instances":                {h.head("GET", "/farebox/v1/usage?"+strings.Repeat("instanceId=x&", 4_000), h.auth()), []int{200, 400}},
+		"many parameters in one":        {h.head("GET", "/farebox/v1/usage?groupBy="+strings.Repeat("item,", 10_000), h.auth()), []int{400}},
+		"deep conditions":               {h.to("POST", conditions, strings.Repeat(`{"conditions":[`, 3_000)+strings.Repeat(`]}`, 3_000)), []int{400}},
+		"deep brackets in a formula":    {h.to("POST", tables, withFormula(strings.Repeat("(", 400_000)+"1"+strings.Repeat(")", 400_000))), []int{400}},
+		"a formula of towers":           {h.to("POST", tables, withFormula("2"+strings.Repeat("^9", 100_000))), []int{400}},
+		"many items of nothing":         {h.to("POST", tables, `{"items":[`+strings.Repeat(`{},`, 300_000)+`{}]}`), []int{400}},
+		"deep nesting in prices":        {h.to("POST", tables, `{"items":`+strings.Repeat("[", 500_000)), []int{400}},
 		"a body without a length":       {h.post("Connection: close", ask("unit", "", "1")), []int{400}},
 		"a body on a GET":               {h.head("GET", "/healthz", "Content-Length: 4") + "\x00\x01\x02\x03", []int{200}},
 		"a key that is not printable":   {h.post("Idempotency-Key: a\x80b\r\nContent-Length: 2", "{}"), []int{400}},
@@ -77,6 +92,21 @@ func TestHostileHTTP(t *testing.T) {
 		t.Errorf("%s tokens were charged", used.RatString())
 	}
 	h.expectHealth(t)
+}
+
+// compressed returns the headers of a compressed body, and it.
+func compressed(body string) (headers, packed string) {
+	var to bytes.Buffer
+	w := gzip.NewWriter(&to)
+	_, err := io.WriteString(w, body)
+	if err := errors.Join(err, w.Close()); err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf("Content-Encoding: gzip\r\nContent-Length: %d", to.Len()), to.String()
+}
+
+func withFormula(text string) string {
+	return `{"series":"bomb","version":"1","items":[{"name":"x","formula":"` + text + `"}]}`
 }
 
 func withMetaData(value string) string {
@@ -100,6 +130,10 @@ func (h *hostile) post(headers, body string) string {
 
 func (h *hostile) whole(body string) string {
 	return h.post(fmt.Sprintf("Content-Length: %d", len(body)), body)
+}
+
+func (h *hostile) to(method, path, body string) string {
+	return h.head(method, path, fmt.Sprintf("%s\r\nContent-Length: %d", h.auth(), len(body))) + body
 }
 
 func (h *hostile) sized(bytes int) string { return h.whole(strings.Repeat(" ", bytes)) }

@@ -193,6 +193,8 @@ func (l *logs) Write(p []byte) (int, error) {
 		var entry struct{ Msg, Addr string }
 		if json.Unmarshal(line, &entry) == nil && entry.Msg == "serving" {
 			l.serving <- entry.Addr
+		} else if _, about, found := bytes.Cut(line, []byte(" msg=serving addr=")); found { // with --log-format text
+			l.serving <- string(bytes.Fields(about)[0])
 		}
 	}
 	return len(p), nil

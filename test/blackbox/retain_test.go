@@ -40,6 +40,10 @@ func TestRetention(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(out, "date=2027-01-01")); err != nil {
 		t.Error(err)
 	}
+	target := "export-to file://" + out
+	if text := must(t, "", "usage", "followers", "list", "--db", s.db); !strings.Contains(text, target) {
+		t.Errorf("followers are\n%s", text)
+	}
 	for _, stopped := range []bool{false, true} {
 		if stopped {
 			s.stop()
@@ -48,5 +52,12 @@ func TestRetention(t *testing.T) {
 		if !strings.Contains(text, "5 receipts before 2027-01-05T00:00:00.001Z by the opening state\nall balances agree\n") || !strings.Contains(text, "12 usage events") {
 			t.Errorf("verify prints %q", text)
 		}
+	}
+	must(t, "", "usage", "followers", "forget", target, "--db", s.db)
+	if text := must(t, "", "usage", "followers", "list", "--db", s.db); strings.Contains(text, target) {
+		t.Errorf("after one was forgotten, followers are\n%s", text)
+	}
+	if r := run(t, "", "usage", "followers", "forget", target, "--db", s.db); r.code != 1 || !strings.Contains(r.stderr, "nobody follows by the name") {
+		t.Errorf("forgetting it again: %+v", r)
 	}
 }

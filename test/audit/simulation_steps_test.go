@@ -1,0 +1,466 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/farebox/farebox/access"
+	"github.com/farebox/farebox/engine"
+	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/token"
+	"github.com/farebox/farebox/usage"
+)
+
+// simCall is a call of a customer's application. It is made again, with its key, until it is answered.
+type simCall struct {
+	of       *rulesMachine
+	verb     string
+	session  string
+	request  *access.Request
+	rollback bool
+	key      string
+	tries    int
+
+	receipt *usage.Receipt
+	err     error
+}
+
+// id is the key, with what it is a key of.
+func (c *simCall) id() string {
+	scope := c.session
+	if scope == "" {
+		scope = c.of.instance
+	}
+	return fmt.Sprintf("%x", usage.NewOnceID(scope, c.key))
+}
+
+func (c *simCall) make(e *engine.Engine) {
+	once := &engine.Once{Key: c.key, Fingerprint: []byte(c.key)}
+	ref := engine.SessionRef{ID: c.session}
+	switch c.receipt = nil; c.verb {
+	case Charge:
+		c.receipt, _, c.err = e.Charge(&engine.Charge{InstanceID: c.of.instance, Request: c.request, Once: once})
+	case Create:
+		c.receipt, _, c.err = e.CreateSession(c.of.instance, once, nil)
+	case Use:
+		c.receipt, _, c.err = e.Ask(&engine.SessionRequest{Session: ref, Request: c.request, RollbackOnDeny: c.rollback, Once: once})
+	case Close:
+		_, c.err = e.CloseSession(ref, once, nil)
+	case Heartbeat:
+		_, c.err = e.Heartbeat(ref, false)
+	}
+}
+
+// settle makes the customers, each with rules, limits and line items of its own.
+func (s *simulated) settle() {
+	for i := range 6 {
+		m := &rulesMachine{
+			t: s.t, random: s.random, store: s.sqlite, engine: s.engine, clock: &s.clock, name: fmt.Sprintf("c%d-", i), make: s.make, audit: NewRules(),
+			actions: map[string][]ledger.Action{}, uses: map[string]bool{},
+		}
+		s.customers = append(s.customers, m)
+		m.addInstance(fmt.Sprint("account ", i%3))
+		s.of[m.instance] = m
+	}
+	first := s.customers[0]
+	for _, m := range s.customers {
+		m.peers = s.customers
+	}
+	first.configure()
+	for _, m := range s.customers {
+		m.audit.Tolerant = first.audit.Tolerant
+	}
+	first.change(func(c *engine.Change) error { return c.SetConfiguration(engine.UsageRetention, "P8D", "key") })
+	for _, series := range []string{"", "s"} {
+		first.addTable(series, dawn-day)
+	}
+	first.change(func(c *engine.Change) error {
+		p := &engine.Pack{Name: "pack", Quantity: 10, Period: "P30D", OverdraftType: engine.OverdraftNumber, OverdraftLimit: 2}
+		if err := p.Complete(); err != nil {
+			return err
+		}
+		return c.PutPack(p)
+	})
+	for _, m := range s.customers {
+		m.furnish()
+	}
+}
+
+func (s *simulated) oneIn(n int) bool { return s.random.IntN(n) == 0 }
+
+// step is one thing that happens, and what follows it.
+func (s *simulated) step() {
+	s.arm()
+	m := s.customers[s.random.IntN(len(s.customers))]
+	switch n := s.random.IntN(24); {
+	case n < 10:
+		s.burst()
+	case n < 12:
+		s.beat()
+	case n < 16:
+		s.move()
+	case n < 18:
+		s.reconfigure(m.putSomething)
+	case n < 19:
+		s.reconfigure(func() { s.sell(m) })
+	case n < 21:
+		s.archive()
+	case n < 22:
+		s.housekeep()
+	case n < 23:
+		s.restart()
+	default:
+		time.Sleep(time.Second) // the log is copied into the database
+	}
+	s.disk.FailAt(0)
+	s.revive()
+	s.disk.CutAt(0)
+	s.look()
+}
+
+// look tells the auditors what is new, and hears what is wrong.
+func (s *simulated) look() {
+	s.news(false)
+	for _, m := range s.customers {
+		if s.oneIn(8) {
+			s.untroubled(m.compareShown)
+		}
+		for _, wrong := range m.audit.Complaints() {
+			s.t.Fatal(wrong)
+		}
+	}
+}
+
+// burst makes some calls: new ones, and those that were not answered, in whatever order, as far as the store is slow in one commit.
+func (s *simulated) burst() {
+	calls := s.calls
+	for range 1 + s.random.IntN(8) {
+		calls = append(calls, s.newCall())
+	}
+	s.random.Shuffle(len(calls), func(i, j int) { calls[i], calls[j] = calls[j], calls[i] })
+	s.together(calls, s.oneIn(4))
+}
+
+func (s *simulated) newCall() *simCall {
+	m := s.customers[s.random.IntN(len(s.customers))]
+	c := &simCall{of: m, rollback: !s.oneIn(4)}
+	switch n := s.random.IntN(10); {
+	case n < 5:
+		c.verb, c.request = Charge, m.request(false, "x", "y", "f", "w", "n", "x")
+	case n < 7 || len(m.sessions) == 0:
+		c.verb = Create
+	default:
+		c.verb, c.session = Use, m.sessions[s.random.IntN(len(m.sessions))]
+		c.request = m.request(true, "x", "y", "f", "w", "n")
+		switch s.random.IntN(6) {
+		case 0:
+			c.request.Items = nil
+		case 1:
+			c.verb, c.request = Close, nil
+		}
+	}
+	s.keys++
+	c.key = fmt.Sprint("key ", s.keys)
+	s.acknowledged.Sent(c.id())
+	return c
+}
+
+// together makes calls one after the other; those that come while a commit is slow are in the next. What is due may be made first.
+func (s *simulated) together(calls []*simCall, due bool) {
+	var all sync.WaitGroup
+	var err error
+	if due {
+		all.Go(func() { _, err = s.engine.CatchUp(s.clock.Load()) })
+		synctest.Wait()
+	}
+	for _, c := range calls {
+		all.Go(func() { c.make(s.engine) })
+		synctest.Wait()
+	}
+	all.Wait()
+	s.must("what is due", err)
+	s.calls = nil
+	for _, c := range calls {
+		s.answered(c)
+	}
+}
+
+func (s *simulated) answered(c *simCall) {
+	s.note("%s %s of %q ends %s", c.verb, c.key, c.session, how(c.err))
+	m := c.of
+	switch {
+	case c.err != nil && problem.KindOf(c.err) == problem.Ended:
+		m.sessions = slices.DeleteFunc(m.sessions, func(id string) bool { return id == c.session })
+	case c.err != nil && problem.KindOf(c.err) == problem.Unavailable:
+		if c.verb == Heartbeat || s.oneIn(10) {
+			s.seen["given up"]++
+			return
+		}
+		c.tries++
+		s.calls = append(s.calls, c)
+	case c.err != nil:
+		s.t.Fatalf("%s with %s: %v", c.verb, c.key, c.err)
+	case c.receipt == nil && c.verb != Close && c.verb != Heartbeat:
+		s.t.Fatalf("%s with %s is answered by nothing", c.verb, c.key)
+	default:
+		if c.tries > 0 {
+			s.seen["answered at a retry"]++
+		}
+		if c.receipt != nil {
+			s.note("%s", receiptText(c.receipt))
+			s.acknowledged.Told(c.id(), receiptText(c.receipt))
+		}
+		if c.verb == Create && !slices.Contains(m.sessions, c.receipt.Session.ID) {
+			m.sessions = append(m.sessions, c.receipt.Session.ID)
+		}
+		if c.verb == Close {
+			m.sessions = slices.DeleteFunc(m.sessions, func(id string) bool { return id == c.session })
+		}
+	}
+}
+
+// receiptText is all of a receipt.
+func receiptText(r *usage.Receipt) string {
+	text, err := json.Marshal(r, json.Deterministic(true))
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// insist makes calls until all are answered.
+func (s *simulated) insist() {
+	for len(s.calls) > 0 {
+		s.together(s.calls, false)
+		s.revive()
+	}
+}
+
+// catchUp has what is due made, all of it.
+func (s *simulated) catchUp() {
+	for {
+		_, err := s.engine.CatchUp(s.clock.Load())
+		s.must("what is due", err)
+		s.revive()
+		if err == nil {
+			return
+		}
+	}
+}
+
+// beat sends the heartbeats of nearly all sessions.
+func (s *simulated) beat() {
+	var calls []*simCall
+	for _, m := range s.customers {
+		for _, id := range m.sessions {
+			if !s.oneIn(8) {
+				calls = append(calls, &simCall{of: m, verb: Heartbeat, session: id})
+			}
+		}
+	}
+	waiting := s.calls
+	s.together(calls, false)
+	s.calls = append(s.calls, waiting...)
+}
+
+// move lets time pass. What comes due is made at once, or later.
+func (s *simulated) move() {
+	by := []int64{1, 600_000, hour / 2, hour, hour, 3 * hour, 3 * hour, day, 2 * day, 9 * day}[s.random.IntN(10)]
+	if by >= day {
+		s.insist()
+	}
+	s.clock.Add(by)
+	if s.oneIn(3) {
+		s.burst() // before what is due is made, as after an outage
+		s.revive()
+	}
+	if !s.oneIn(4) {
+		_, err := s.engine.CatchUp(s.clock.Load())
+		s.must("what is due", err)
+	}
+}
+
+// reconfigure changes something, at a time of its own and when nothing is due.
+func (s *simulated) reconfigure(put func()) {
+	s.tick()
+	put()
+	s.tick()
+}
+
+func (s *simulated) tick() {
+	s.clock.Add(1)
+	s.catchUp()
+	s.news(false)
+}
+
+// sell sells packs.
+func (s *simulated) sell(m *rulesMachine) {
+	if len(m.lineItems) > 8 {
+		return
+	}
+	s.seen["sale"]++
+	id, packs, now := fmt.Sprint(m.name, "p", len(m.lineItems)), int64(1+s.random.IntN(5)), s.clock.Load()
+	m.change(func(c *engine.Change) error {
+		_, _, _, err := c.Sell(&engine.Order{OrderNumber: id, Pack: "pack", InstanceID: m.instance, Quantity: packs, Start: &now})
+		return err
+	})
+	l := LineItem{
+		ID: id, Instance: m.instance, State: deployed, Quantity: 10 * packs, Start: now, End: now + 30*day, Elastic: true, Overdraft: number, Limit: 2 * packs,
+	}
+	m.audit.LineItem(l, string(ledger.Paid), "")
+	m.lineItems = append(m.lineItems, l)
+}
+
+// archive takes some of the record elsewhere, as an export does.
+func (s *simulated) archive() (taken int) {
+	_, err := s.engine.FollowOnce(ctx, &engine.Follower{Name: "archive", Most: 1 + s.random.IntN(200),
+		Take: func(_ context.Context, f *engine.Followed) (int, func(store.Tx) error, error) {
+			for i, r := range f.Receipts {
+				text := receiptText(r)
+				if before, again := s.archived[f.At[i]]; again && before != text {
+					s.t.Errorf("%+v was taken as\n%s\nand again as\n%s", f.At[i], before, text)
+				}
+				s.archived[f.At[i]] = text
+			}
+			taken = len(f.Receipts)
+			return taken, nil, nil
+		}})
+	s.must("archive", err)
+	return taken
+}
+
+// housekeep does what goes on behind the charges.
+func (s *simulated) housekeep() {
+	switch s.random.IntN(5) {
+	case 0, 1:
+		s.archive()
+		done, err := s.engine.Retain(ctx, []string{"archive"})
+		s.must("retention", err)
+		if done.Receipts > 0 {
+			s.seen["retained"]++
+		}
+	case 2:
+		s.must("folding anew", s.engine.RebuildUsage(ctx, func(int64, int64) {}))
+	case 3:
+		for _, m := range s.customers {
+			m.forgot = s.clock.Load()
+		}
+		s.must("forgetting", s.engine.Forget(ctx))
+	case 4:
+		s.untroubled(s.compareUsage)
+	}
+}
+
+// compareUsage holds what is reported, from buckets and receipts, to the record.
+func (s *simulated) compareUsage() {
+	report, err := s.engine.Usage(ctx, &usage.Query{})
+	if s.disk.Off() {
+		return
+	}
+	s.must("a report", err)
+	s.news(false)
+	var tokens token.Amount
+	for _, text := range s.record {
+		r := new(usage.Receipt)
+		if err := json.Unmarshal([]byte(text), r); err != nil {
+			s.t.Fatal(err)
+		}
+		for _, e := range r.Events(nil) {
+			tokens = tokens.Add(e.Tokens)
+		}
+	}
+	if !report.Total.Tokens.Equal(tokens) {
+		s.t.Errorf("%s tokens are reported, the events add up to %s", report.Total.Tokens, tokens)
+	}
+}
+
+// news reads what is new in the record, and tells the auditors; or all of it, to see whether what was there is there still.
+func (s *simulated) news(whole bool) {
+	from, next := s.last, -1
+	if whole {
+		from = usage.Position{}
+	}
+	var fresh []*usage.Receipt
+	err := s.sqlite.View(ctx, func(r store.Reader) error {
+		_, err := r.Receipts(from, nil, 0, func(at usage.Position, r *usage.Receipt) (bool, error) {
+			text := receiptText(r)
+			place, known := s.places[at]
+			switch {
+			case known && s.record[place] != text:
+				s.t.Fatalf("%+v was\n%s\nand is\n%s", at, s.record[place], text)
+			case known && next >= 0 && place != next, !known && next >= 0 && next != len(s.record):
+				s.t.Fatalf("the record goes on with receipt %d, %d is gone", place, next)
+			case !known:
+				place = len(s.record)
+				s.places[at], s.record, fresh = place, append(s.record, text), append(fresh, r)
+				if at.Receipt == 1 {
+					s.seen["several in a commit"]++
+				}
+			}
+			s.last, next = at, place+1
+			return true, nil
+		})
+		return err
+	})
+	if err != nil && s.disk.Off() {
+		s.revive()
+		return
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if next != len(s.record) && len(s.record) > 0 {
+		s.t.Fatalf("the record ends before receipt %d of %d", next, len(s.record))
+	}
+	for _, r := range fresh {
+		s.tell(r)
+	}
+}
+
+func (s *simulated) tell(r *usage.Receipt) {
+	s.note("recorded %s", receiptText(r))
+	if id, has := r.OnceID(); has {
+		s.acknowledged.Recorded(fmt.Sprintf("%x", id), receiptText(r))
+	}
+	m := s.of[r.InstanceID]
+	if r.TimeMS < m.latest {
+		s.seen["late"]++
+	}
+	for _, e := range r.Events(nil) {
+		s.seen[string(e.Kind)]++
+	}
+	m.tell(r)
+}
+
+// finish looks at everything once more.
+func (s *simulated) finish() {
+	s.insist()
+	s.catchUp()
+	s.restart()
+	s.look()
+	for s.archive() > 0 {
+	}
+	for at, place := range s.places {
+		if text := s.archived[at]; text != s.record[place] {
+			s.t.Errorf("receipt %d was taken elsewhere as\n%s\nit is\n%s", place, text, s.record[place])
+		}
+	}
+	for _, m := range s.customers {
+		m.compareShown()
+	}
+	s.compareUsage()
+	s.verify()
+	for _, wrong := range s.acknowledged.Complaints() {
+		s.t.Error(wrong)
+	}
+	s.seen["receipts"] += len(s.record)
+	s.note("%d receipts, %d changes of the disk", len(s.record), s.disk.Changes())
+}
