@@ -39,7 +39,7 @@ unit: ## all tests, the README's tour among them
 	@# -count=1: some tests build and run the binary, of which go's cache of test results knows nothing.
 	go test $(RACE) -count=1 -timeout 20m ./...
 	@# With the race detector these try a part of what there is.
-	[ -z "$(RACE)" ] || go test -count=1 -run 'FuzzRequests|NoRouteReaches' ./server
+	[ -z "$(RACE)" ] || go test -count=1 -run 'FuzzRequests|NoRouteReaches|EveryDocumentedAnswer' ./server
 
 .PHONY: vulnerabilities
 vulnerabilities: ## govulncheck, where its database can be reached

@@ -23,7 +23,7 @@ func FuzzRequests(f *testing.F) {
 	z := newFuzzed(f)
 	added := 0
 	add := func(method, target, body, key, instance string, who byte) {
-		if added++; !raceEnabled || added%8 == 0 { // the race detector makes the oracle ten times as slow; make runs all without it
+		if added++; !raceEnabled || added%16 == 0 { // the race detector makes the oracle ten times as slow; make runs all without it
 			f.Add(method, target, body, key, instance, who)
 		}
 	}
