@@ -269,6 +269,9 @@ func TestEveryDocumentedAnswer(t *testing.T) {
 	answered := map[string]bool{}
 	for _, version := range []string{"/v1.0/", "/v1.1/"} {
 		for _, atAlias := range []bool{false, true} {
+			if raceEnabled && (atAlias || version == "/v1.0/") { // see FuzzRequests
+				continue
+			}
 			t.Run(fmt.Sprint(strings.Trim(version, "/"), " alias=", atAlias), func(t *testing.T) {
 				s := openShop(t)
 				s.goThrough(t, places(version, atAlias))
@@ -278,7 +281,7 @@ func TestEveryDocumentedAnswer(t *testing.T) {
 	}
 	for name, op := range document().operations {
 		for status := range op.Responses.Codes.KeysFromOldest() {
-			if !answered[op.OperationId+" "+status] {
+			if !answered[op.OperationId+" "+status] && !raceEnabled {
 				t.Errorf("%s (%s) was never answered %s here", op.OperationId, name, status)
 			}
 		}

@@ -44,7 +44,10 @@ func TestNoRouteReachesAnotherInstance(t *testing.T) {
 		"0199ffff-7c41-7d0a-9b6e-5f2c8a1d3e47", "ACME-2026-9999", "0199ffff-9f20-7b64-8d3e-1a2b3c4d5e6f",
 		"0199ffff-3b1a-7e55-a1c2-9d8e7f6a5b4c", "0199ffff-11aa-7c3d-8e4f-0a1b2c3d4e5f",
 	}
-	for _, r := range routes() {
+	for i, r := range routes() {
+		if raceEnabled && i%8 != 0 { // see FuzzRequests
+			continue
+		}
 		p := place{document().operations[r.method+" "+r.path], r.method}
 		if r.audience == public || p.operation == nil { // TestRoutesAreDocumented tells of the latter
 			continue

@@ -20,7 +20,7 @@ func TestKilledWhileItRebuilds(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := bigfile.Default()
-	o.Events, o.Instances, o.Days = 110_000, 20, 40
+	o.Events, o.Instances, o.Days = 80_000, 20, 40 // three buckets
 	if _, err := bigfile.Write(t.Context(), s, o, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestKilledWhileItRebuilds(t *testing.T) {
 	if whole < 3 {
 		t.Fatalf("there are %d buckets, too few to stop between them", whole)
 	}
-	for _, at := range []int{0, 1, whole - 1} {
+	for _, at := range []int{0, whole - 1} {
 		if n := killRebuild(t, db, whole, at, buckets); n < at || n >= whole {
 			t.Fatalf("it was to be killed at bucket %d of %d, and there are %d", at, whole, n)
 		}
