@@ -33,15 +33,19 @@ vet: ## go vet
 staticcheck: ## staticcheck, as pinned in go.mod
 	go tool staticcheck ./...
 
+# Tests that compare long single-minded computations, or count on many kills of a process, and find no races that others do not: the race
+# detector makes them five to ten times as slow. They run without it, after the others.
+PLAIN := ^Test(Killed|VerifyFindsDamage|AlertsSayWhatTheForecastSays|QuoteIsWhatAChargeWouldBe|StatementsAgreeWithTheBooks|RangesHoldAboutAsOftenAsTheySay|AgainstReference)
+
 .PHONY: unit
 unit: ## all tests, the README's tour among them
 	@[ -n "$(RACE)" ] || echo "NO C COMPILER: the tests run without the race detector"
 	@# -count=1: some tests build and run the binary, of which go's cache of test results knows nothing.
-	@# The tables of rules ask one thing after another, and the race detector makes the judge of their answers ten times as slow.
 	@# The black box takes longest, and mostly waits: it goes first, beside all others.
-	go test $(RACE) -count=1 -timeout 20m ./test/blackbox $$(go list ./... | grep -v -e /test/rules$$ -e /test/blackbox$$)
+	go test $(RACE) -count=1 -timeout 20m -skip '$(PLAIN)' ./test/blackbox $$(go list ./... | grep -v -e /test/rules$$ -e /test/blackbox$$)
+	go test -count=1 -timeout 20m -run '$(PLAIN)' ./test/blackbox ./engine ./forecast ./formula
+	@# The tables of rules ask one thing after another, too. Of the server's tests, these try a part of what there is with the race detector.
 	go test -count=1 ./test/rules
-	@# With the race detector these try a part of what there is.
 	[ -z "$(RACE)" ] || go test -count=1 -run 'FuzzRequests|NoRouteReaches|EveryDocumentedAnswer' ./server
 
 .PHONY: vulnerabilities
