@@ -29,6 +29,7 @@ type request struct {
 	instanceID string            // whose book it needs; empty: its session's
 	sessionID  string            // the session it needs; empty: none
 	requester  *access.Requester // whose standing it needs; nil: nobody's
+	refundOf   string            // the receipt whose earlier refunds it needs; empty: none
 	source     *usage.Source     // where it came from; nil: not recorded
 	once       *Once
 	onceID     usage.OnceID // of once
@@ -190,6 +191,9 @@ func (e *Engine) want(batch []*request, due *catchUp) store.Want {
 		}
 		if r.requester != nil && r.instanceID != "" {
 			w.Requesters = append(w.Requesters, r.requester.Key(r.instanceID))
+		}
+		if r.refundOf != "" {
+			w.Charges = append(w.Charges, r.refundOf)
 		}
 	}
 	switch {

@@ -35,7 +35,7 @@ func (e *Engine) Charge(c *Charge) (receipt *usage.Receipt, replayed bool, err e
 				standing = d.standing(c.Request.Requester.Key(c.InstanceID))
 			}
 			outcomes := access.Decide(book, &d.world.Prices, standing, c.Request)
-			return outcome{receipt: d.record(usage.NewReceipt(e.newID(), d.nowMS, book, c.Request, outcomes))}
+			return outcome{receipt: d.record(usage.NewReceipt(e.receiptID(d.nowMS), d.nowMS, book, c.Request, outcomes))}
 		},
 	})
 	return o.receipt, o.replayed, o.err

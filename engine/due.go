@@ -151,6 +151,6 @@ func (d *decision) step(s *access.Session) {
 	}()
 	d.touch(s)
 	if move := s.Catch(d.on(s.InstanceID)); move != nil {
-		d.record(usage.NewMoveReceipt(d.engine.newID(), d.nowMS, book, s, move))
+		d.record(usage.NewMoveReceipt(d.engine.receiptID(d.nowMS), d.nowMS, book, s, move))
 	}
 }

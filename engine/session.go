@@ -28,7 +28,7 @@ func (e *Engine) CreateSession(instanceID string, once *Once, source *usage.Sour
 		d.touch(s)
 		d.Loaded.Sessions[s.ID] = s
 		move := &access.Move{Operation: access.Create, AtMS: d.nowMS}
-		return outcome{receipt: d.record(usage.NewMoveReceipt(e.newID(), d.nowMS, book, s, move))}
+		return outcome{receipt: d.record(usage.NewMoveReceipt(e.receiptID(d.nowMS), d.nowMS, book, s, move))}
 	}})
 	return o.receipt, o.replayed, o.err
 }
@@ -134,7 +134,7 @@ func (d *decision) move(s *access.Session, forecast bool, make func() *access.Mo
 	d.on(s.InstanceID)
 	move := make()
 	d.touch(s)
-	receipt := usage.NewMoveReceipt(d.engine.newID(), d.nowMS, d.world.Book, s, move)
+	receipt := usage.NewMoveReceipt(d.engine.receiptID(d.nowMS), d.nowMS, d.world.Book, s, move)
 	if forecast {
 		receipt.Session.Forecast = s.Forecast(&d.world)
 	}

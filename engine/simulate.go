@@ -212,6 +212,9 @@ func (m *simulator) replay(r store.Reader, receipt *usage.Receipt) error {
 	for i := range receipt.Refunds {
 		m.refund(receipt, &receipt.Refunds[i])
 	}
+	if c := receipt.Correction; c != nil && c.Of == "" {
+		return nil // what is adjusted has no price
+	}
 	m.events = receipt.Events(m.events[:0])
 	events := m.events
 	for i := range receipt.Refunds {

@@ -75,6 +75,9 @@ func (p *Proof) compare(r store.Reader) error {
 	if err := p.compareCovers(r, rebuilt.covers); err != nil {
 		return err
 	}
+	if err := p.compareGiven(r, rebuilt.given); err != nil {
+		return err
+	}
 	if err := p.compareConsumed(r, rebuilt); err != nil {
 		return err
 	}
@@ -119,6 +122,7 @@ type rebuilt struct {
 	sessions         map[string]*rebuiltSession // but for those in ended
 	ended            sessionSum
 	covers           map[ledger.CoverKey]rebuiltCover
+	given            map[string]usage.GivenBack // by the correlation id of the refund
 	scratch          []usage.Event
 }
 
@@ -131,6 +135,7 @@ func newRebuilt() *rebuilt {
 	return &rebuilt{
 		balances: map[int64]usage.Balance{}, actions: map[usage.ActionKey]token.Amount{}, consumed: map[usage.ConsumedKey]rebuiltConsumed{},
 		sessions: map[string]*rebuiltSession{}, covers: map[ledger.CoverKey]rebuiltCover{},
+		given: map[string]usage.GivenBack{},
 	}
 }
 
@@ -146,6 +151,9 @@ func (p *Proof) follow(receipt *usage.Receipt, lineItems map[int64]*ledger.LineI
 	}
 	p.replaySession(receipt, events, rebuilt.sessions)
 	replayCovers(receipt, rebuilt.covers)
+	if g := receipt.GivesBack(); g != nil {
+		rebuilt.given[g.CorrelationID] = *g
+	}
 }
 
 func (p *Proof) compareLineItem(l *ledger.LineItem, rebuilt *rebuilt) {
@@ -213,4 +221,20 @@ func (p *Proof) replayRules(e *usage.Event, rebuilt *rebuilt) {
 		}
 		rebuilt.consumed[key] = rebuiltConsumed{tokens: e.Ruled.Consumed}
 	}
+}
+
+// compareGiven compares what refunds gave back of earlier charges, by which later ones are bounded.
+func (p *Proof) compareGiven(r store.Reader, rebuilt map[string]usage.GivenBack) error {
+	found := 0
+	err := r.EachGiven(func(g *usage.GivenBack) error {
+		found++
+		if !g.Equal(rebuilt[g.CorrelationID]) {
+			p.differ("refund %s of charge %s is not in the books as its receipt has it", g.CorrelationID, g.Of)
+		}
+		return nil
+	})
+	if found != len(rebuilt) {
+		p.differ("%d refunds of charges are in the books, and the receipts of %d", found, len(rebuilt))
+	}
+	return err
 }

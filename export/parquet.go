@@ -48,6 +48,9 @@ type columns struct {
 	Requests      int64    `parquet:"REQUESTS"`
 	SourceAddress *string  `parquet:"SOURCE_ADDRESS,dict,optional"`
 	UserAgent     *string  `parquet:"USER_AGENT,dict,optional"`
+	RefundOf      *string  `parquet:"REFUND_OF,optional"`
+	CorrectedBy   *string  `parquet:"CORRECTED_BY,dict,optional"`
+	Reason        *string  `parquet:"REASON,dict,optional"`
 }
 
 // groupRows is how many rows are kept until they are written, and so how much memory a file takes, however long it is.
@@ -83,6 +86,7 @@ func (c *columns) set(e *usage.Event) error {
 		Kind: string(e.Kind), Status: string(e.Status), SessionID: known(e.SessionID),
 		Series: known(e.RateTableSeries), TableVersion: known(e.RateTableVersion),
 		MetaData: known(string(e.MetaData)), Dictionary: known(string(e.Requester.Dictionary)), Currency: known(e.Currency), Requests: int64(e.Requests),
+		RefundOf: known(e.RefundOf), CorrectedBy: known(e.By), Reason: known(e.Reason),
 	}
 	if e.Kind != usage.Denial {
 		used, rate := d.exact("USED", e.Used), d.exact("RATE", e.Rate)

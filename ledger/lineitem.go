@@ -263,6 +263,16 @@ func (b *Book) Sort() {
 	slices.SortFunc(b.LineItems, order)
 }
 
+// Find returns a line item of a book that is not deleted; nil if there is none of that name.
+func (b *Book) Find(activationID string) *LineItem {
+	for _, l := range b.LineItems {
+		if l.ActivationID == activationID && !l.Deleted {
+			return l
+		}
+	}
+	return nil
+}
+
 // Ruled reports whether some line item asks who draws on it.
 func (b *Book) Ruled() bool { return b.ruled }
 

@@ -125,6 +125,7 @@ func (z *fuzzed) renew(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	z.shop.charging = true
 	z.shop.open(t)
 	z.used = false
 }

@@ -17,6 +17,7 @@ import (
 func TestBoundsOfRequests(t *testing.T) {
 	for _, version := range []string{"/v1.0/", "/v1.1/"} {
 		s := openShop(t)
+		s.charging = true
 		s.open(t)
 		for _, p := range places(version, false) {
 			if p.RequestBody == nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/pb33f/go-yaml"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
 
+	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
@@ -44,11 +45,13 @@ type shop struct {
 
 	instance, other         string     // ids of two instances
 	session                 string     // the id of a session of instance
+	receipt                 string     // the correlation id of a charge of instance, if charging
 	condition, action       string     // ids of a condition of instance, and of the action of its line item
 	admin, client, stranger string     // tokens; the client's is for instance, the stranger's for other
 	webhook, delivery       string     // ids of a webhook, to which nobody listens, and of an event to it
 	pair                    *auth.Pair // of the one administration key, and of the client key
 
+	charging bool            // whether open makes a charge as well
 	answered map[string]bool // operation ids with the statuses that were seen
 }
 
@@ -200,6 +203,12 @@ func (s *shop) open(t testing.TB) {
 			return err
 		})
 	}
+	s.change(t, func(tx *engine.Change) error { // to which tokens can be moved
+		_, err := tx.PutLineItem(ledger.LineItem{
+			ActivationID: "ACME-2026-0002", InstanceID: s.instance, State: ledger.Deployed, Quantity: 500, StartMS: 1767225600000, EndMS: 1798761600000, Kind: ledger.Paid,
+		})
+		return err
+	})
 	s.change(t, s.openRules)
 	s.openWebhook(t)
 	receipt, _, err := s.engine.CreateSession(s.instance, nil, nil)
@@ -207,6 +216,21 @@ func (s *shop) open(t testing.TB) {
 		t.Fatal(err)
 	}
 	s.session = receipt.Session.ID
+	if s.charging {
+		s.charge(t)
+	}
+}
+
+// charge makes a charge that can be refunded, once the item has a price.
+func (s *shop) charge(t testing.TB) {
+	t.Helper()
+	receipt, _, err := s.engine.Charge(&engine.Charge{InstanceID: s.instance, Request: &access.Request{
+		Requester: access.Requester{Type: "USER", Value: "ines"}, Items: []access.Item{{Ask: ledger.Ask{Item: "render", Count: token.FromInt(2)}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.receipt = receipt.CorrelationID
 }
 
 // change runs a change that must succeed.
@@ -274,6 +298,7 @@ func TestEveryDocumentedAnswer(t *testing.T) {
 			}
 			t.Run(fmt.Sprint(strings.Trim(version, "/"), " alias=", atAlias), func(t *testing.T) {
 				s := openShop(t)
+				s.charging = true
 				s.goThrough(t, places(version, atAlias))
 				maps.Copy(answered, s.answered)
 			})
@@ -487,6 +512,23 @@ func (s *shop) conflict(t *testing.T, p place) {
 		s.must(t, http.StatusCreated, p.method, path, s.admin, theirs)
 		s.must(t, http.StatusOK, p.method, path, s.admin, theirs)
 		s.must(t, http.StatusConflict, p.method, path, s.admin, strings.Replace(theirs, "{", `{"quantity": 7, `, 1))
+	case "refundReceipt": // it was refunded before
+		s.must(t, http.StatusCreated, p.method, path, s.admin, "")
+		s.must(t, http.StatusConflict, p.method, path, s.admin, "")
+		s.charge(t)
+	case "adjustLineItem": // there is not so much use
+		s.must(t, http.StatusConflict, p.method, path, s.admin, `{"tokens": -99999999}`)
+	case "topUpLineItem": // it is obsolete
+		if got := s.ask(t, p.method, strings.Replace(path, exampleLineItem, "GONE", 1), s.admin, s.body(p)); got.status == http.StatusNotFound {
+			gone := ledger.LineItem{ActivationID: "GONE", InstanceID: s.instance, State: ledger.Deployed, Quantity: 1, EndMS: 1, Kind: ledger.Paid}
+			for _, state := range []ledger.State{ledger.Deployed, ledger.Obsolete} {
+				gone.State = state
+				s.change(t, func(tx *engine.Change) error { _, err := tx.PutLineItem(gone); return err })
+			}
+		}
+		s.must(t, http.StatusConflict, p.method, strings.Replace(path, exampleLineItem, "GONE", 1), s.admin, s.body(p))
+	case "transferTokens": // so many are not unused
+		s.must(t, http.StatusConflict, p.method, path, s.admin, strings.Replace(s.body(p), "100", "1000000", 1))
 	case "askInSession", "sendHeartbeat": // it has ended
 		status := http.StatusConflict
 		if !p.can(status) {
@@ -557,6 +599,9 @@ func (s *shop) nowhere(t *testing.T, p place) {
 	case "listSessions", "pageSessions", "createSession":
 		path, body = strings.Replace(path, s.instance, "nobody", 1), strings.Replace(body, s.instance, "nobody", 1)
 		s.must(t, http.StatusNotFound, p.method, path, s.admin, body)
+	case "transferTokens":
+		s.must(t, http.StatusNotFound, p.method, path, s.admin, strings.Replace(body, exampleLineItem, "nobody", 1))
+		s.must(t, http.StatusNotFound, p.method, path, s.admin, strings.Replace(body, "ACME-2026-0002", "nobody", 1))
 	case "getTestClock", "advanceTestClock":
 		worldly := engine.New(s.store, engine.Options{Now: s.now})
 		defer worldly.Stop()
@@ -574,7 +619,7 @@ func (s *shop) nowhere(t *testing.T, p place) {
 // exampleOf returns the values of a parameter's first example. It stands in the schema: the page at /docs/ would fill one that
 // stands beside it into every call that is tried.
 func (s *shop) exampleOf(p *v3.Parameter) (values []string) {
-	if id := map[string]string{"instanceId": s.instance, "sessionId": s.session, "conditionId": s.condition, "webhookId": s.webhook, "deliveryId": s.delivery}[p.Name]; id != "" {
+	if id := map[string]string{"instanceId": s.instance, "sessionId": s.session, "conditionId": s.condition, "webhookId": s.webhook, "deliveryId": s.delivery, "correlationId": s.receipt}[p.Name]; id != "" {
 		return []string{id}
 	}
 	node := p.Schema.Schema().Examples[0]

@@ -63,6 +63,7 @@ type Want struct {
 	Due       *Due     // nil: none
 	// Requesters are those whose standing is needed; those of the sessions that are loaded come with them.
 	Requesters []ledger.RequesterKey
+	Charges    []string // correlation ids of receipts that may be refunded; may repeat
 }
 
 // Due claims sessions about which something is to be done by a time. Those that another server has claimed, and not let go
@@ -81,11 +82,12 @@ type Loaded struct {
 	// Standings are those of the requesters, as far as anything that is loaded asks for them: a requester that has none here
 	// has nothing behind it. Never nil.
 	Standings map[ledger.RequesterKey]*ledger.Standing
+	Given     map[string][]usage.GivenBack // of Charges, what refunds gave back of each, in their order; nil: nothing of any
 	Settings  *Settings
 }
 
 // Decided is what a batch has come to. Without anything in it nothing is written, and what decide did to the books is
-// forgotten. Balances, allocations, consumption and covers follow from the receipts (usage.EffectsOf).
+// forgotten. Balances, allocations, consumption, covers and what was given back follow from the receipts (usage.EffectsOf).
 type Decided struct {
 	Receipts []*usage.Receipt
 	Sessions []*access.Session // new (with Number 0, which is then set) and changed, each once
@@ -221,6 +223,12 @@ type Reader interface {
 	// the filter cannot select may be left out. It stops after about bound receipts looked at (0: never) and returns
 	// the position to go on from; the zero Position when there is no more.
 	Receipts(from usage.Position, filter *usage.Filter, bound int, fn func(usage.Position, *usage.Receipt) (bool, error)) (usage.Position, error)
+	// Receipt finds a receipt by its correlation id among those of the commits whose latest receipt was made (usage.Receipt.MadeMS) at a time, or in
+	// the few commits before it; nil if it is none of these.
+	Receipt(correlationID string, madeMS int64) (*usage.Receipt, error)
+	// Given returns what refunds gave back of a charge, in their order; EachGiven calls fn with all that refunds gave back, in any.
+	Given(correlationID string) ([]usage.GivenBack, error)
+	EachGiven(fn func(*usage.GivenBack) error) error
 }
 
 // Tx reads and writes one state.

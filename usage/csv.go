@@ -12,7 +12,7 @@ var Columns = []string{
 	"CORRELATION_ID", "TENANT_ID", "USAGE_TIME", "WRITE_TIME", "CONSUMER_ID", "CONSUMER_TYPE", "ACCOUNT_ID", "INSTANCE_ID",
 	"ACTIVATION_ID", "MAPPED_ENTITLED_COUNT", "USED", "ITEM", "ITEM_VERSION", "COUNT", "RATE", "TOKENS", "OVERDRAFT", "KIND",
 	"STATUS", "SESSION_ID", "RATE_TABLE_SERIES", "RATE_TABLE_VERSION", "METADATA", "CONSUMER_DICTIONARY",
-	"UNIT_PRICE", "CURRENCY", "MONEY", "REQUESTS", "SOURCE_ADDRESS", "USER_AGENT",
+	"UNIT_PRICE", "CURRENCY", "MONEY", "REQUESTS", "SOURCE_ADDRESS", "USER_AGENT", "REFUND_OF", "CORRECTED_BY", "REASON",
 }
 
 // Row returns an event's columns in the order of Columns; times are RFC 3339 in UTC. What a denial does not have is
@@ -42,6 +42,7 @@ func (e *Event) Row() []string {
 		e.Tokens.String(), e.Overdraft.String(), string(e.Kind), string(e.Status), e.SessionID, e.RateTableSeries,
 		e.RateTableVersion, string(e.MetaData), string(e.Requester.Dictionary),
 		price, e.Currency, money, strconv.Itoa(e.Requests), from.Address, from.UserAgent,
+		e.RefundOf, e.By, e.Reason,
 	}
 }
 

@@ -11,6 +11,7 @@ type Effects struct {
 	Actions  map[ActionKey]token.Amount
 	Consumed map[ConsumedKey]token.Amount
 	Covers   map[ledger.CoverKey]ledger.Cover
+	Given    []GivenBack // by refunds of earlier charges, in their order
 }
 
 // Balance is a line item's use, and of a recurring one when the allowance began that it is of.
@@ -41,6 +42,9 @@ func EffectsOf(receipts []*Receipt) *Effects {
 		}
 		for i := range r.Refunds {
 			e.add(refunded, &r.Refunds[i])
+		}
+		if g := r.GivesBack(); g != nil {
+			e.Given = append(e.Given, *g)
 		}
 		requester := r.Requester.Key(r.InstanceID)
 		for i := range r.Items {

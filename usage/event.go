@@ -18,11 +18,12 @@ const (
 	Charge          Kind = "CHARGE"           // tokens were taken from a line item
 	AutomaticCharge Kind = "AUTOMATIC_CHARGE" // the same, for a session's next period
 	Refund          Kind = "REFUND"           // tokens went back to a line item
+	Adjustment      Kind = "ADJUSTMENT"       // an administrator moved tokens, for no item
 	Denial          Kind = "DENIAL"           // an item was not granted
 )
 
 // Kinds are all kinds of event.
-var Kinds = []Kind{Charge, AutomaticCharge, Refund, Denial}
+var Kinds = []Kind{Charge, AutomaticCharge, Refund, Adjustment, Denial}
 
 // Tenant stands in TENANT_ID: one Farebox serves one producer.
 const Tenant = "default"
@@ -58,11 +59,15 @@ type Event struct {
 	Currency         string           `json:"currency,omitzero"`
 
 	// Requests is 1 on the first event of an item that was decided on, be it charged or denied, and 0 on all others: the
-	// further line items that pay for it, and refunds. So its sum counts the items that were asked for.
+	// further line items that pay for it, refunds and adjustments. So its sum counts the items that were asked for.
 	Requests int `json:"requests,omitzero"`
 
 	LineItemKind ledger.Kind `json:"lineItemKind,omitzero"` // FREE of given tokens
 	Detail       string      `json:"detail,omitzero"`       // of a denial: more than its status says
+
+	RefundOf string `json:"refundOf,omitzero"` // the correlation id of the charge that an administrator refunded
+	By       string `json:"by,omitzero"`       // of what an administrator did: the id of the key whose token asked for it
+	Reason   string `json:"reason,omitzero"`   // what was said of it
 
 	LineItem int64   `json:"-"` // the store's name for the line item
 	ResetMS  int64   `json:"-"` // when the allowance began that paid, and that Used is of
@@ -105,6 +110,9 @@ func (r *Receipt) event(item *Item, kind Kind) Event {
 	if r.Session != nil {
 		e.SessionID = r.Session.ID
 	}
+	if c := r.Correction; c != nil {
+		e.RefundOf, e.By, e.Reason = c.Of, c.By, c.Reason
+	}
 	return e
 }
 
@@ -142,12 +150,15 @@ func (r *Receipt) itemEvents(item *Item, to []Event) []Event {
 	if r.Session != nil && r.Session.Operation == access.AutomaticCharge {
 		base.Kind = AutomaticCharge
 	}
+	if r.Correction != nil {
+		base.Kind = Adjustment
+	}
 	left := item.Count
 	for i := range item.Slices {
 		s := &item.Slices[i]
 		e := base.of(s)
 		e.Count = left
-		if i == 0 {
+		if i == 0 && r.Correction == nil {
 			e.Requests = 1
 		}
 		switch last := i == len(item.Slices)-1; {

@@ -25,6 +25,7 @@ type Receipt struct {
 	RefundedTo    *access.Requester `json:"refundedTo,omitzero"` // who had been charged, if another than Requester
 	Refunds       []Item            `json:"refunds,omitzero"`    // before Items were charged
 	Items         []Item            `json:"items"`
+	Correction    *Correction       `json:"correction,omitzero"` // nil: no administrator made it
 	Key           string            `json:"idempotencyKey,omitzero"`
 	Fingerprint   []byte            `json:"fingerprint,omitzero"` // of the request that came with Key
 }

@@ -35,6 +35,9 @@ func (r *Receipt) AppendJSON(b []byte) ([]byte, error) {
 		w.items("refunds", r.Refunds)
 	}
 	w.items("items", r.Items)
+	if r.Correction != nil {
+		w.any("correction", r.Correction)
+	}
 	w.textIf("idempotencyKey", r.Key)
 	if r.Fingerprint != nil {
 		w.name("fingerprint")

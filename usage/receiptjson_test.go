@@ -61,6 +61,8 @@ func fill(t *rapid.T, v reflect.Value) {
 		}
 	case reflect.Uint8:
 		v.SetUint(uint64(rapid.Byte().Draw(t, "byte")))
+	case reflect.Int:
+		v.SetInt(int64(rapid.Int16().Draw(t, "int")))
 	case reflect.Slice:
 		if rapid.Bool().Draw(t, "there") {
 			v.Set(reflect.MakeSlice(v.Type(), rapid.IntRange(0, 3).Draw(t, "length"), 3))

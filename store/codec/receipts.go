@@ -107,3 +107,20 @@ func Receipt(lines []byte, place int) (*usage.Receipt, error) {
 	}
 	return nil, ErrNoReceipt
 }
+
+// Find returns the receipt of a correlation id among lines; nil if none has it.
+func Find(lines []byte, correlationID string) (*usage.Receipt, error) {
+	for line := range bytes.Lines(lines) {
+		if !bytes.Contains(line, []byte(correlationID)) { // as most do not
+			continue
+		}
+		r := new(usage.Receipt)
+		if err := json.Unmarshal(line, r); err != nil {
+			return nil, err
+		}
+		if r.CorrelationID == correlationID {
+			return r, nil
+		}
+	}
+	return nil, nil
+}

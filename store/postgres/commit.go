@@ -76,7 +76,11 @@ func (s *Store) queueReceipts(b *pgx.Batch, batch [16]byte, receipts []*usage.Re
 		return err
 	}
 	form, packed := s.receipts.Pack(lines, nil)
-	queueEffects(b, usage.EffectsOf(receipts))
+	effects := usage.EffectsOf(receipts)
+	queueEffects(b, effects)
+	if err := queueGivenBack(b, batch, effects.Given); err != nil {
+		return err
+	}
 	queueOnce(b, batch, nowMS, receipts)
 	b.Queue(lockJournal, s.locks.journal)
 	b.Queue(insertJournal, batch, fromMS, nowMS, form, packed)

@@ -221,6 +221,7 @@ func (l *loading) loadMore(ctx context.Context) error {
 	b := new(pgx.Batch)
 	l.queueRules(b)
 	l.queueStandings(b)
+	l.queueGiven(b)
 	return l.send(ctx, b)
 }
 

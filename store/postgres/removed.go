@@ -37,7 +37,7 @@ func (t *tx) RemoveReceipts(at store.Removed, opening []byte) error {
 		return fmt.Errorf("commit %d is not older than the newest, %d: its receipts stay", at.Next.Commit, last)
 	}
 	for _, query := range [...]string{
-		"DELETE FROM once WHERE batch IN (SELECT batch FROM journal WHERE number <= $1)", "DELETE FROM journal WHERE number <= $1",
+		removeGiven, "DELETE FROM once WHERE batch IN (SELECT batch FROM journal WHERE number <= $1)", "DELETE FROM journal WHERE number <= $1",
 	} {
 		if _, err := t.exec(query, at.Next.Commit); err != nil {
 			return err

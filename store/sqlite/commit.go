@@ -215,6 +215,9 @@ func (s *Store) load(ctx context.Context, want store.Want, loaded *store.Loaded)
 	if err := s.loadStandings(ctx, want, loaded); err != nil {
 		return err
 	}
+	if err := s.loadGiven(ctx, want, loaded); err != nil {
+		return err
+	}
 	rows := unpackedRows{}
 	for _, id := range want.Once {
 		at, used := s.once.find(id)

@@ -51,7 +51,7 @@ func (t *tx) RemoveReceipts(at store.Removed, opening []byte) error {
 	if at.Next.Commit >= t.s.lastCommit {
 		return fmt.Errorf("commit %d is not older than the newest, %d: its receipts stay", at.Next.Commit, t.s.lastCommit)
 	}
-	for _, query := range [...]string{"DELETE FROM journal WHERE number <= ?", "DELETE FROM once WHERE journal <= ?"} {
+	for _, query := range [...]string{"DELETE FROM journal WHERE number <= ?", "DELETE FROM once WHERE journal <= ?", removeGiven} {
 		if _, err := t.exec(query, at.Next.Commit); err != nil {
 			return err
 		}

@@ -46,6 +46,8 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Bucket", bucketTests},
 		{"Clock", clockTests},
 		{"Receipts", receiptTests},
+		{"Receipt", receiptTestsByID},
+		{"Given", givenTests},
 		{"Once", onceTests},
 		{"Forget", forgetTests},
 		{"Handles", handleTests},

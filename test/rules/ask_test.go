@@ -35,6 +35,7 @@ func (w *world) ask(a args, more []string) string {
 	if err := json.Unmarshal([]byte(answer.body), &out); err != nil {
 		w.Fatal(err)
 	}
+	w.charged = out.CorrelationID
 	return replayed(answer) + w.describe(&out, w.eventsOf(map[string]string{"instanceId": instance}))
 }
 

@@ -148,7 +148,7 @@ func repeat(notation string) string {
 }
 
 var (
-	ids   = regexp.MustCompile(`00000000-0000-7000-8000-0*(\d+)`)
+	ids   = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7000-8000-0*(\d+)`)
 	times = regexp.MustCompile(`\b(1[6-9]|2\d)\d{11}\b`)
 )
 

@@ -158,6 +158,16 @@ func (w *world) command(line string) string {
 		return w.putLimit(a)
 	case "consumed":
 		return w.showConsumed(a)
+	case "receipt":
+		return w.showReceipt(a)
+	case "refund":
+		return w.refund(a)
+	case "adjust":
+		return w.adjust(a)
+	case "top-up":
+		return w.topUp(a)
+	case "transfer":
+		return w.transfer(a)
 	}
 	w.Fatalf("there is no command %q; README.md lists them", a.command)
 	return ""

@@ -165,6 +165,9 @@ func (w *world) describeUse(s known, answer response) (text string, understood b
 		parts = append(parts, strconv.Itoa(answer.status))
 	}
 	events := w.eventsOf(map[string]string{"instanceId": w.instance(s.instance)})
+	if len(out.RequestedItems) > 0 {
+		w.charged = out.CorrelationID
+	}
 	items := api.AccessAnswer{CorrelationID: out.CorrelationID, RequestedItems: out.RequestedItems}
 	if text := w.describe(&items, events); text != "" {
 		parts = append(parts, text)

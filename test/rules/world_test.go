@@ -42,6 +42,7 @@ type world struct {
 	recurring map[string]bool   // line items that are or were, by activationId
 	bearers   map[string]string // Authorization headers by the name of their token
 	books     string            // a snapshot after the last request, or empty
+	charged   string            // the correlation id of the last ask or use
 	late      bool              // what is due may not have been made
 	sourcing  server.Sourcing   // records nothing unless a case says so
 }

@@ -132,6 +132,17 @@ CREATE TABLE journal (
 ALTER TABLE journal ALTER COLUMN receipts SET STORAGE EXTERNAL; -- it is compressed already
 CREATE INDEX journal_time ON journal (time_ms);
 
+-- What refunds by an administrator gave back of earlier charges, until the receipts of both are removed.
+CREATE TABLE given (
+  charge text COLLATE "C" NOT NULL, -- the correlation id of the receipt that charged
+  number integer NOT NULL,          -- of the refunds of that charge, from 1
+  refund text COLLATE "C" NOT NULL, -- the correlation id of the refund's receipt
+  batch  uuid NOT NULL,             -- in whose row of the journal that is
+  body   bytea NOT NULL,            -- JSON: how much of what, and why
+  PRIMARY KEY (charge, number)
+);
+CREATE INDEX given_batch ON given (batch);
+
 -- The idempotency keys of receipts: by the batch in whose row the receipt is, and its place there.
 CREATE TABLE once (
   id      uuid PRIMARY KEY, -- 16 bytes of a hash
