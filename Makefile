@@ -35,18 +35,18 @@ staticcheck: ## staticcheck, as pinned in go.mod
 
 # Tests that compare long single-minded computations, or count on many kills of a process, and find no races that others do not: the race
 # detector makes them five to ten times as slow. They run without it, after the others.
-PLAIN := ^Test(Killed|VerifyFindsDamage|AlertsSayWhatTheForecastSays|QuoteIsWhatAChargeWouldBe|StatementsAgreeWithTheBooks|RangesHoldAboutAsOftenAsTheySay|AgainstReference)
+PLAIN := ^(FuzzFields$$|Test(Killed|VerifyFindsDamage|AlertsSayWhatTheForecastSays|QuoteIsWhatAChargeWouldBe|StatementsAgreeWithTheBooks|RangesHoldAboutAsOftenAsTheySay|AgainstReference|EngineAgreesWithTwin|SessionsAreAccountedFor|ManyGroupsAtManyPrices|TooManyGroups|KeysAreBounded))
+# Of these a part is tried with the race detector, too.
+PARTLY := FuzzRequests|NoRouteReaches|EveryDocumentedAnswer
 
 .PHONY: unit
 unit: ## all tests, the README's tour among them
 	@[ -n "$(RACE)" ] || echo "NO C COMPILER: the tests run without the race detector"
 	@# -count=1: some tests build and run the binary, of which go's cache of test results knows nothing.
-	@# The black box takes longest, and mostly waits: it goes first, beside all others.
+	@# The black box takes longest, and mostly waits: it goes first, beside all others. The tables of rules ask one thing after another.
 	go test $(RACE) -count=1 -timeout 20m -skip '$(PLAIN)' ./test/blackbox $$(go list ./... | grep -v -e /test/rules$$ -e /test/blackbox$$)
-	go test -count=1 -timeout 20m -run '$(PLAIN)' ./test/blackbox ./engine ./forecast ./formula
-	@# The tables of rules ask one thing after another, too. Of the server's tests, these try a part of what there is with the race detector.
+	go test -count=1 -timeout 20m -run '$(PLAIN)|$(PARTLY)' ./test/blackbox ./test/audit ./engine ./forecast ./formula ./server ./usage
 	go test -count=1 ./test/rules
-	[ -z "$(RACE)" ] || go test -count=1 -run 'FuzzRequests|NoRouteReaches|EveryDocumentedAnswer' ./server
 
 .PHONY: vulnerabilities
 vulnerabilities: ## govulncheck, where its database can be reached
