@@ -148,14 +148,47 @@ func (c *Cluster) Socket() string { return c.dir }
 func (c *Cluster) Folder(t testing.TB, name string) string {
 	t.Helper()
 	path := filepath.Join(c.dir, name)
-	err := os.Mkdir(path, 0o700)
-	if who := owner(); err == nil && who != nil {
-		err = os.Chown(path, int(who.Uid), int(who.Gid))
-	}
-	if err != nil {
+	if err := os.Mkdir(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	c.Give(t, path)
 	return path
+}
+
+// Give has a file belong to who runs PostgreSQL.
+func (c *Cluster) Give(t testing.TB, path string) {
+	t.Helper()
+	if who := owner(); who != nil {
+		if err := os.Chown(path, int(who.Uid), int(who.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// MoveLog has the write-ahead log elsewhere, which is a folder that is not there yet.
+func (c *Cluster) MoveLog(t testing.TB, to string) {
+	t.Helper()
+	c.Crash(t)
+	log := filepath.Join(c.data(), "pg_wal")
+	copying := exec.Command("cp", "-a", log, to)
+	Unprivileged(copying)
+	if text, err := copying.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if err := errors.Join(os.RemoveAll(log), os.Symlink(to, log)); err != nil {
+		t.Fatal(err)
+	}
+	c.Start(t)
+}
+
+// Ended waits until PostgreSQL has ended by itself.
+func (c *Cluster) Ended(t testing.TB) {
+	t.Helper()
+	select {
+	case <-c.ended:
+	case <-time.After(time.Minute):
+		t.Fatal("PostgreSQL goes on")
+	}
 }
 
 // Crash ends PostgreSQL at once, as pg_ctl stop -m immediate does, and Start starts it again.
