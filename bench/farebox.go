@@ -145,20 +145,25 @@ func copyFile(from, to string) error {
 func InTurns(f *Farebox, workloads []Workload, withBare bool) (all []Contender) {
 	there := map[string]bool{}
 	for _, w := range workloads {
-		baseline := ""
-		if withBare && !w.session {
-			baseline = "bare"
-			if w.items > 1 {
-				baseline += " " + w.Name
-			}
-			if !there[baseline] {
-				all = append(all, bareContender(f.Binary, baseline, w.items))
-				there[baseline] = true
-			}
+		baseline := w.baseline(withBare)
+		if baseline != "" && !there[baseline] {
+			all = append(all, bareContender(f.Binary, baseline, w.items))
+			there[baseline] = true
 		}
 		all = append(all, f.Contender(w, baseline))
 	}
 	return all
+}
+
+// baseline names the bare server that a workload is compared with; empty: with none.
+func (w Workload) baseline(withBare bool) string {
+	switch {
+	case !withBare || w.session:
+		return ""
+	case w.items > 1:
+		return "bare " + w.Name
+	}
+	return "bare"
 }
 
 // bareContender is what HTTP and JSON alone allow on this machine.

@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	sendMost   = 4                // at a time to one webhook: a slow receiver waits for itself alone
-	claimFor   = time.Minute      // longer than an attempt can take
-	forgetMost = 100              // deliveries or alerts at a time: charges wait meanwhile
-	abandon    = 10 * time.Second // until what is being sent is cut off when the engine stops
+	sendMost   = 4                               // at a time to one webhook: a slow receiver waits for itself alone
+	claimFor   = webhook.Timeout + 5*time.Second // longer than an attempt takes; when a server dies, what it was sending is held up by no more
+	forgetMost = 100                             // deliveries or alerts at a time: charges wait meanwhile
+	abandon    = 10 * time.Second                // until what is being sent is cut off when the engine stops
 )
 
 // deliverer sends what is due.

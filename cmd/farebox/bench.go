@@ -33,7 +33,8 @@ type benchCmd struct {
 	Verify      bool          `help:"Have farebox verify judge the books of every server when it has stopped."`
 	JSON        bool          `name:"json" help:"Print JSON with every measurement, instead of a table."`
 	Dir         string        `default:"." help:"The folder, thus the disk, for databases; they are removed in the end." type:"existingdir" placeholder:"FOLDER"`
-	DB          string        `name:"db" help:"Begin with copies of this database." placeholder:"FILE" type:"existingfile"`
+	DB          string        `name:"db" help:"Begin with copies of this database; or run on PostgreSQL, each in a schema of its own that is dropped in the end." placeholder:"FILE|URL"`
+	Servers     []int         `default:"1" help:"With PostgreSQL: how many servers share the database, and the connections. With commas, each number is measured in its turn." placeholder:"N"`
 	URL         string        `name:"url" help:"Measure this server instead of starting one. The accounts and line items that are made for it stay there." placeholder:"URL"`
 	Token       string        `help:"With --url: a token of administration." placeholder:"TOKEN" env:"FAREBOX_TOKEN"`
 }
@@ -47,12 +48,14 @@ func (*benchCmd) Help() string {
 	return `Starts servers of its own on new databases, one after the other, sends requests over HTTP and checks every answer. Each waits for the disk, as always.
 In the same run, in turns, it measures a bare net/http server that decodes and encodes the same JSON, and how fast the disk syncs;
 ratios between them say more than numbers of one machine. The processor's time is that of a request, of the server and of the load generator;
-bytes are those that a charge takes in the file. Ctrl-C prints what was measured until then.
+bytes are those that a charge takes in the file. On PostgreSQL, which must wait for the disk (fsync, synchronous_commit, full_page_writes), its processor's
+time counts too if it runs on this machine. Ctrl-C prints what was measured until then.
 
 Workloads:` + workloads.String() + `
 
   farebox bench
   farebox bench --workload ordered,rules --rate 50% --duration 30s --json >bench.json
+  farebox bench --db postgres://me@127.0.0.1/postgres --workload ordered,hot --servers 1,2,4
   farebox bench --url https://test.example --token "$(farebox token --admin)" --workload sessions`
 }
 
@@ -79,7 +82,25 @@ func (cmd *benchCmd) Validate() error {
 		return errors.New("--token is for --url; servers that bench starts have keys of their own")
 	}
 	_, err := cmd.workloads()
-	return errors.Join(err, cmd.checkURL())
+	return errors.Join(err, cmd.checkURL(), cmd.checkDB())
+}
+
+func (cmd *benchCmd) checkDB() error {
+	if slices.ContainsFunc(cmd.Servers, func(n int) bool { return n < 1 || n > 64 }) {
+		return errors.New("--servers must be from 1 to 64")
+	}
+	if isPostgres(cmd.DB) {
+		return nil
+	}
+	if !slices.Equal(cmd.Servers, []int{1}) {
+		return errors.New("--servers are on one PostgreSQL: --db postgres://user@host/database")
+	}
+	if cmd.DB != "" {
+		if is, err := os.Stat(cmd.DB); err != nil || is.IsDir() {
+			return fmt.Errorf("--db: there is no file %s", cmd.DB)
+		}
+	}
+	return nil
 }
 
 func (cmd *benchCmd) checkURL() error {
@@ -172,11 +193,15 @@ func (cmd *benchCmd) here(ctx context.Context, o bench.Options, live *benchLive)
 	if bench.InMemory(dir) {
 		live.say("%s is in memory, where syncing costs nothing: choose a disk with --dir", cmd.Dir)
 	}
+	o.DiskIn = dir
+	if isPostgres(cmd.DB) {
+		p := &bench.Postgres{Binary: binary, Dir: dir, URL: cmd.DB, World: cmd.world(workloads), Verify: cmd.Verify, Tell: live.prepare}
+		return bench.Run(ctx, o, p.InTurns(workloads, cmd.Servers, cmd.Bare))
+	}
 	f := &bench.Farebox{Binary: binary, Dir: dir, DB: cmd.DB, World: cmd.world(workloads), Verify: cmd.Verify, Tell: live.prepare}
 	if err := f.Prepare(ctx); err != nil {
 		return nil, stoppedOr(ctx, err)
 	}
-	o.DiskIn = dir
 	return bench.Run(ctx, o, bench.InTurns(f, workloads, cmd.Bare))
 }
 

@@ -26,7 +26,7 @@ const (
 	whereInstances = "WHERE instance_id = ANY($1)"
 	selectOnce     = `SELECT id, batch, place FROM once WHERE id = ANY($1)
 		UNION ALL SELECT once_id, NULL, 0 FROM answer WHERE once_id = ANY($1)`
-	selectOnceRows = "SELECT batch, codec, receipts FROM journal WHERE batch IN (SELECT batch FROM once WHERE id = ANY($1))"
+	selectOnceRows = "SELECT batch, codec, receipts FROM journal WHERE batch = ANY($1)"
 )
 
 // loading is the loading of what a batch decides on, each step under the locks of those before.
@@ -154,7 +154,6 @@ func (l *loading) queueBooks(b *pgx.Batch) {
 	}
 	if len(l.once) > 0 {
 		b.Queue(selectOnce, l.once).Query(l.scanPlaces)
-		b.Queue(selectOnceRows, l.once).Query(l.scanRows)
 	}
 }
 
@@ -168,6 +167,19 @@ func (l *loading) scanPlaces(rows pgx.Rows) error {
 		l.places[id] = at
 		return nil
 	})
+}
+
+// queueRows asks for the rows of keys that were used before. Most keys are new, and then looking for them in vain would cost every batch.
+func (l *loading) queueRows(b *pgx.Batch) {
+	var batches [][16]byte
+	for _, at := range l.places {
+		if at.batch != nil {
+			batches = append(batches, *at.batch)
+		}
+	}
+	if len(batches) > 0 {
+		b.Queue(selectOnceRows, batches).Query(l.scanRows)
+	}
 }
 
 func (l *loading) scanRows(rows pgx.Rows) error {
@@ -216,9 +228,10 @@ func (l *loading) findEarlier() error {
 	return nil
 }
 
-// loadMore loads what only some batches need: rules of access, and what requesters have behind them.
+// loadMore loads what only some batches need: receipts of keys that were used before, rules of access, and what requesters have behind them.
 func (l *loading) loadMore(ctx context.Context) error {
 	b := new(pgx.Batch)
+	l.queueRows(b)
 	l.queueRules(b)
 	l.queueStandings(b)
 	l.queueGiven(b)

@@ -4,9 +4,13 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -51,6 +55,20 @@ const (
 	readsMost  = 8
 )
 
+// How long a machine may be silent until another is asked: one that is not there any more does not say so. The driver would wait for minutes.
+const (
+	connectWithin = 5 * time.Second // unless the URL has a connect_timeout
+	silentMost    = 15 * time.Second
+)
+
+// dialer makes connections that notice that the other side is gone, be it that an answer is waited for, or that nothing is.
+func dialer(timeout time.Duration) *net.Dialer {
+	return &net.Dialer{
+		Timeout: timeout, Control: boundSilence,
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: silentMost / 3, Interval: silentMost / 3, Count: 2},
+	}
+}
+
 // openWithin is how long a database may take to answer when it is opened.
 const openWithin = 15 * time.Second
 
@@ -76,6 +94,10 @@ func (s *Store) open(ctx context.Context, config *pgxpool.Config, options Option
 	// Statements have no names, so that a pool that gives a transaction any connection (PgBouncer) knows nothing of them; what they
 	// take and give is remembered here.
 	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = connectWithin
+	}
+	config.ConnConfig.DialFunc = dialer(config.ConnConfig.ConnectTimeout).DialContext
 	config.MaxConns = readsMost
 	if s.reads, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return err
@@ -159,11 +181,24 @@ func Name(url string) string {
 }
 
 func nameOf(c *pgx.ConnConfig) string {
-	return fmt.Sprintf("postgres://%s@%s:%d/%s", c.User, c.Host, c.Port, c.Database)
+	hosts := []string{fmt.Sprintf("%s:%d", c.Host, c.Port)}
+	for _, other := range c.Fallbacks {
+		if host := fmt.Sprintf("%s:%d", other.Host, other.Port); !slices.Contains(hosts, host) { // one is there with TLS and without
+			hosts = append(hosts, host)
+		}
+	}
+	return fmt.Sprintf("postgres://%s@%s/%s", c.User, strings.Join(hosts, ","), c.Database)
 }
 
 // cannotOpen says to the operator why a database cannot be used.
 func (s *Store) cannotOpen(err error) error {
+	if name, ok := errors.AsType[x509.HostnameError](err); ok {
+		return fmt.Errorf("%s: the certificate of who answers there is not for %s; give --db a host that it is for (%v)", s.name, name.Host, name)
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fmt.Errorf("%s: the certificate of who answers there is not to be trusted; if it should be, name the file of the authority that issued it, "+
+			"with sslrootcert=FILE in --db (%v)", s.name, err)
+	}
 	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return fmt.Errorf("%s cannot be reached: is it running, and may this user connect from here? (%v)", s.name, e)
 	}

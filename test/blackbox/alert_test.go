@@ -128,7 +128,7 @@ func TestKilledWhileItTells(t *testing.T) {
 			s = start(t, db, flags...)
 			admin = s.admin()
 		}
-		admin.must(t, "POST", clockPath, `{"advance":"PT2M"}`, nil) // what the one before was sending is free again
+		admin.must(t, "POST", clockPath, `{"advance":"PT20S"}`, nil) // what the one before was sending is free again
 	}
 	r.killAfter(0, s)
 	for end := time.Now().Add(patience); r.crossings() < 2*len(used) || !allDelivered(t, admin, hook.ID); time.Sleep(100 * time.Millisecond) {

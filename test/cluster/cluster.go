@@ -28,6 +28,7 @@ import (
 type Cluster struct {
 	url     string // of an administrator
 	dir     string // empty: it was running before
+	port    int    // 0: it has a socket alone
 	bin     string
 	process *os.Process
 	ended   chan struct{} // closed when the process has ended
@@ -50,14 +51,28 @@ var shared = sync.OnceValues(func() (*Cluster, error) {
 	if url := os.Getenv("FAREBOX_TEST_POSTGRES"); url != "" {
 		return &Cluster{url: url}, nil
 	}
-	return start("fsync = off")
+	return start(0, "fsync = off")
 })
 
-// Own returns a cluster that only this test has, and that it may stop.
+// Own returns a cluster that only this test has, and that it may stop. It is reached by its socket.
 func Own(t testing.TB, settings ...string) *Cluster {
 	t.Helper()
-	Shared(t) // or why there is none
-	c, err := start(settings...)
+	return own(t, 0, settings)
+}
+
+// Listening returns one that is reached over the network of this machine.
+func Listening(t testing.TB, settings ...string) *Cluster {
+	t.Helper()
+	return own(t, freePort(t), settings)
+}
+
+func own(t testing.TB, port int, settings []string) *Cluster {
+	t.Helper()
+	if _, err := binaries(); err != nil {
+		Shared(t) // says why there is none
+		t.Skip("FAREBOX_TEST_POSTGRES is elsewhere, and this test needs a cluster that it may stop: it was NOT run")
+	}
+	c, err := start(port, settings...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,8 +118,14 @@ func (c *Cluster) URL(t testing.TB) string {
 		t.Fatal(err)
 	}
 	u.User = url.UserPassword(name, name)
+	if c.port != 0 {
+		u.Host, u.RawQuery = c.Address(), "sslmode=disable"
+	}
 	return u.String()
 }
+
+// Address is where a cluster listens, as host:port.
+func (c *Cluster) Address() string { return fmt.Sprint("127.0.0.1:", c.port) }
 
 // Exec runs statements as an administrator.
 func (c *Cluster) Exec(t testing.TB, statements string) {
@@ -123,6 +144,53 @@ func (c *Cluster) Exec(t testing.TB, statements string) {
 // Socket is the folder of the cluster's socket.
 func (c *Cluster) Socket() string { return c.dir }
 
+// Folder makes a folder that belongs to who runs PostgreSQL, and goes with the cluster.
+func (c *Cluster) Folder(t testing.TB, name string) string {
+	t.Helper()
+	path := filepath.Join(c.dir, name)
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c.Give(t, path)
+	return path
+}
+
+// Give has a file belong to who runs PostgreSQL.
+func (c *Cluster) Give(t testing.TB, path string) {
+	t.Helper()
+	if who := owner(); who != nil {
+		if err := os.Chown(path, int(who.Uid), int(who.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// MoveLog has the write-ahead log elsewhere, which is a folder that is not there yet.
+func (c *Cluster) MoveLog(t testing.TB, to string) {
+	t.Helper()
+	c.Crash(t)
+	log := filepath.Join(c.data(), "pg_wal")
+	copying := exec.Command("cp", "-a", log, to)
+	Unprivileged(copying)
+	if text, err := copying.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if err := errors.Join(os.RemoveAll(log), os.Symlink(to, log)); err != nil {
+		t.Fatal(err)
+	}
+	c.Start(t)
+}
+
+// Ended waits until PostgreSQL has ended by itself.
+func (c *Cluster) Ended(t testing.TB) {
+	t.Helper()
+	select {
+	case <-c.ended:
+	case <-time.After(time.Minute):
+		t.Fatal("PostgreSQL goes on")
+	}
+}
+
 // Crash ends PostgreSQL at once, as pg_ctl stop -m immediate does, and Start starts it again.
 func (c *Cluster) Crash(t testing.TB) {
 	t.Helper()
@@ -137,7 +205,23 @@ func (c *Cluster) Start(t testing.TB) {
 	}
 }
 
-func start(settings ...string) (*Cluster, error) {
+func start(port int, settings ...string) (*Cluster, error) {
+	c, err := prepare(port)
+	if err != nil {
+		return nil, err
+	}
+	init := c.command("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--wal-segsize=1")
+	if text, err := init.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("initdb: %w\n%s", err, text)
+	}
+	if err := c.configure(append([]string{"max_connections = 300"}, settings...)...); err != nil {
+		return nil, err
+	}
+	return c, c.run()
+}
+
+// prepare makes the place of a cluster.
+func prepare(port int) (*Cluster, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -146,31 +230,39 @@ func start(settings ...string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{dir: dir, bin: bin, url: "postgres://postgres@/postgres?host=" + url.QueryEscape(dir)}
 	if who := owner(); who != nil {
 		if err := os.Chown(dir, int(who.Uid), int(who.Gid)); err != nil {
 			return nil, err
 		}
 	}
-	init := c.command("initdb", "-D", filepath.Join(dir, "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	if text, err := init.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, text)
+	started.Store(true)
+	c := &Cluster{dir: dir, bin: bin, port: port, url: "postgres://postgres@/postgres?host=" + url.QueryEscape(dir)}
+	if port != 0 {
+		c.url += fmt.Sprint("&port=", port)
 	}
-	conf, err := os.OpenFile(filepath.Join(dir, "data", "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	return c, nil
+}
+
+func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
+
+// configure adds to the settings with which it starts; of two the later holds.
+func (c *Cluster) configure(settings ...string) error {
+	conf, err := os.OpenFile(filepath.Join(c.data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	_, err = fmt.Fprintf(conf, "listen_addresses = ''\nunix_socket_directories = '%s'\nmax_connections = 300\n", dir)
+	if c.port == 0 {
+		_, err = fmt.Fprintln(conf, "listen_addresses = ''")
+	} else {
+		_, err = fmt.Fprintf(conf, "listen_addresses = '127.0.0.1'\nport = %d\n", c.port)
+	}
+	settings = append([]string{fmt.Sprintf("unix_socket_directories = '%s'", c.dir)}, settings...)
 	for _, s := range settings {
 		if err == nil {
 			_, err = fmt.Fprintln(conf, s)
 		}
 	}
-	if err := errors.Join(err, conf.Close()); err != nil {
-		return nil, err
-	}
-	started.Store(true)
-	return c, c.run()
+	return errors.Join(err, conf.Close())
 }
 
 func (c *Cluster) run() error {
@@ -179,7 +271,7 @@ func (c *Cluster) run() error {
 		return err
 	}
 	defer log.Close()
-	cmd := c.command("postgres", "-D", filepath.Join(c.dir, "data"))
+	cmd := c.command("postgres", "-D", c.data())
 	cmd.Stdout, cmd.Stderr = log, log
 	endWithUs(cmd.SysProcAttr)
 	c.ended = make(chan struct{})
@@ -223,7 +315,9 @@ func (c *Cluster) end(signal syscall.Signal) {
 }
 
 func (c *Cluster) remove() {
-	c.end(syscall.SIGQUIT)
+	if c.process != nil {
+		c.end(syscall.SIGQUIT)
+	}
 	_ = os.RemoveAll(c.dir)
 }
 

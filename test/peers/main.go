@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -25,9 +26,9 @@ import (
 
 type flags struct {
 	bench.Options
-	redis, postgres, workloads, dir string
-	instances                       int
-	json                            bool
+	redis, postgres, workloads, dir, on, connections, servers string
+	instances                                                 int
+	json                                                      bool
 }
 
 func main() {
@@ -38,7 +39,9 @@ func main() {
 	flag.StringVar(&f.dir, "dir", ".", "folder for Farebox' databases; should be on the disk of the others")
 	flag.IntVar(&f.instances, "instances", 1000, "instances")
 	flag.IntVar(&f.Rounds, "rounds", 3, "how often each is measured")
-	flag.IntVar(&f.Connections, "connections", 64, "requests at a time")
+	flag.StringVar(&f.on, "on", "file", "on what Farebox runs: file, postgres (that of -postgres), or both with a comma")
+	flag.StringVar(&f.connections, "connections", "64", "requests at a time; some numbers with commas are measured one after the other")
+	flag.StringVar(&f.servers, "servers", "1", "Farebox' servers on PostgreSQL; some numbers with commas are measured in turns")
 	flag.DurationVar(&f.Duration, "duration", 10*time.Second, "of each measurement")
 	flag.DurationVar(&f.Warmup, "warmup", 2*time.Second, "under load before each")
 	flag.Func("rate", "requests that are due a second, or a share of the most such as 50%", func(text string) error { return f.Rate.UnmarshalText([]byte(text)) })
@@ -69,8 +72,8 @@ func (f *flags) run(ctx context.Context) (err error) {
 	if text, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/farebox/farebox/cmd/farebox").CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, text)
 	}
-	farebox := &bench.Farebox{Binary: binary, Dir: dir, World: bench.WorldOptions{Instances: f.instances, LineItems: f.instances}}
-	if err := farebox.Prepare(ctx); err != nil {
+	contenders, err := f.fareboxes(ctx, binary, dir, workloads)
+	if err != nil {
 		return err
 	}
 	f.DiskIn = dir
@@ -79,12 +82,60 @@ func (f *flags) run(ctx context.Context) (err error) {
 			fmt.Fprintf(os.Stderr, "round %d: %s\n", l.Round, l.Contender)
 		}
 	}
-	peers := f.peers(workloads)
-	report, err := bench.Run(ctx, f.Options, append(bench.InTurns(farebox, workloads, true), peers...))
-	if len(report.Summary) == 0 {
-		return err
+	connections, err := numbers(f.connections)
+	if err != nil {
+		return fmt.Errorf("-connections: %w", err)
 	}
-	return errors.Join(f.print(report, workloads, peers), err)
+	peers := f.peers(workloads)
+	for _, f.Connections = range connections {
+		report, err := bench.Run(ctx, f.Options, append(slices.Clone(contenders), peers...))
+		if len(report.Summary) > 0 {
+			err = errors.Join(f.print(report, contenders, peers), err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fareboxes are the contenders that are this product.
+func (f *flags) fareboxes(ctx context.Context, binary, dir string, workloads []bench.Workload) (all []bench.Contender, err error) {
+	world := bench.WorldOptions{Instances: f.instances, LineItems: f.instances}
+	for on := range strings.SplitSeq(f.on, ",") {
+		switch {
+		case on == "file":
+			farebox := &bench.Farebox{Binary: binary, Dir: dir, World: world}
+			if err := farebox.Prepare(ctx); err != nil {
+				return nil, err
+			}
+			all = append(all, bench.InTurns(farebox, workloads, true)...)
+		case on == "postgres" && f.postgres != "":
+			servers, err := numbers(f.servers)
+			if err != nil {
+				return nil, fmt.Errorf("-servers: %w", err)
+			}
+			farebox := &bench.Postgres{Binary: binary, Dir: dir, URL: f.postgres, World: world}
+			for _, c := range farebox.InTurns(workloads, servers, false) {
+				c.Name = "farebox " + c.Name
+				all = append(all, c)
+			}
+		default:
+			return nil, fmt.Errorf("-on must be file or, with -postgres, postgres; not %q", on)
+		}
+	}
+	return all, nil
+}
+
+func numbers(text string) (all []int, err error) {
+	for one := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(one)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("%q is not a number from 1", one)
+		}
+		all = append(all, n)
+	}
+	return all, nil
 }
 
 func chosen(names string) (all []bench.Workload, err error) {
@@ -114,7 +165,7 @@ func (f *flags) peers(workloads []bench.Workload) (all []bench.Contender) {
 	return all
 }
 
-func (f *flags) print(r *bench.Report, workloads []bench.Workload, peers []bench.Contender) error {
+func (f *flags) print(r *bench.Report, contenders, peers []bench.Contender) error {
 	if f.json {
 		e := json.NewEncoder(os.Stdout)
 		e.SetIndent("", "  ")
@@ -123,10 +174,12 @@ func (f *flags) print(r *bench.Report, workloads []bench.Workload, peers []bench
 	if err := r.Write(os.Stdout); err != nil {
 		return err
 	}
-	for _, w := range workloads {
+	for _, c := range contenders {
 		for _, p := range peers {
-			if times := r.Times(w.Name, p.Name); times > 0 && strings.HasSuffix(p.Name, " "+w.Name) {
-				fmt.Printf("%s: farebox makes %.2f times the charges of %s\n", w.Name, times, strings.TrimSuffix(p.Name, " "+w.Name))
+			_, of, _ := strings.Cut(p.Name, " ") // the workload
+			workload, _, _ := strings.Cut(strings.TrimPrefix(c.Name, "farebox "), " on ")
+			if times := r.Times(c.Name, p.Name); times > 0 && of == workload {
+				fmt.Printf("%s makes %.2f times the charges of %s\n", c.Name, times, p.Name)
 			}
 		}
 	}

@@ -36,14 +36,8 @@ func startPostgres(ctx context.Context, url string, w bench.Workload, instances 
 }
 
 func (t *postgresTarget) prepare(ctx context.Context) error {
-	for _, name := range []string{"fsync", "synchronous_commit", "full_page_writes"} {
-		var is string
-		if err := t.admin.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&is); err != nil {
-			return err
-		}
-		if is != "on" {
-			return fmt.Errorf("postgres: %s is %s; it must be on, so that an answer waits for the disk", name, is)
-		}
+	if err := bench.CheckDurable(ctx, t.admin); err != nil {
+		return err
 	}
 	for _, sql := range []string{
 		"CREATE SCHEMA " + t.schema,
@@ -57,7 +51,7 @@ func (t *postgresTarget) prepare(ctx context.Context) error {
 			return fmt.Errorf("postgres: %s: %w", sql, err)
 		}
 	}
-	if pid := int(t.admin.PgConn().PID()); runsHere(pid, "postgres") {
+	if pid := int(t.admin.PgConn().PID()); bench.RunsHere(pid, "postgres") {
 		t.backend = pid
 	}
 	var err error
@@ -74,13 +68,8 @@ func (t *postgresTarget) Dial(connection int) (bench.Sender, error) {
 	return s, s.connect()
 }
 
-// Use is that of all of its processes together. Their memory is shared, so that a sum would say nothing.
-func (t *postgresTarget) Use() (sum bench.Use) {
-	for _, pid := range family(t.backend) {
-		sum.Processor += bench.UseOf(pid).Processor
-	}
-	return sum
-}
+// Use is that of all of its processes together.
+func (t *postgresTarget) Use() bench.Use { return bench.UseOfFamily(t.backend) }
 
 func (t *postgresTarget) Started() time.Duration { return 0 }
 

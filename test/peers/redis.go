@@ -70,7 +70,7 @@ func (t *redisTarget) prepare(ctx context.Context) error {
 		return err
 	}
 	pid, err := t.info(ctx, "server", "process_id")
-	if err == nil && runsHere(int(pid), "redis") {
+	if err == nil && bench.RunsHere(int(pid), "redis") {
 		t.pid = int(pid)
 	}
 	if err == nil {

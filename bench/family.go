@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bytes"
@@ -9,13 +9,20 @@ import (
 	"strings"
 )
 
-// runsHere reports whether a process is on this machine, as far as its name tells.
-func runsHere(pid int, name string) bool {
+// RunsHere reports whether a process is on this machine, as far as its name tells.
+func RunsHere(pid int, name string) bool {
 	is, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	return err == nil && strings.HasPrefix(string(is), name)
 }
 
-// family is all processes with the same parent as one of them, and the parent.
+// UseOfFamily is what all processes with the same parent as one of them have used, and the parent. Their memory is shared, so that a sum would say nothing.
+func UseOfFamily(pid int) (sum Use) {
+	for _, one := range family(pid) {
+		sum.Processor += UseOf(one).Processor
+	}
+	return sum
+}
+
 func family(pid int) (all []int) {
 	parent := parentOf(pid)
 	if parent <= 1 {
