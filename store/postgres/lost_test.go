@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -168,6 +170,43 @@ func TestLostChanges(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Connections that wait for work are lost, all at once: reads begin on others.
+func TestReadsGoOnOnOtherConnections(t *testing.T) {
+	c := cluster.Shared(t)
+	at := c.URL(t)
+	s := open(t, at, Options{})
+	defer s.Close()
+	world(t, s)
+	u, err := url.Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func() error {
+		return s.View(ctx, func(r store.Reader) error {
+			l, err := r.LineItem("a1")
+			if l == nil && err == nil {
+				err = errors.New("the line item is not there")
+			}
+			return err
+		})
+	}
+	for range 3 {
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				if err := look(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		c.Exec(t, fmt.Sprintf("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '%s'", u.User.Username()))
+	}
+	if err := look(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -19,12 +19,11 @@ import (
 
 // ground is what the books of a simulated history stand on, and what happens to it.
 type ground interface {
-	servers() int
 	live(t *testing.T, history func(*testing.T)) // in time as it passes there
 	quiet()                                      // waits until nobody does anything but wait for time to pass
 	pass(time.Duration)                          // time that is simulated elsewhere, too
 
-	open(*simulated) ([]store.Store, error) // by all servers
+	open(*simulated) (servers []store.Store, auditors store.Store, err error)
 	arm(*simulated)                         // draws what happens next
 	calm()                                  // nothing more does
 	off() bool                              // power has gone: nothing works until restored
@@ -40,8 +39,6 @@ type sqliteGround struct {
 }
 
 func newSQLiteGround(t *testing.T) ground { return &sqliteGround{dir: t.TempDir()} }
-
-func (g *sqliteGround) servers() int { return 1 }
 
 func (g *sqliteGround) live(t *testing.T, history func(*testing.T)) { synctest.Test(t, history) }
 
@@ -61,16 +58,16 @@ func (g *sqliteGround) mount(s *simulated) {
 	}
 }
 
-func (g *sqliteGround) open(s *simulated) ([]store.Store, error) {
+func (g *sqliteGround) open(s *simulated) ([]store.Store, store.Store, error) {
 	if g.disk == nil {
 		g.mount(s)
 	}
 	books, err := sqlite.Open(filepath.Join(g.folder, "f.db"), sqlite.Options{Create: true, Serve: true})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	time.Sleep(100 * time.Millisecond) // or the engine would look around just when the log is copied, and chance decide which is first
-	return []store.Store{books}, nil
+	return []store.Store{books}, books, nil
 }
 
 func (g *sqliteGround) arm(s *simulated) {
@@ -113,7 +110,8 @@ func (g *sqliteGround) close() { g.disk.Remove() }
 // the dice, not for who is faster.
 type postgresGround struct {
 	cluster *cluster.Cluster
-	urls    []string
+	direct  string
+	urls    []string // of the servers
 	asked   atomic.Int64 // pieces of what is asked of PostgreSQL, of which some are cut
 	cutAt   atomic.Int64 // 0: none
 	how     cluster.Cut
@@ -123,15 +121,12 @@ type postgresGround struct {
 }
 
 func newPostgresGround(t *testing.T, c *cluster.Cluster) ground {
-	g := &postgresGround{cluster: c, t: t}
-	url := c.URL(t)
-	for range g.servers() {
-		g.urls = append(g.urls, cluster.NewProxy(t, c, g.cut).Through(t, url))
+	g := &postgresGround{cluster: c, direct: c.URL(t), t: t}
+	for range 2 {
+		g.urls = append(g.urls, cluster.NewProxy(t, c, g.cut).Through(t, g.direct))
 	}
 	return g
 }
-
-func (g *postgresGround) servers() int { return 2 }
 
 func (g *postgresGround) live(t *testing.T, history func(*testing.T)) { history(t) }
 
@@ -139,25 +134,39 @@ func (g *postgresGround) quiet() {}
 
 func (g *postgresGround) pass(time.Duration) {}
 
-func (g *postgresGround) open(s *simulated) (all []store.Store, err error) {
+// open opens the database for the servers, and for the auditors, whose connections nobody cuts. Another attempt finds nothing in its way.
+func (g *postgresGround) open(s *simulated) (servers []store.Store, auditors store.Store, err error) {
 	g.saw = s.saw
+	defer func() {
+		if err != nil {
+			g.calm()
+			err = errors.Join(err, closeAll(servers))
+		}
+	}()
 	for _, url := range g.urls {
 		one, err := postgres.Open(url, postgres.Options{})
 		if err != nil {
-			for _, opened := range all {
-				err = errors.Join(err, opened.Close())
-			}
-			return nil, err
+			return servers, nil, err
 		}
-		all = append(all, one)
+		servers = append(servers, one)
 	}
-	return all, nil
+	auditors, err = postgres.Open(g.direct, postgres.Options{})
+	return servers, auditors, err
+}
+
+func closeAll(stores []store.Store) (err error) {
+	for _, s := range stores {
+		err = errors.Join(err, s.Close())
+	}
+	return err
 }
 
 // cut is asked by the proxies.
 func (g *postgresGround) cut(commits bool) cluster.Cut {
 	at := g.cutAt.Load()
-	if n := g.asked.Add(1); at == 0 || n < at || !g.cutAt.CompareAndSwap(at, 0) {
+	n := g.asked.Add(1)
+	// It crashes over a commit, when no auditor looks: servers that look around commit nothing.
+	if at == 0 || n < at || g.crash && !commits || !g.cutAt.CompareAndSwap(at, 0) {
 		return cluster.None
 	}
 	if g.crash {

@@ -81,7 +81,7 @@ var (
 		"receiver fails", "receiver asks for time", "receiver's answer is lost", "folded",
 	}
 	diskTroubles = []string{
-		"disk fails", "power cut", "power cut, nothing is lost", "power cut, all is lost", "power cut, the tail is lost", "power cut, anything is lost",
+		"store fails", "power cut", "power cut, nothing is lost", "power cut, all is lost", "power cut, the tail is lost", "power cut, anything is lost",
 	}
 	troublesOfServers = []string{
 		"commit fails", "commit's answer is lost", "change fails", "change's answer is lost", "restart", "answered at a retry",
@@ -110,9 +110,9 @@ type simulated struct {
 	ground  ground
 
 	stores   []store.Store // of the servers
+	store    store.Store   // of the auditors
 	engines  []*engine.Engine
-	store    store.Store // of the server whose turn it is
-	engine   *engine.Engine
+	engine   *engine.Engine // of the server whose turn it is
 	clock    atomic.Int64
 	ids      atomic.Int64
 	troubled bool // the script is followed
@@ -186,15 +186,17 @@ func (s *simulated) saw(what string) {
 
 // open serves the database, and has all of it proved. Power may go meanwhile.
 func (s *simulated) open() {
-	for {
+	for attempt := 0; ; attempt++ {
 		var err error
-		if s.stores, err = s.ground.open(s); err == nil {
+		if s.stores, s.store, err = s.ground.open(s); err == nil {
 			break
 		}
-		if !s.ground.off() {
+		switch {
+		case s.ground.off():
+			s.ground.restore(s)
+		case !s.troubled || attempt == 1:
 			s.t.Fatalf("the database does not open: %v", err)
 		}
-		s.ground.restore(s)
 	}
 	for _, books := range s.stores {
 		s.engines = append(s.engines, engine.New(&simulation.Store{Store: books, Script: s.script, Wait: s.wait, Done: s.done}, engine.Options{
@@ -211,7 +213,7 @@ func (s *simulated) open() {
 
 // turn gives one of the servers its turn.
 func (s *simulated) turn(server int) {
-	s.store, s.engine = s.stores[server], s.engines[server]
+	s.engine = s.engines[server]
 	for _, m := range s.customers {
 		m.engine, m.store = s.engine, s.store
 	}
@@ -221,10 +223,11 @@ func (s *simulated) stop() {
 	for _, e := range s.engines {
 		e.Stop()
 	}
-	for _, books := range s.stores {
-		if err := books.Close(); err != nil && !s.ground.off() {
-			s.t.Error(err)
-		}
+	if len(s.stores) > 0 && s.store != s.stores[0] {
+		s.stores = append(s.stores, s.store)
+	}
+	if err := closeAll(s.stores); err != nil && !s.ground.off() {
+		s.t.Error(err)
 	}
 	s.engines, s.stores = nil, nil
 }
@@ -291,7 +294,7 @@ func (s *simulated) done(op simulation.Op, f simulation.Fault, err error) {
 	case f.Lost:
 		s.seen[string(op)+"'s answer is lost"]++
 	case err != nil && problem.KindOf(err) == problem.Unavailable && !s.ground.off():
-		s.seen["disk fails"]++
+		s.seen["store fails"]++
 	}
 }
 
