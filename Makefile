@@ -62,7 +62,7 @@ fuzz: ## every fuzz target for FUZZTIME (default 20s)
 	done
 
 .PHONY: simulate
-simulate: ## simulated histories with fresh seeds for SIMULATE (default 10m)
+simulate: ## simulated histories with fresh seeds for SIMULATE (default 10m), on each store
 	FAREBOX_AUDIT_STEPS=150 FAREBOX_SIMULATE=$${SIMULATE:-10m} go test -count=1 -timeout 0 -run '^TestSimulation$$' -v ./test/audit
 
 .PHONY: crash

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,9 +24,9 @@ type ground interface {
 	pass(time.Duration)                          // time that is simulated elsewhere, too
 
 	open(*simulated) (servers []store.Store, auditors store.Store, err error)
-	arm(*simulated)                         // draws what happens next
-	calm()                                  // nothing more does
-	off() bool                              // power has gone: nothing works until restored
+	arm(*simulated) // draws what happens next
+	calm()          // nothing more does
+	off() bool      // power has gone: nothing works until restored
 	restore(*simulated)
 	close()
 }
@@ -112,12 +112,14 @@ type postgresGround struct {
 	cluster *cluster.Cluster
 	direct  string
 	urls    []string // of the servers
-	asked   atomic.Int64 // pieces of what is asked of PostgreSQL, of which some are cut
-	cutAt   atomic.Int64 // 0: none
-	how     cluster.Cut
-	crash   bool // instead, PostgreSQL does
 	saw     func(string)
 	t       *testing.T
+
+	mu    sync.Mutex
+	asked int64 // pieces of what is asked of PostgreSQL, of which some are cut
+	cutAt int64 // 0: none
+	how   cluster.Cut
+	crash bool // instead, PostgreSQL does
 }
 
 func newPostgresGround(t *testing.T, c *cluster.Cluster) ground {
@@ -163,12 +165,14 @@ func closeAll(stores []store.Store) (err error) {
 
 // cut is asked by the proxies.
 func (g *postgresGround) cut(commits bool) cluster.Cut {
-	at := g.cutAt.Load()
-	n := g.asked.Add(1)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.asked++
 	// It crashes over a commit, when no auditor looks: servers that look around commit nothing.
-	if at == 0 || n < at || g.crash && !commits || !g.cutAt.CompareAndSwap(at, 0) {
+	if g.cutAt == 0 || g.asked < g.cutAt || g.crash && !commits {
 		return cluster.None
 	}
+	g.cutAt = 0
 	if g.crash {
 		g.saw("PostgreSQL crashes")
 		g.cluster.Crash(g.t)
@@ -187,11 +191,17 @@ func (g *postgresGround) arm(s *simulated) {
 	if s.fate.IntN(3) > 0 {
 		return
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.how, g.crash = cluster.Unheard+cluster.Cut(s.fate.IntN(3)), s.fate.IntN(12) == 0
-	g.cutAt.Store(g.asked.Load() + 1 + s.fate.Int64N(12))
+	g.cutAt = g.asked + 1 + s.fate.Int64N(12)
 }
 
-func (g *postgresGround) calm() { g.cutAt.Store(0) }
+func (g *postgresGround) calm() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.cutAt = 0
+}
 
 func (g *postgresGround) off() bool { return false }
 

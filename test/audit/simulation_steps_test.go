@@ -102,7 +102,7 @@ func (s *simulated) step() {
 	s.ground.arm(s)
 	s.turn(s.random.IntN(len(s.engines)))
 	m := s.customers[s.random.IntN(len(s.customers))]
-	switch n := s.random.IntN(30); {
+	switch n := s.random.IntN(28); {
 	case n < 10:
 		s.burst()
 	case n < 12:
@@ -121,7 +121,7 @@ func (s *simulated) step() {
 		s.restart()
 	case n < 24:
 		s.ground.pass(time.Second) // the log is copied into the database
-	case n < 28:
+	case n < 26:
 		s.tellOfAlerts()
 	default:
 		s.deliver()
@@ -346,9 +346,8 @@ func (s *simulated) archive() (taken int) {
 
 // housekeep does what goes on behind the charges.
 func (s *simulated) housekeep() {
-	switch s.random.IntN(7) {
-	case 5, 6:
-		s.must("folding", s.engine.FoldUsage(ctx))
+	s.must("folding", s.engine.FoldUsage(ctx))
+	switch s.random.IntN(5) {
 	case 0, 1:
 		s.archive()
 		done, err := s.engine.Retain(ctx, []string{"archive"})
