@@ -66,12 +66,12 @@ fuzz: ## every fuzz target for FUZZTIME (default 20s)
 	done
 
 .PHONY: simulate
-simulate: ## simulated histories with fresh seeds for SIMULATE (default 10m)
+simulate: ## simulated histories with fresh seeds for SIMULATE (default 10m), on each store
 	FAREBOX_AUDIT_STEPS=150 FAREBOX_SIMULATE=$${SIMULATE:-10m} go test -count=1 -timeout 0 -run '^TestSimulation$$' -v ./test/audit
 
 .PHONY: crash
-crash: ## CRASHES (default 200) kills under load, and a power cut at every change of the files
-	FAREBOX_CRASHES=$${CRASHES:-200} go test -count=1 -timeout 0 -run '^TestKilledUnderLoad$$' -v ./test/blackbox
+crash: ## CRASHES (default 200) kills under load on each store, and a power cut at every change of the files
+	FAREBOX_CRASHES=$${CRASHES:-200} go test -count=1 -timeout 0 -run '^TestKilledUnderLoad(OnPostgres)?$$' -v ./test/blackbox
 	FAREBOX_EVERY_CHANGE=1 go test -count=1 -timeout 0 -run '^TestPowerCutAtAnyChange$$' -v ./store/sqlite
 
 .PHONY: prove

@@ -39,13 +39,13 @@ type Key struct {
 	ModifiedMS int64
 }
 
-// KeyIDBytes is how long a key's id may be.
-const KeyIDBytes = 256
-
 // Validate checks a key before it is registered; its problems name fields as the JSON document has them.
 func (k *Key) Validate() *problem.Error {
-	if k.ID == "" || len(k.ID) > KeyIDBytes {
-		return problem.Field("id", "must have 1 to %d bytes", KeyIDBytes)
+	if why := problem.Unnamed(k.ID); why != "" {
+		return problem.Field("id", "%s", why)
+	}
+	if strings.Contains(k.PublicPEM, "\x00") { // outside of the block, where anything may stand otherwise
+		return problem.Field("publicKey", "has a NUL character; remove it")
 	}
 	if _, err := ParsePublic(k.PublicPEM); err != nil {
 		return problem.Field("publicKey", "%s", err)

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,8 +38,8 @@ type deliverer struct {
 	running sync.WaitGroup
 }
 
-func newDeliverer(e *Engine, private bool) *deliverer {
-	d := &deliverer{engine: e, sender: webhook.NewSender(private), wake: make(chan struct{}, 1), sending: map[string]int{}, waits: map[string]int64{}}
+func newDeliverer(e *Engine, sender *webhook.Sender) *deliverer {
+	d := &deliverer{engine: e, sender: sender, wake: make(chan struct{}, 1), sending: map[string]int{}, waits: map[string]int64{}}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return d
 }
@@ -97,8 +98,8 @@ func (d *deliverer) claim(ctx context.Context, begun func(*Webhook, *Delivery)) 
 	}
 	d.engine.metrics.oldestDue(oldest)
 	var errs []error
-	for w, ids := range due {
-		errs = append(errs, d.begin(ctx, w, ids, begun))
+	for _, w := range slices.Sorted(maps.Keys(due)) { // in an order that can be repeated
+		errs = append(errs, d.begin(ctx, w, due[w], begun))
 	}
 	return errors.Join(errs...)
 }
@@ -249,7 +250,7 @@ func (d *deliverer) record(one *Delivery, startedMS int64, answer *webhook.Answe
 		}
 		wasDisabled = w.Disabled
 		failing := w.FailingMS
-		outcome = is.attempted(w, answer, d.engine.Now(), rand.Float64())
+		outcome = is.attempted(w, answer, d.engine.Now(), is.chance())
 		if w.FailingMS != failing || w.Disabled != wasDisabled {
 			if err := putWebhook(tx, w); err != nil {
 				return err

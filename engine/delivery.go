@@ -2,6 +2,8 @@ package engine
 
 import (
 	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -168,6 +170,13 @@ const (
 	outcomeGivenUp   = "given_up"
 	outcomeGone      = "gone"
 )
+
+// chance is from 0 to 1, spreads the attempts of many deliveries, and is the same when the same history is lived through again.
+func (d *Delivery) chance() float64 {
+	h := fnv.New64a()
+	fmt.Fprint(h, d.ID, " ", d.Attempts)
+	return rand.New(rand.NewPCG(h.Sum64(), 0)).Float64()
+}
 
 // attempted takes a delivery and its webhook to what an attempt makes of them. An answer 410 Gone disables the webhook, and so does an
 // event that could not be delivered in three days in which no other could.

@@ -5,6 +5,7 @@ package engine
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/farebox/farebox/auth"
+	"github.com/farebox/farebox/notify/webhook"
 	"github.com/farebox/farebox/store"
 )
 
@@ -27,6 +29,10 @@ type Options struct {
 	Clock *store.Clock
 	// PrivateWebhooks allows events to be sent to addresses that are not public, and by http.
 	PrivateWebhooks bool
+	// Receivers stands in for those whom events are sent to; nil: they are reached over the network.
+	Receivers http.RoundTripper
+	// SmallBuckets has usage folded into buckets of few receipts, so that a short history has many.
+	SmallBuckets bool
 }
 
 // Engine runs on one store. Its methods are safe for concurrent use.
@@ -91,8 +97,11 @@ func New(s store.Store, options Options) *Engine {
 		e.awakeMS.Store(e.Now())
 		e.serve = options.Serve
 	}
+	if options.SmallBuckets {
+		e.folding = foldSizes{8, 32, 4}
+	}
 	e.seenMS.Store(e.Now())
-	e.watcher, e.deliverer = &watcher{engine: e}, newDeliverer(e, options.PrivateWebhooks)
+	e.watcher, e.deliverer = &watcher{engine: e}, newDeliverer(e, webhook.NewSender(options.PrivateWebhooks, options.Receivers))
 	e.adoptKeys()
 	e.running.Go(e.commitBatches)
 	e.running.Go(e.lookAround)

@@ -82,6 +82,9 @@ func (e *Engine) keepFolded() {
 	}
 }
 
+// FoldUsage folds what is enough for a bucket, as an engine that serves does by itself. Errors are those of the store.
+func (e *Engine) FoldUsage(ctx context.Context) error { return e.foldSome(ctx, e.folding.least) }
+
 // foldSome folds all there is, down to fewer receipts than least. A fault of ours costs speed, not charges.
 func (e *Engine) foldSome(ctx context.Context, least int) (err error) {
 	defer func() {

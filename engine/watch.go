@@ -38,6 +38,7 @@ const (
 // watching is what the follower remembers.
 type watching struct {
 	Rules    int64                   `json:"rules"`             // how often they were changed
+	Turns    int64                   `json:"turns,omitzero"`    // that were taken beside the record
 	Told     int64                   `json:"told"`              // the last change of a line item that was looked at
 	Sweeping bool                    `json:"sweeping,omitzero"` // all line items are looked at, since there are new rules ...
 	Swept    int64                   `json:"swept,omitzero"`    // ... up to this number
@@ -65,7 +66,8 @@ type watcher struct {
 
 	known    bool // what is remembered holds ...
 	at       usage.Position
-	changed  int64 // ... at this position and with these rules
+	changed  int64 // ... at this position, with these rules and after so many turns
+	turns    int64
 	rules    []*notify.Rule
 	lines    map[int64]*watchedLine
 	others   map[string]*watchedOther
@@ -191,11 +193,11 @@ func (w *watcher) refresh(r store.Reader) (*store.Follower, *watching, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if w.known && w.at == f.Position && w.changed == body.Rules && len(w.lines)+len(w.others) < watchedMost {
+	if w.known && w.at == f.Position && w.changed == body.Rules && w.turns == body.Turns && len(w.lines)+len(w.others) < watchedMost {
 		return f, body, nil
 	}
 	w.lines, w.others, w.accounts = map[int64]*watchedLine{}, map[string]*watchedOther{}, map[string]string{}
-	w.known, w.at, w.changed = true, f.Position, body.Rules
+	w.known, w.at, w.changed, w.turns = true, f.Position, body.Rules, body.Turns
 	w.rules, err = enabledAlerts(r)
 	if err != nil {
 		w.known = false
@@ -239,7 +241,7 @@ func (w *watcher) follow(ctx context.Context) (more bool, err error) {
 
 // done is told that a turn was written.
 func (w *watcher) done(t *turn) {
-	w.known, w.at = true, t.at
+	w.known, w.at, w.turns = true, t.at, t.body.Turns
 	w.engine.metrics.alerted(t.notices)
 	if len(t.notices) > 0 {
 		w.engine.hint()
@@ -294,6 +296,7 @@ func (w *watcher) turn(ctx context.Context, look func(*turn, int64) error) error
 		if err := t.write(tx); err != nil {
 			return err
 		}
+		t.body.Turns++ // so that other servers, which may be at the same place in the record, notice that what they remember is old
 		body, err := json.Marshal(t.body)
 		return orErr(err, tx.PutFollower(store.Follower{Name: watcherName, Position: t.at, Body: body}))
 	})

@@ -448,3 +448,47 @@ func TestTestClockTells(t *testing.T) {
 		t.Errorf("told is %q", got)
 	}
 }
+
+// What is charged late counts against the allowance that it is of, which may be over: the one that has begun since is not used up by it.
+func TestLateChargeOfAnAllowanceThatIsOver(t *testing.T) {
+	w := newTimed(t, nil)
+	l := w.lineItem("a")
+	l.Recurs, l.EndMS = period.Daily, dawnMS+1000*hourMS
+	w.must(w.change("", func(c *engine.Change) error { return c.SetConfiguration(engine.SessionChargePeriod, "PT24H", "key") }))
+	w.must(w.change("", func(c *engine.Change) error { _, err := c.PutLineItem(l); return err }))
+	w.alert(notify.Rule{Name: "out", Kind: notify.Exhausted})
+	w.nowMS.Store(dawnMS + hourMS)
+	ref := w.session("free")
+	w.nowMS.Store(dawnMS + 24*hourMS + hourMS/2)
+	_, err := w.Heartbeat(ref, false)
+	w.must(err)
+	w.spend(1000)
+	w.must(w.LookAtAlerts(ctx))
+	if made := w.catchUp(dawnMS + 48*hourMS + hourMS/2); made == 0 {
+		t.Fatal("nothing was charged late")
+	}
+	w.must(w.LookAtAlerts(ctx))
+	if got := fired(w.world, func(*notify.Notice) bool { return true }); got != "out F, out R" {
+		t.Errorf("told: %s", got)
+	}
+}
+
+// Two servers look in turn. What one has told because time went by, which nothing in the record says, the other does not tell again.
+func TestServersTellOfTimeOnce(t *testing.T) {
+	w := newTimed(t, nil)
+	l := w.lineItem("a")
+	l.Recurs, l.EndMS = period.Daily, dawnMS+1000*hourMS
+	w.must(w.change("", func(c *engine.Change) error { _, err := c.PutLineItem(l); return err }))
+	w.alert(notify.Rule{Name: "out", Kind: notify.Exhausted})
+	other := engine.New(w.store, engine.Options{Now: w.now})
+	defer other.Stop()
+	w.spend(1000)
+	w.must(w.LookAtAlerts(ctx)) // and remembers it
+	w.nowMS.Add(24 * hourMS)
+	w.must(other.LookAtAlerts(ctx)) // a new allowance has begun
+	w.spend(1)
+	w.must(w.LookAtAlerts(ctx))
+	if got := fired(w.world, func(*notify.Notice) bool { return true }); got != "out F, out R" {
+		t.Errorf("told: %s", got)
+	}
+}

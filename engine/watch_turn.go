@@ -293,7 +293,7 @@ func (t *turn) slice(commit int64, r *usage.Receipt, s *usage.Slice, moved token
 	if err := t.judge(w, &before, nowMS); err != nil { // a new allowance may have begun, which this was the first use of
 		return err
 	}
-	before, w.Used = w.LineItem, is.Used
+	before, w.Used, w.ResetMS = w.LineItem, is.Used, is.ResetMS // of an allowance that is over, perhaps: what is made late
 	return t.judge(w, &before, nowMS)
 }
 

@@ -97,9 +97,10 @@ type asked struct {
 
 // fuzzed is a shop that is opened anew once a request has changed it, so that what one input does hangs on that input alone.
 type fuzzed struct {
-	shop *shop
-	dir  string
-	used bool
+	shop  *shop
+	dir   string
+	place string // of the books, if they are not in a folder
+	used  bool
 }
 
 func newFuzzed(f *testing.F) *fuzzed {
@@ -120,7 +121,7 @@ func (z *fuzzed) renew(t testing.TB) {
 	}
 	dir, err := os.MkdirTemp(z.dir, "")
 	if err == nil {
-		z.shop, err = shopIn(context.Background(), dir)
+		z.shop, err = shopOn(context.Background(), booksIn(t, dir, &z.place))
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -30,9 +31,13 @@ import (
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/store/postgres"
 	"github.com/farebox/farebox/store/sqlite"
+	"github.com/farebox/farebox/test/cluster"
 	"github.com/farebox/farebox/token"
 )
+
+func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
 
 // shop is a server with books and a clock of its own, at a time when the document's examples are in effect. Whatever it is
 // asked is checked against the document.
@@ -57,7 +62,7 @@ type shop struct {
 
 func openShop(t testing.TB) *shop {
 	t.Helper()
-	s, err := shopIn(t.Context(), t.TempDir())
+	s, err := shopOn(t.Context(), booksIn(t, t.TempDir(), nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,12 +70,37 @@ func openShop(t testing.TB) *shop {
 	return s
 }
 
-func shopIn(ctx context.Context, dir string) (*shop, error) {
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	books, err := sqlite.Open(filepath.Join(dir, "farebox.db"), sqlite.Options{Create: true, Serve: true})
-	if err != nil {
-		return nil, err
+// booksIn returns empty books: in a folder, or with FAREBOX_TEST_STORE=postgres in PostgreSQL, where the place of earlier ones is taken, if
+// that is not nil.
+func booksIn(t testing.TB, dir string, earlier *string) (books store.Store) {
+	t.Helper()
+	var err error
+	switch kind := os.Getenv("FAREBOX_TEST_STORE"); kind {
+	case "", "sqlite":
+		books, err = sqlite.Open(filepath.Join(dir, "farebox.db"), sqlite.Options{Create: true, Serve: true})
+	case "postgres":
+		c := cluster.Shared(t)
+		url := ""
+		if earlier == nil {
+			earlier = &url
+		}
+		if *earlier == "" {
+			*earlier = c.URL(t)
+		} else {
+			c.Empty(t, *earlier)
+		}
+		books, err = postgres.Open(*earlier, postgres.Options{})
+	default:
+		t.Fatalf("FAREBOX_TEST_STORE is %q; it may be sqlite or postgres", kind)
 	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return books
+}
+
+func shopOn(ctx context.Context, books store.Store) (*shop, error) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	clock, err := engine.ServedBy(ctx, books, &now)
 	if err != nil {
 		return nil, err

@@ -109,7 +109,11 @@ func readPacks(file string) ([]*engine.Pack, error) {
 	if err != nil {
 		return nil, err
 	}
-	var packs []*engine.Pack
+	return packsIn(file, content)
+}
+
+// packsIn is readPacks of what a file has in it.
+func packsIn(file string, content []byte) (packs []*engine.Pack, err error) {
 	switch strings.ToLower(filepath.Ext(file)) {
 	case ".yaml", ".yml":
 		packs, err = yamlPacks(content)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,6 +61,39 @@ func TestReadPacks(t *testing.T) {
 			t.Errorf("%s %q: %v, want %s", c.name, c.content, err, c.says)
 		}
 	}
+}
+
+// FuzzReadPacks reads whatever there is: what is taken can be shown and is as an engine wants it, what is not is told with the file it is in.
+func FuzzReadPacks(f *testing.F) {
+	for _, content := range []string{
+		"- name: 2026\n  quantity: 1000\n  period: P30D # days\n  unitPrice: 0.5\n  currency: EUR\n", "- {name: a, quantity: 1}\n- {name: b, quantity: 010}",
+		`[{"name": "a", "quantity": 1, "overdraftType": "PERCENT", "overdraftPercent": 12.5}]`, "- &x {name: a}\n- *x\n- <<: *x\n", "? a\n: !!str b\n", "- |\n  x\n",
+		"- {name: \"\\0\", quantity: 1e3}", "--- \n...\n", "- ", "[null]", "\ufeff[]",
+	} {
+		f.Add(true, []byte(content))
+		f.Add(false, []byte(content))
+	}
+	f.Fuzz(func(t *testing.T, isYAML bool, content []byte) {
+		name := "f.json"
+		if isYAML {
+			name = "f.yaml"
+		}
+		packs, err := packsIn(name, content)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), name+": ") {
+				t.Errorf("%q", err)
+			}
+			return
+		}
+		for _, p := range packs {
+			if again := *p; again.Complete() != nil || again != *p {
+				t.Errorf("%+v is %+v when it is checked again", *p, again)
+			}
+		}
+		if _, err := showPacks(nil, packs, io.Discard); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestApplyPacks(t *testing.T) {

@@ -44,8 +44,14 @@ type Sender struct {
 }
 
 // NewSender returns a sender. With private it may send to http and to addresses that are not public. It follows no redirect and
-// uses no proxy.
-func NewSender(private bool) *Sender { return newSender(private, usual) }
+// uses no proxy. Receivers stands in for the network, if it is not nil.
+func NewSender(private bool, receivers http.RoundTripper) *Sender {
+	s := newSender(private, usual)
+	if receivers != nil {
+		s.client.Transport = receivers
+	}
+	return s
+}
 
 func newSender(private bool, p patience) *Sender {
 	dialer := &net.Dialer{Timeout: p.connect}

@@ -61,7 +61,7 @@ func TestNamesAreCheckedWhenTheyAreDialled(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, host := range []string{"localhost", "127.0.0.1", "0.0.0.0", "[::ffff:127.0.0.1]"} {
-		_, err := NewSender(false).client.Get("http://" + host + ":" + port)
+		_, err := NewSender(false, nil).client.Get("http://" + host + ":" + port)
 		if refused, ok := errors.AsType[*Refused](err); !ok {
 			t.Errorf("%s: %v (%v)", host, err, refused)
 		}
@@ -117,7 +117,7 @@ func TestPatienceEnds(t *testing.T) {
 
 // The proxy that the environment names is not used.
 func TestNoProxy(t *testing.T) {
-	if s := NewSender(false); s.client.Transport.(*http.Transport).Proxy != nil {
+	if s := NewSender(false, nil); s.client.Transport.(*http.Transport).Proxy != nil {
 		t.Error("there is a proxy")
 	}
 }

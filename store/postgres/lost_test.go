@@ -2,10 +2,9 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
 	"net/url"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,98 +21,29 @@ import (
 
 var ctx = context.Background()
 
-// proxy stands between a store and PostgreSQL. It can be told to lose the answer to whatever is asked next that ends in a commit: PostgreSQL
-// has heard all of it then, the store never hears back.
+// proxy loses, when it is told to, the answer to whatever is asked next that ends in a commit: PostgreSQL has heard all of it then, the store
+// never hears back; or it loses what is asked.
 type proxy struct {
-	net.Listener
-	socket string
-	lose   atomic.Bool // the next commit's answer
-	deaf   atomic.Bool // the next commit itself
-	lost   atomic.Int64
+	*cluster.Proxy
+	lose atomic.Bool // the next commit's answer
+	deaf atomic.Bool // the next commit itself
+	lost atomic.Int64
 }
 
 func newProxy(t *testing.T, c *cluster.Cluster) *proxy {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.Socket() == "" {
-		t.Skip("FAREBOX_TEST_POSTGRES is elsewhere: nothing can stand in between")
-	}
-	p := &proxy{Listener: l, socket: filepath.Join(c.Socket(), ".s.PGSQL.5432")}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go p.serve(client)
+	p := new(proxy)
+	p.Proxy = cluster.NewProxy(t, c, func(commits bool) cluster.Cut {
+		switch {
+		case commits && p.deaf.CompareAndSwap(true, false):
+			p.lost.Add(1)
+			return cluster.Unheard
+		case commits && p.lose.CompareAndSwap(true, false):
+			p.lost.Add(1)
+			return cluster.Unanswered
 		}
-	}()
+		return cluster.None
+	})
 	return p
-}
-
-// through returns a URL that leads through the proxy.
-func (p *proxy) through(t *testing.T, to string) string {
-	u, err := url.Parse(to)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Host, u.RawQuery = p.Addr().String(), "sslmode=disable"
-	return u.String()
-}
-
-func (p *proxy) serve(client net.Conn) {
-	server, err := net.Dial("unix", p.socket)
-	if err != nil {
-		_ = client.Close()
-		return
-	}
-	var cut atomic.Bool
-	go func() {
-		defer server.Close()
-		b := make([]byte, 1<<20)
-		for {
-			n, err := client.Read(b)
-			if err != nil {
-				return
-			}
-			if commits(b[:n]) && p.deaf.CompareAndSwap(true, false) {
-				p.lost.Add(1)
-				_ = client.Close()
-				return
-			}
-			if commits(b[:n]) && p.lose.CompareAndSwap(true, false) {
-				cut.Store(true)
-				p.lost.Add(1)
-			}
-			if _, err := server.Write(b[:n]); err != nil {
-				return
-			}
-		}
-	}()
-	b := make([]byte, 1<<20)
-	for {
-		n, err := server.Read(b)
-		if err != nil || cut.Load() {
-			_ = client.Close()
-			return
-		}
-		if _, err := client.Write(b[:n]); err != nil {
-			return
-		}
-	}
-}
-
-func commits(b []byte) bool {
-	const parse = "COMMIT\x00\x00\x00B" // the text of a parse message, that it has no types, and that it is bound, not only described
-	for i := 0; i+len(parse) <= len(b); i++ {
-		if string(b[i:i+len(parse)]) == parse {
-			return true
-		}
-	}
-	return false
 }
 
 // world makes an instance with one line item.
@@ -177,7 +107,7 @@ func TestLostCommits(t *testing.T) {
 	c := cluster.Shared(t)
 	p := newProxy(t, c)
 	direct := c.URL(t)
-	s := open(t, p.through(t, direct), Options{})
+	s := open(t, p.Through(t, direct), Options{})
 	defer s.Close()
 	world(t, s)
 	want := map[string]bool{}
@@ -204,7 +134,7 @@ func TestLostCommits(t *testing.T) {
 func TestLostChanges(t *testing.T) {
 	c := cluster.Shared(t)
 	p := newProxy(t, c)
-	s := open(t, p.through(t, c.URL(t)), Options{})
+	s := open(t, p.Through(t, c.URL(t)), Options{})
 	defer s.Close()
 	put := func(name string) (calls int, err error) {
 		err = s.Change(ctx, func(tx store.Tx) error {
@@ -240,6 +170,43 @@ func TestLostChanges(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Connections that wait for work are lost, all at once: reads begin on others.
+func TestReadsGoOnOnOtherConnections(t *testing.T) {
+	c := cluster.Shared(t)
+	at := c.URL(t)
+	s := open(t, at, Options{})
+	defer s.Close()
+	world(t, s)
+	u, err := url.Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func() error {
+		return s.View(ctx, func(r store.Reader) error {
+			l, err := r.LineItem("a1")
+			if l == nil && err == nil {
+				err = errors.New("the line item is not there")
+			}
+			return err
+		})
+	}
+	for range 3 {
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				if err := look(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		c.Exec(t, fmt.Sprintf("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '%s'", u.User.Username()))
+	}
+	if err := look(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/rate"
@@ -15,17 +16,32 @@ import (
 
 // View implements store.Store. What only reads is not tried again: whoever asked may.
 func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
-	conn, err := s.reads.Acquire(ctx)
+	conn, t, err := s.beginRead(ctx)
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
 	defer conn.Release()
-	t, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
-	if err != nil {
-		return unavailable(err)
-	}
 	defer func() { _ = t.Rollback(context.WithoutCancel(ctx)) }()
 	return fn(&reader{ctx: ctx, q: conn.Conn(), s: s})
+}
+
+// beginRead begins to read one state. It is tried again: connections that waited for work may have been lost meanwhile, all of them at once.
+func (s *Store) beginRead(ctx context.Context) (conn *pgxpool.Conn, t pgx.Tx, err error) {
+	err = s.try(ctx, func(bool) (err error) {
+		if conn, err = s.reads.Acquire(ctx); err != nil {
+			return &lost{err, false}
+		}
+		if t, err = conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}); err == nil {
+			return nil
+		}
+		if conn.Conn().IsClosed() {
+			s.reads.Reset()
+			err = &lost{err, false}
+		}
+		conn.Release()
+		return err
+	})
+	return conn, t, err
 }
 
 type reader struct {

@@ -134,9 +134,13 @@ func (m *rulesMachine) tell(r *usage.Receipt) {
 }
 
 func (m *rulesMachine) event(e *usage.Event, late bool) {
-	m.audit.Event(&RuledEvent{
+	told := &RuledEvent{
 		Event: eventOf(e), Type: e.Requester.Type, Dictionary: e.Requester.Dictionary, Paid: e.ResetMS, Shown: e.Balance.ResetMS, Late: late,
-	})
+	}
+	m.audit.Event(told)
+	if m.alerts != nil {
+		m.alerts.Event(told)
+	}
 }
 
 func decisionOf(r *usage.Receipt) *Decision {

@@ -69,6 +69,7 @@ type rulesMachine struct {
 	make   func(func(*engine.Change) error) error // a change
 
 	audit      *Rules
+	alerts     *Alerts // nil: nobody is told
 	instance   string
 	lineItems  []LineItem
 	actions    map[string][]ledger.Action
@@ -220,6 +221,9 @@ func (m *rulesMachine) putLineItem(l LineItem, recurs string) {
 		return err
 	})
 	m.audit.LineItem(l, string(real.Kind), recurs)
+	if m.alerts != nil {
+		m.alerts.LineItem(l, recurs, m.clock.Load())
+	}
 }
 
 // putActions keeps some of the actions, with other allocations and in another order, and makes others.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"testing/synctest"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -59,13 +58,15 @@ func (c *simCall) make(e *engine.Engine) {
 	}
 }
 
-// settle makes the customers, each with rules, limits and line items of its own.
+// settle makes the customers, each with rules, limits and line items of its own, and who wants to be told of them.
 func (s *simulated) settle() {
+	s.watch()
 	for i := range 6 {
 		m := &rulesMachine{
-			t: s.t, random: s.random, store: s.sqlite, engine: s.engine, clock: &s.clock, name: fmt.Sprintf("c%d-", i), make: s.make, audit: NewRules(),
+			t: s.t, random: s.random, store: s.store, engine: s.engine, clock: &s.clock, name: fmt.Sprintf("c%d-", i), make: s.make, audit: NewRules(),
 			actions: map[string][]ledger.Action{}, uses: map[string]bool{},
 		}
+		m.alerts = s.alerts
 		s.customers = append(s.customers, m)
 		m.addInstance(fmt.Sprint("account ", i%3))
 		s.of[m.instance] = m
@@ -98,9 +99,10 @@ func (s *simulated) oneIn(n int) bool { return s.random.IntN(n) == 0 }
 
 // step is one thing that happens, and what follows it.
 func (s *simulated) step() {
-	s.arm()
+	s.ground.arm(s)
+	s.turn(s.random.IntN(len(s.engines)))
 	m := s.customers[s.random.IntN(len(s.customers))]
-	switch n := s.random.IntN(24); {
+	switch n := s.random.IntN(28); {
 	case n < 10:
 		s.burst()
 	case n < 12:
@@ -117,12 +119,15 @@ func (s *simulated) step() {
 		s.housekeep()
 	case n < 23:
 		s.restart()
+	case n < 24:
+		s.ground.pass(time.Second) // the log is copied into the database
+	case n < 26:
+		s.tellOfAlerts()
 	default:
-		time.Sleep(time.Second) // the log is copied into the database
+		s.deliver()
 	}
-	s.disk.FailAt(0)
 	s.revive()
-	s.disk.CutAt(0)
+	s.ground.calm()
 	s.look()
 }
 
@@ -179,11 +184,12 @@ func (s *simulated) together(calls []*simCall, due bool) {
 	var err error
 	if due {
 		all.Go(func() { _, err = s.engine.CatchUp(s.clock.Load()) })
-		synctest.Wait()
+		s.ground.quiet()
 	}
-	for _, c := range calls {
-		all.Go(func() { c.make(s.engine) })
-		synctest.Wait()
+	for i, c := range calls {
+		e := s.engines[i%len(s.engines)]
+		all.Go(func() { c.make(e) })
+		s.ground.quiet()
 	}
 	all.Wait()
 	s.must("what is due", err)
@@ -201,7 +207,7 @@ func (s *simulated) answered(c *simCall) {
 		m.sessions = slices.DeleteFunc(m.sessions, func(id string) bool { return id == c.session })
 	case c.err != nil && problem.KindOf(c.err) == problem.Unavailable:
 		if c.verb == Heartbeat || s.oneIn(10) {
-			s.seen["given up"]++
+			s.saw("given up")
 			return
 		}
 		c.tries++
@@ -212,7 +218,7 @@ func (s *simulated) answered(c *simCall) {
 		s.t.Fatalf("%s with %s is answered by nothing", c.verb, c.key)
 	default:
 		if c.tries > 0 {
-			s.seen["answered at a retry"]++
+			s.saw("answered at a retry")
 		}
 		if c.receipt != nil {
 			s.note("%s", receiptText(c.receipt))
@@ -306,7 +312,7 @@ func (s *simulated) sell(m *rulesMachine) {
 	if len(m.lineItems) > 8 {
 		return
 	}
-	s.seen["sale"]++
+	s.saw("sale")
 	id, packs, now := fmt.Sprint(m.name, "p", len(m.lineItems)), int64(1+s.random.IntN(5)), s.clock.Load()
 	m.change(func(c *engine.Change) error {
 		_, _, _, err := c.Sell(&engine.Order{OrderNumber: id, Pack: "pack", InstanceID: m.instance, Quantity: packs, Start: &now})
@@ -316,6 +322,7 @@ func (s *simulated) sell(m *rulesMachine) {
 		ID: id, Instance: m.instance, State: deployed, Quantity: 10 * packs, Start: now, End: now + 30*day, Elastic: true, Overdraft: number, Limit: 2 * packs,
 	}
 	m.audit.LineItem(l, string(ledger.Paid), "")
+	m.alerts.LineItem(l, "", now)
 	m.lineItems = append(m.lineItems, l)
 }
 
@@ -339,13 +346,14 @@ func (s *simulated) archive() (taken int) {
 
 // housekeep does what goes on behind the charges.
 func (s *simulated) housekeep() {
+	s.must("folding", s.engine.FoldUsage(ctx))
 	switch s.random.IntN(5) {
 	case 0, 1:
 		s.archive()
 		done, err := s.engine.Retain(ctx, []string{"archive"})
 		s.must("retention", err)
 		if done.Receipts > 0 {
-			s.seen["retained"]++
+			s.saw("retained")
 		}
 	case 2:
 		s.must("folding anew", s.engine.RebuildUsage(ctx, func(int64, int64) {}))
@@ -359,15 +367,16 @@ func (s *simulated) housekeep() {
 	}
 }
 
-// compareUsage holds what is reported, from buckets and receipts, to the record.
+// compareUsage holds what is reported, from buckets and receipts, to the record: all of it, and by item and kind.
 func (s *simulated) compareUsage() {
-	report, err := s.engine.Usage(ctx, &usage.Query{})
-	if s.disk.Off() {
+	report, err := s.engine.Usage(ctx, &usage.Query{By: []usage.Dimension{usage.ByItem, usage.ByKind}})
+	s.must("a report", err)
+	if err != nil {
 		return
 	}
-	s.must("a report", err)
 	s.news(false)
 	var tokens token.Amount
+	want, got := map[string]token.Amount{}, map[string]token.Amount{}
 	for _, text := range s.record {
 		r := new(usage.Receipt)
 		if err := json.Unmarshal([]byte(text), r); err != nil {
@@ -375,11 +384,31 @@ func (s *simulated) compareUsage() {
 		}
 		for _, e := range r.Events(nil) {
 			tokens = tokens.Add(e.Tokens)
+			group := e.Item + " " + string(e.Kind)
+			want[group] = want[group].Add(e.Tokens)
 		}
 	}
 	if !report.Total.Tokens.Equal(tokens) {
 		s.t.Errorf("%s tokens are reported, the events add up to %s", report.Total.Tokens, tokens)
 	}
+	for _, row := range report.Rows {
+		got[row.By[0].Text+" "+row.By[1].Text] = row.Tokens
+	}
+	if len(got) != len(want) {
+		s.t.Errorf("%v is reported, the events add up to %v", got, want)
+	}
+	for group, sum := range want {
+		if !got[group].Equal(sum) {
+			s.t.Errorf("%s tokens of %s are reported, the events add up to %s", got[group], group, sum)
+		}
+	}
+	s.must("the buckets", s.store.View(ctx, func(r store.Reader) error {
+		buckets, err := r.Buckets(0, 0)
+		if len(buckets) > 0 {
+			s.saw("folded")
+		}
+		return err
+	}))
 }
 
 // news reads what is new in the record, and tells the auditors; or all of it, to see whether what was there is there still.
@@ -389,7 +418,7 @@ func (s *simulated) news(whole bool) {
 		from = usage.Position{}
 	}
 	var fresh []*usage.Receipt
-	err := s.sqlite.View(ctx, func(r store.Reader) error {
+	err := s.store.View(ctx, func(r store.Reader) error {
 		_, err := r.Receipts(from, nil, 0, func(at usage.Position, r *usage.Receipt) (bool, error) {
 			text := receiptText(r)
 			place, known := s.places[at]
@@ -402,7 +431,7 @@ func (s *simulated) news(whole bool) {
 				place = len(s.record)
 				s.places[at], s.record, fresh = place, append(s.record, text), append(fresh, r)
 				if at.Receipt == 1 {
-					s.seen["several in a commit"]++
+					s.saw("several in a commit")
 				}
 			}
 			s.last, next = at, place+1
@@ -410,7 +439,7 @@ func (s *simulated) news(whole bool) {
 		})
 		return err
 	})
-	if err != nil && s.disk.Off() {
+	if err != nil && s.ground.off() {
 		s.revive()
 		return
 	}
@@ -432,10 +461,10 @@ func (s *simulated) tell(r *usage.Receipt) {
 	}
 	m := s.of[r.InstanceID]
 	if r.TimeMS < m.latest {
-		s.seen["late"]++
+		s.saw("late")
 	}
 	for _, e := range r.Events(nil) {
-		s.seen[string(e.Kind)]++
+		s.saw(string(e.Kind))
 	}
 	m.tell(r)
 }
@@ -457,10 +486,11 @@ func (s *simulated) finish() {
 		m.compareShown()
 	}
 	s.compareUsage()
+	s.finishTelling()
 	s.verify()
 	for _, wrong := range s.acknowledged.Complaints() {
 		s.t.Error(wrong)
 	}
 	s.seen["receipts"] += len(s.record)
-	s.note("%d receipts, %d changes of the disk", len(s.record), s.disk.Changes())
+	s.note("%d receipts", len(s.record))
 }

@@ -8,34 +8,41 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/store/sqlite"
+	"github.com/farebox/farebox/test/cluster"
 	"github.com/farebox/farebox/test/simulation"
 	"github.com/farebox/farebox/usage"
 )
 
-// Many customers live for weeks with everything there is, on a store that fails, is slow and loses answers, and on a disk that fails, is
-// full, and loses what was not synced when power goes, at any moment. Callers try again. After every step the auditors have seen
-// all receipts; at the end they hold the record to what callers were told.
+// Many customers live for weeks with everything there is, on a store that fails, is slow and loses answers: a file, on a disk that fails, is
+// full, and loses what was not synced when power goes, at any moment; or PostgreSQL, which two servers share, and whose connections are cut and
+// which crashes. Callers try again. After every step the auditors have seen all receipts, and what was told of them; at the end they hold the
+// record to what callers were told, and what receivers of webhooks got to the alerts.
 //
-// A seed is a history, whatever else the machine does. A usual run has a few that are always the same, and fresh ones.
+// On a file a seed is a history, whatever else the machine does. A usual run has a few that are always the same, and fresh ones.
 // FAREBOX_SEED=N lives through one alone; FAREBOX_SIMULATE=10m goes on with fresh ones for so long; FAREBOX_AUDIT_STEPS=150 makes each so long.
 func TestSimulation(t *testing.T) {
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // the store fails on purpose here
+	t.Run("sqlite", func(t *testing.T) { simulations(t, newSQLiteGround, usualSteps, 3, 1) })
+	t.Run("postgres", func(t *testing.T) {
+		c := cluster.Own(t, "fsync = off") // it is processes that crash
+		simulations(t, func(t *testing.T) ground { return newPostgresGround(t, c) }, usualSteps/2, 0, 2)
+	})
+}
+
+func simulations(t *testing.T, ground func(*testing.T) ground, steps int, usual uint64, fresh int) {
 	seen := map[string]int{}
 	live := func(seed uint64) bool {
 		return t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			for what, n := range simulate(t, seed).seen {
+			for what, n := range simulate(t, ground(t), seed, stepsOf(t, steps)).seen {
 				seen[what] += n
 			}
 		})
@@ -50,50 +57,54 @@ func TestSimulation(t *testing.T) {
 		}
 		return
 	}
-	for seed := range uint64(3) {
+	for seed := range usual {
 		live(seed)
 	}
 	for _, what := range troubles {
-		if seen[what] == 0 {
+		if usual > 0 && seen[what] == 0 {
 			t.Errorf("nothing met with %q: the usual seeds have lost what they are for", what)
 		}
 	}
-	for range 2 {
+	for range fresh {
 		live(rand.Uint64N(1e9))
 	}
 }
 
 // troubles are what has to be seen in the usual seeds.
 var troubles = []string{
-	"commit fails", "commit's answer is lost", "commit is slow", "change fails", "change's answer is lost", "view fails", "disk fails",
+	"commit fails", "commit's answer is lost", "commit is slow", "change fails", "change's answer is lost", "view fails", "store fails",
 	"power cut", "power cut, nothing is lost", "power cut, all is lost", "power cut, the tail is lost", "power cut, anything is lost",
-	"restart", "answered at a retry", "given up", "retained", "late", "sale", "several in a commit",
+	"restart", "answered at a retry", "given up", "retained", "late", "sale", "several in a commit", "folded",
 	string(usage.Charge), string(usage.AutomaticCharge), string(usage.Refund), string(usage.Denial),
+	"alert BALANCE_BELOW", "alert EXHAUSTED", "alert OVERDRAFT", "alert ENDING", "alert RUNNING_OUT", "alert DENIALS", "alert PACE",
+	"delivery DELIVERED", "receiver fails", "receiver asks for time", "receiver's answer is lost",
 }
 
-// The same seed is the same history, to the last answer and to the last write to disk.
+// The same seed is the same history on a file, to the last answer and to the last write to disk.
 func TestSimulationRepeats(t *testing.T) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	seed := rand.Uint64N(1e9)
-	if first, second := simulate(t, seed).hash(), simulate(t, seed).hash(); first != second {
+	hash := func() string { return simulate(t, newSQLiteGround(t), seed, stepsOf(t, usualSteps)).hash() }
+	if first, second := hash(), hash(); first != second {
 		t.Errorf("seed %d: the trace is %s, and %s the second time", seed, first, second)
 	}
 }
 
 // simulated is the product in its world.
 type simulated struct {
-	t           *testing.T
-	random      *rand.Rand // of those who use the product
-	fate        *rand.Rand // of the world around it
-	writing     sync.Mutex // for trace, seen and fate: a request may look at the store while a commit is slow
-	trace       hash.Hash
-	seen        map[string]int
-	dir, folder string
-	folders     int
+	t       *testing.T
+	seed    uint64
+	random  *rand.Rand // of those who use the product
+	fate    *rand.Rand // of the world around it
+	writing sync.Mutex // for trace, seen and fate: a request may look at the store while a commit is slow
+	trace   hash.Hash
+	seen    map[string]int
+	ground  ground
 
-	disk     *simulation.Disk
-	sqlite   *sqlite.Store
-	engine   *engine.Engine
+	stores   []store.Store // of the servers
+	store    store.Store   // of the auditors
+	engines  []*engine.Engine
+	engine   *engine.Engine // of the server whose turn it is
 	clock    atomic.Int64
 	ids      atomic.Int64
 	troubled bool // the script is followed
@@ -107,23 +118,29 @@ type simulated struct {
 	places       map[usage.Position]int // of them
 	last         usage.Position
 	archived     map[usage.Position]string
+
+	alerts     *Alerts
+	deliveries *Deliveries
+	hooks      []*engine.Webhook
+	noticed    int64 // the last entry of the log of alerts that was seen
+	receivers  receivers
 }
 
-func simulate(t *testing.T, seed uint64) *simulated {
+func simulate(t *testing.T, ground ground, seed uint64, steps int) *simulated {
 	s := &simulated{
-		random: rand.New(rand.NewPCG(seed, 1)), fate: rand.New(rand.NewPCG(seed, 2)), trace: sha256.New(), seen: map[string]int{},
-		dir: t.TempDir(), of: map[string]*rulesMachine{}, acknowledged: NewAcknowledged(), places: map[usage.Position]int{},
+		seed: seed, random: rand.New(rand.NewPCG(seed, 1)), fate: rand.New(rand.NewPCG(seed, 2)), trace: sha256.New(), seen: map[string]int{},
+		ground: ground, of: map[string]*rulesMachine{}, acknowledged: NewAcknowledged(), places: map[usage.Position]int{},
 		archived: map[usage.Position]string{},
 	}
-	synctest.Test(t, func(t *testing.T) {
+	ground.live(t, func(t *testing.T) {
 		s.t = t
+		s.receivers = receivers{of: s, tries: map[string]int{}}
 		s.clock.Store(dawn)
-		s.mount()
 		defer s.close()
 		s.open()
 		s.settle()
 		s.troubled = true
-		for range stepsOf(t) {
+		for range steps {
 			s.step()
 		}
 		s.troubled = false
@@ -135,8 +152,8 @@ func simulate(t *testing.T, seed uint64) *simulated {
 // usualSteps are those of a usual run, which the race detector makes ten times as slow.
 const usualSteps = 70
 
-func stepsOf(t *testing.T) int {
-	n, err := strconv.Atoi(cmp.Or(os.Getenv("FAREBOX_AUDIT_STEPS"), strconv.Itoa(usualSteps)))
+func stepsOf(t *testing.T, usual int) int {
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("FAREBOX_AUDIT_STEPS"), strconv.Itoa(usual)))
 	if err != nil {
 		t.Fatalf("FAREBOX_AUDIT_STEPS: %v", err)
 	}
@@ -152,93 +169,81 @@ func (s *simulated) note(format string, args ...any) {
 	fmt.Fprintf(s.trace, format+"\n", args...)
 }
 
-func (s *simulated) file() string { return filepath.Join(s.folder, "f.db") }
-
-func (s *simulated) mount() {
-	s.folders++
-	s.folder = filepath.Join(s.dir, fmt.Sprint(s.folders))
-	if err := os.Mkdir(s.folder, 0o700); err != nil {
-		s.t.Fatal(err)
-	}
-	var err error
-	if s.disk, err = simulation.NewDisk(s.folder); err != nil {
-		s.t.Fatal(err)
-	}
+// saw counts something.
+func (s *simulated) saw(what string) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.seen[what]++
 }
 
 // open serves the database, and has all of it proved. Power may go meanwhile.
 func (s *simulated) open() {
-	for {
+	for attempt := 0; ; attempt++ {
 		var err error
-		if s.sqlite, err = sqlite.Open(s.file(), sqlite.Options{Create: true, Serve: true}); err == nil {
+		if s.stores, s.store, err = s.ground.open(s); err == nil {
 			break
 		}
-		if !s.disk.Off() {
-			s.t.Fatalf("the file does not open: %v", err)
+		switch {
+		case s.ground.off():
+			s.ground.restore(s)
+		case !s.troubled || attempt == 1:
+			s.t.Fatalf("the database does not open: %v", err)
 		}
-		s.afterCut()
 	}
-	time.Sleep(100 * time.Millisecond) // or the engine would look around just when the log is copied, and chance decide which is first
-	s.engine = engine.New(&simulation.Store{Store: s.sqlite, Script: s.script, Wait: s.wait, Done: s.done}, engine.Options{
-		Now:   func() time.Time { return time.UnixMilli(s.clock.Load()) },
-		NewID: func() string { return fmt.Sprintf("id-%06d", s.ids.Add(1)) },
-	})
-	for _, m := range s.customers {
-		m.engine, m.store = s.engine, s.sqlite
+	for _, books := range s.stores {
+		s.engines = append(s.engines, engine.New(&simulation.Store{Store: books, Script: s.script, Wait: s.wait, Done: s.done}, engine.Options{
+			Now:             func() time.Time { return time.UnixMilli(s.clock.Load()) },
+			NewID:           func() string { return fmt.Sprintf("id-%06d", s.ids.Add(1)) },
+			PrivateWebhooks: true, Receivers: &s.receivers, SmallBuckets: true,
+		}))
 	}
+	s.turn(0)
 	s.verify()
 	s.news(true)
 	s.revive()
 }
 
-func (s *simulated) close() {
-	if s.engine != nil {
-		s.engine.Stop()
-		s.engine = nil
-		if err := s.sqlite.Close(); err != nil && !s.disk.Off() {
-			s.t.Error(err)
-		}
+// turn gives one of the servers its turn.
+func (s *simulated) turn(server int) {
+	s.engine = s.engines[server]
+	for _, m := range s.customers {
+		m.engine, m.store = s.engine, s.store
 	}
-	s.disk.Remove()
+}
+
+func (s *simulated) stop() {
+	for _, e := range s.engines {
+		e.Stop()
+	}
+	if len(s.stores) > 0 && s.store != s.stores[0] {
+		s.stores = append(s.stores, s.store)
+	}
+	if err := closeAll(s.stores); err != nil && !s.ground.off() {
+		s.t.Error(err)
+	}
+	s.engines, s.stores = nil, nil
+}
+
+func (s *simulated) close() {
+	s.stop()
+	s.ground.close()
 }
 
 func (s *simulated) restart() {
-	s.seen["restart"]++
-	s.engine.Stop()
-	s.engine = nil
-	if err := s.sqlite.Close(); err != nil && !s.disk.Off() {
-		s.t.Error(err)
-	}
+	s.saw("restart")
+	s.stop()
 	s.open()
+	s.untroubled(s.compareUsage)
 }
 
 // revive starts anew if power has gone.
 func (s *simulated) revive() {
-	if !s.disk.Off() {
+	if !s.ground.off() {
 		return
 	}
-	s.engine.Stop()
-	s.engine = nil
-	_ = s.sqlite.Close() // fails, as it must
-	s.afterCut()
+	s.stop()
+	s.ground.restore(s)
 	s.open()
-}
-
-// afterCut goes on with what a power cut has left.
-func (s *simulated) afterCut() {
-	loss := simulation.Loss(s.fate.IntN(int(simulation.Losses)))
-	s.seen["power cut"]++
-	s.seen[fmt.Sprintf("power cut, %s is lost", loss)]++
-	s.note("power is cut after %d changes, %s is lost", s.disk.Changes(), loss)
-	old := s.disk
-	old.Remove()
-	s.mount()
-	if err := old.After(loss, s.fate, s.folder); err != nil {
-		s.t.Fatal(err)
-	}
-	if s.troubled && s.fate.IntN(4) == 0 {
-		s.disk.CutAt(1 + s.fate.IntN(12)) // while it recovers
-	}
 }
 
 // script is what happens to the calls of the store.
@@ -266,7 +271,7 @@ func (s *simulated) script(op simulation.Op) (f simulation.Fault) {
 // wait lets time pass, for everybody.
 func (s *simulated) wait(d time.Duration) {
 	s.clock.Add(d.Milliseconds())
-	time.Sleep(d)
+	s.ground.pass(d)
 }
 
 func (s *simulated) done(op simulation.Op, f simulation.Fault, err error) {
@@ -280,18 +285,8 @@ func (s *simulated) done(op simulation.Op, f simulation.Fault, err error) {
 		s.seen[string(op)+" fails"]++
 	case f.Lost:
 		s.seen[string(op)+"'s answer is lost"]++
-	case err != nil && problem.KindOf(err) == problem.Unavailable && !s.disk.Off():
-		s.seen["disk fails"]++
-	}
-}
-
-// arm draws what the disk does in the next step.
-func (s *simulated) arm() {
-	if s.troubled && s.fate.IntN(8) == 0 {
-		s.disk.FailAt(1 + s.fate.IntN(10))
-	}
-	if s.troubled && s.fate.IntN(6) == 0 {
-		s.disk.CutAt(1 + s.fate.IntN(30))
+	case err != nil && problem.KindOf(err) == problem.Unavailable && !s.ground.off():
+		s.seen["store fails"]++
 	}
 }
 
@@ -327,8 +322,8 @@ func (s *simulated) make(fn func(*engine.Change) error) error {
 
 // verify has the books prove themselves.
 func (s *simulated) verify() {
-	proof, err := engine.Verify(ctx, s.sqlite)
-	if err != nil && !s.disk.Off() {
+	proof, err := engine.Verify(ctx, s.store)
+	if err != nil && !s.ground.off() {
 		s.t.Fatal(err)
 	}
 	if err == nil && len(proof.Differences) > 0 {

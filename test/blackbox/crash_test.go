@@ -14,11 +14,13 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/farebox/farebox/test/cluster"
 )
 
 // crashes is how often the server is killed, at a random moment under load: FAREBOX_CRASHES, or some.
-func crashes(t *testing.T) int {
-	text := cmp.Or(os.Getenv("FAREBOX_CRASHES"), "20")
+func crashes(t *testing.T, some string) int {
+	text := cmp.Or(os.Getenv("FAREBOX_CRASHES"), some)
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
 		t.Fatalf("FAREBOX_CRASHES is %q", text)
@@ -29,15 +31,25 @@ func crashes(t *testing.T) int {
 // An acknowledged charge survives kill -9; an unacknowledged one is either wholly there or not at all; a retry charges once.
 func TestKilledUnderLoad(t *testing.T) {
 	t.Parallel()
+	dir := t.TempDir()
+	killedUnderLoad(t, dir, filepath.Join(dir, "f.db"), crashes(t, "20"))
+}
+
+func TestKilledUnderLoadOnPostgres(t *testing.T) {
+	t.Parallel()
+	killedUnderLoad(t, t.TempDir(), cluster.Shared(t).URL(t), crashes(t, "3"))
+}
+
+// killedUnderLoad kills who serves a database, so many times. The keys are beside it, or in a folder.
+func killedUnderLoad(t *testing.T, dir, db string, times int) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	db := filepath.Join(t.TempDir(), "f.db")
-	s := start(t, db)
+	s := startIn(t, dir, db)
 	w := newCrashWorld(t, s)
-	for range crashes(t) {
+	for range times {
 		w.loadUntilKilled(s, random)
-		s = start(t, db)
+		s = startIn(t, dir, db)
 		w.retry(s, random)
 		verify(t, db) // while it is served
 	}

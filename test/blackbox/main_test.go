@@ -224,7 +224,7 @@ func newClient(url, token string) *client {
 
 func (s *server) admin() *client {
 	s.t.Helper()
-	c := newClient(s.url(), token(s.t, s.db, "--admin"))
+	c := newClient(s.url(), strings.TrimSuffix(must(s.t, s.cmd.Dir, "token", "--db", s.db, "--admin"), "\n"))
 	s.t.Cleanup(c.http.CloseIdleConnections)
 	return c
 }

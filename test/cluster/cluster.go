@@ -127,6 +127,17 @@ func (c *Cluster) URL(t testing.TB) string {
 // Address is where a cluster listens, as host:port.
 func (c *Cluster) Address() string { return fmt.Sprint("127.0.0.1:", c.port) }
 
+// Empty empties a place that URL has given, of which nothing may be open.
+func (c *Cluster) Empty(t testing.TB, place string) {
+	t.Helper()
+	u, err := url.Parse(place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := u.User.Username()
+	c.Exec(t, fmt.Sprintf("DROP SCHEMA %s CASCADE; CREATE SCHEMA %s AUTHORIZATION %s", name, name, name))
+}
+
 // Exec runs statements as an administrator.
 func (c *Cluster) Exec(t testing.TB, statements string) {
 	t.Helper()

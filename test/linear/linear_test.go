@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -13,14 +14,37 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/store/postgres"
 	"github.com/farebox/farebox/store/sqlite"
+	"github.com/farebox/farebox/test/cluster"
 )
 
-// Every store there is has one line.
-func TestSQLite(t *testing.T) { Run(t, openSQLite) }
+func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
 
-func openSQLite(t testing.TB) store.Store {
+// Every store there is has one line, and one more if many servers may share it.
+func TestSQLite(t *testing.T) { Run(t, openSQLite) }
+func TestPostgres(t *testing.T) {
+	Run(t, func(t testing.TB) []store.Store { return openPostgres(t, 1) })
+}
+func TestTwoServers(t *testing.T) {
+	Run(t, func(t testing.TB) []store.Store { return openPostgres(t, 2) })
+}
+
+func openSQLite(t testing.TB) []store.Store {
 	s, err := sqlite.Open(filepath.Join(t.TempDir(), "f.db"), sqlite.Options{Create: true, Serve: true})
+	return []store.Store{opened(t, s, err)}
+}
+
+func openPostgres(t testing.TB, servers int) (all []store.Store) {
+	url := cluster.Shared(t).URL(t)
+	for range servers {
+		s, err := postgres.Open(url, postgres.Options{})
+		all = append(all, opened(t, s, err))
+	}
+	return all
+}
+
+func opened(t testing.TB, s store.Store, err error) store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +120,7 @@ func TestBrokenServersAreFound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := openSQLite(t)
 			if broken.store != nil {
-				s = broken.store(s)
+				s[0] = broken.store(s[0])
 			}
 			if got := Check(Record(t, s, 1, broken.around)); got != porcupine.Illegal {
 				t.Errorf("the history is %s", got)

@@ -28,8 +28,8 @@ const (
 	lineItems = 3
 )
 
-// Run has histories of concurrent calls over HTTP checked, on new stores that open returns.
-func Run(t *testing.T, open func(testing.TB) store.Store) {
+// Run has histories of concurrent calls over HTTP checked, on new stores that open returns: each has a server, and all of them the same books.
+func Run(t *testing.T, open func(testing.TB) []store.Store) {
 	for range histories {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -49,30 +49,42 @@ func text(history []porcupine.Operation) string {
 	return b.String()
 }
 
-// world is a server whose time stands still, so that a session that ends gives back all.
+// world is servers whose time stands still, so that a session that ends gives back all.
 type world struct {
 	testing.TB
-	url, token string
-	began      time.Time
-	instances  []string
+	urls      []string
+	token     string
+	began     time.Time
+	instances []string
 
 	mu      sync.Mutex
 	history []porcupine.Operation
 }
 
-// Record lets callers call at the same time, and returns what each asked, when, and was told. Around may stand in for the server's handler.
-func Record(t testing.TB, books store.Store, seed uint64, around func(http.Handler) http.Handler) []porcupine.Operation {
+// Record lets callers call at the same time, each at a server of theirs, and returns what each asked, when, and was told. Every store has a
+// server. Around may stand in for the servers' handlers.
+func Record(t testing.TB, books []store.Store, seed uint64, around func(http.Handler) http.Handler) []porcupine.Operation {
+	w := &world{TB: t, began: time.Now()}
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	e := engine.New(books, engine.Options{Now: func() time.Time { return now }})
-	defer e.Stop()
-	var handler http.Handler = server.New(e, server.Options{})
-	if around != nil {
-		handler = around(handler)
+	for i, s := range books {
+		if err := s.Refresh(t.Context()); err != nil { // the key that was made through the first
+			t.Fatal(err)
+		}
+		e := engine.New(s, engine.Options{Now: func() time.Time { return now }})
+		defer e.Stop()
+		if i == 0 {
+			w.token = adminToken(t, e, now)
+		}
+		var handler http.Handler = server.New(e, server.Options{})
+		if around != nil {
+			handler = around(handler)
+		}
+		s := httptest.NewServer(handler)
+		defer s.Close()
+		w.urls = append(w.urls, s.URL)
 	}
-	s := httptest.NewServer(handler)
-	defer s.Close()
-	w := &world{TB: t, url: s.URL, began: time.Now(), token: adminToken(t, e, now)}
-	w.setUp()
+	first := &caller{world: w}
+	first.setUp()
 	var all sync.WaitGroup
 	for id := range callers {
 		c := &caller{world: w, id: id, random: rand.New(rand.NewPCG(seed, uint64(id)))}
@@ -111,13 +123,13 @@ const (
 	sessions     = "/farebox/v1/sessions"
 )
 
-func (w *world) setUp() {
-	w.must("POST", provisioning+"/rate-tables", "", `{"version":"1","effectiveFrom":0,"items":[{"name":"x","rate":1}]}`, nil)
+func (c *caller) setUp() {
+	c.must("POST", provisioning+"/rate-tables", "", `{"version":"1","effectiveFrom":0,"items":[{"name":"x","rate":1}]}`, nil)
 	for i := range lineItems {
 		var made struct{ ID string }
-		w.must("POST", provisioning+"/instances", "", fmt.Sprintf(`{"shortName":"main","accountId":"a%d"}`, i), &made)
-		w.instances = append(w.instances, made.ID)
-		w.must("PUT", provisioning+"/instances/"+made.ID+"/line-items", "", lineItem(i, Quantity), nil)
+		c.must("POST", provisioning+"/instances", "", fmt.Sprintf(`{"shortName":"main","accountId":"a%d"}`, i), &made)
+		c.instances = append(c.instances, made.ID)
+		c.must("PUT", provisioning+"/instances/"+made.ID+"/line-items", "", lineItem(i, Quantity), nil)
 	}
 }
 
@@ -129,37 +141,37 @@ func lineItem(i, quantity int) string {
 }
 
 // send sends a request; an answer that is none of those expected ends the test.
-func (w *world) send(method, path, key, body string) (status int, text []byte) {
-	r, err := http.NewRequest(method, w.url+path, bytes.NewBufferString(body))
+func (c *caller) send(method, path, key, body string) (status int, text []byte) {
+	r, err := http.NewRequest(method, c.urls[c.id%len(c.urls)]+path, bytes.NewBufferString(body))
 	if err != nil {
-		w.Error(err)
+		c.Error(err)
 		return 0, nil
 	}
-	r.Header.Set("Authorization", "Bearer "+w.token)
+	r.Header.Set("Authorization", "Bearer "+c.token)
 	if key != "" {
 		r.Header.Set("Idempotency-Key", key)
 	}
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
-		w.Error(err)
+		c.Error(err)
 		return 0, nil
 	}
 	defer answer.Body.Close()
 	text, err = io.ReadAll(answer.Body)
 	if err != nil {
-		w.Error(err)
+		c.Error(err)
 	}
 	return answer.StatusCode, text
 }
 
-func (w *world) must(method, path, key, body string, out any) {
-	status, text := w.send(method, path, key, body)
+func (c *caller) must(method, path, key, body string, out any) {
+	status, text := c.send(method, path, key, body)
 	if status/100 != 2 {
-		w.Errorf("%s %s: %d %s", method, path, status, text)
+		c.Errorf("%s %s: %d %s", method, path, status, text)
 	}
 	if out != nil {
 		if err := json.Unmarshal(text, out); err != nil {
-			w.Errorf("%s %s: %v in %s", method, path, err, text)
+			c.Errorf("%s %s: %v in %s", method, path, err, text)
 		}
 	}
 }
