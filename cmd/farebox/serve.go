@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -67,6 +68,7 @@ func (cmd *serveCmd) testClock() *time.Time {
 
 // Run is the verb.
 func (cmd *serveCmd) Run() error {
+	defer runtime.KeepAlive(newBallast())
 	sourcing, err := cmd.sourcing()
 	if err != nil {
 		return err
