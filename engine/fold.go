@@ -30,18 +30,20 @@ type foldSizes struct{ least, most, parts int }
 
 // folder returns the follower that folds. Asked to finish, it folds what is left, too.
 func (e *Engine) folder(least int) *Follower {
+	var room []usage.Event
 	return &Follower{Name: foldName, Most: e.folding.most, Take: func(_ context.Context, f *Followed) (int, func(store.Tx) error, error) {
 		if len(f.Receipts) < least && !f.More {
 			return 0, nil, nil
 		}
-		taken, bucket := fold(f)
+		taken, bucket := fold(f, &room)
 		return taken, func(tx store.Tx) error { return tx.InsertBucket(bucket) }, nil
 	}}
 }
 
-// fold makes a bucket of the receipts that come next.
-func fold(f *Followed) (taken int, bucket *usage.Bucket) {
-	events := make([]usage.Event, 0, len(f.Receipts))
+// fold makes a bucket of the receipts that come next. Room is used again from bucket to bucket.
+func fold(f *Followed, room *[]usage.Event) (taken int, bucket *usage.Bucket) {
+	events := (*room)[:0]
+	defer func() { clear(events); *room = events }()
 	for _, r := range f.Receipts {
 		if taken > 0 && len(events) > eventMost {
 			break
