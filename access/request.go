@@ -3,6 +3,7 @@ package access
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -121,18 +122,31 @@ func (r *Requester) Key(instanceID string) ledger.RequesterKey {
 // Decide grants or denies the items in their order, each seeing what the ones before have taken, and books the grants
 // on the book and the requester's standing. It returns one outcome an item.
 func Decide(book *ledger.Book, prices *ledger.Prices, standing *ledger.Standing, request *Request) []ledger.Outcome {
-	who := &ledger.Who{Standing: standing}
+	return new(Room).Decide(book, prices, standing, request)
+}
+
+// Room is memory for one decision after the other. The zero value is ready.
+type Room struct {
+	who      ledger.Who
+	outcomes []ledger.Outcome
+	slices   []ledger.Slice
+}
+
+// Decide is Decide, but what it returns is good until it is called again.
+func (room *Room) Decide(book *ledger.Book, prices *ledger.Prices, standing *ledger.Standing, request *Request) []ledger.Outcome {
+	room.who = ledger.Who{Standing: standing}
 	if book.Ruled() {
-		who.Dictionary = dictionary(request.Requester.Dictionary)
+		room.who.Dictionary = dictionary(request.Requester.Dictionary)
 	}
-	outcomes := make([]ledger.Outcome, len(request.Items))
-	slices := make([]ledger.Slice, 0, len(request.Items)+1)
+	n := len(request.Items)
+	room.outcomes, room.slices = slices.Grow(room.outcomes[:0], n)[:n], slices.Grow(room.slices[:0], n+1)
+	outcomes, free := room.outcomes, room.slices
 	denied := false
 	for i := range request.Items {
-		outcome := decide(book, prices, who, &request.Items[i].Ask, slices)
+		outcome := decide(book, prices, &room.who, &request.Items[i].Ask, free)
 		outcome.Apply()
-		slices = append(slices, outcome.Slices...) // in place, unless they outgrew the room
-		slices = slices[len(slices):]
+		free = append(free, outcome.Slices...) // in place, unless they outgrew the room
+		free = free[len(free):]
 		denied = denied || outcome.Status != ledger.Granted
 		outcomes[i] = outcome
 	}

@@ -234,3 +234,18 @@ func TestFormulasOfARequestAreBoundedTogether(t *testing.T) {
 		}
 	}
 }
+
+// A decision in room that was used before allocates nothing, where line items have no rules and nothing is covered for a while.
+func TestDecideInRoomAllocatesNothing(t *testing.T) {
+	var room Room
+	book, prices := world(2)
+	r, who := request("0.001", "0.002"), standing()
+	room.Decide(book, prices, who, r)
+	if n := testing.AllocsPerRun(100, func() {
+		if o := room.Decide(book, prices, who, r); o[1].Status != ledger.Granted {
+			t.Fatal(o[1].Status)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -277,14 +277,28 @@ func BenchmarkAuthenticate(b *testing.B) {
 			}
 		}
 	})
+	header := "Bearer " + text
 	b.Run("remembered", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := v.Authenticate("Bearer "+text, now); err != nil {
+			if _, err := v.Authenticate(header, now); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
+}
+
+// A token that was verified before costs its bearer's requests no memory.
+func TestRememberedTokensAllocateNothing(t *testing.T) {
+	p := pair(t, "Ed25519")
+	text, err := Sign(p, Client, p.ID, []string{"i1"}, now, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, header := verifierOf(Client, p), "Bearer "+text
+	if n := testing.AllocsPerRun(100, func() { _, _ = v.Authenticate(header, now) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
 }
 
 // One key in 64 has a thumbprint that begins with a dash.

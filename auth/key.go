@@ -172,3 +172,8 @@ func Thumbprint(key crypto.PublicKey) (string, error) {
 
 // digest names a token in memory without keeping it.
 type digest [sha256.Size]byte
+
+func digestOf(text string) digest {
+	var room [1024]byte // more than most tokens need, so that nothing is allocated for each request
+	return sha256.Sum256(append(room[:0], text...))
+}

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"crypto"
-	"crypto/sha256"
 	"maps"
 	"strings"
 	"sync"
@@ -63,7 +62,7 @@ func (v *Verifier) Authenticate(header string, now time.Time) (*Principal, error
 	if header == "" || !strings.EqualFold(scheme, "Bearer") || text == "" {
 		return nil, problem.New(problem.Unauthenticated, "send a token: Authorization: Bearer <JSON Web Token>")
 	}
-	sum := digest(sha256.Sum256([]byte(text)))
+	sum := digestOf(text)
 	v.mu.RLock()
 	p := v.verified[sum]
 	v.mu.RUnlock()

@@ -177,8 +177,11 @@ func (e *Engine) commit(batch []*request, due *catchUp) {
 	}
 }
 
+// want says what a batch needs, in the room of the one before.
 func (e *Engine) want(batch []*request, due *catchUp) store.Want {
-	w := store.Want{Instances: make([]string, 0, len(batch))}
+	was := &e.wanted
+	w := store.Want{Instances: was.Instances[:0], Once: was.Once[:0], Sessions: was.Sessions[:0], Requesters: was.Requesters[:0]}
+	defer func() { *was = w }()
 	for _, r := range batch {
 		if r.instanceID != "" {
 			w.Instances = append(w.Instances, r.instanceID)
@@ -215,6 +218,7 @@ type decision struct {
 	inBatch map[usage.OnceID]*usage.Receipt
 	seen    map[*access.Session]bool // those that are in Decided
 	made    int                      // steps of due sessions
+	room    access.Room
 }
 
 func (e *Engine) newDecision(loaded *store.Loaded) *decision {
@@ -244,6 +248,7 @@ func (e *Engine) decide(batch []*request, due *catchUp, loaded *store.Loaded) (d
 			d = e.newDecision(loaded)
 		}
 	}()
+	d.Receipts = make([]*usage.Receipt, 0, len(batch))
 	switch {
 	case due != nil:
 		due.more = d.catchUp(due.byMS)

@@ -34,7 +34,7 @@ func (e *Engine) Charge(c *Charge) (receipt *usage.Receipt, replayed bool, err e
 			if book.Ruled() || d.world.Prices.Catalog.HasWindows() {
 				standing = d.standing(c.Request.Requester.Key(c.InstanceID))
 			}
-			outcomes := access.Decide(book, &d.world.Prices, standing, c.Request)
+			outcomes := d.room.Decide(book, &d.world.Prices, standing, c.Request)
 			return outcome{receipt: d.record(usage.NewReceipt(e.receiptID(d.nowMS), d.nowMS, book, c.Request, outcomes))}
 		},
 	})

@@ -52,7 +52,8 @@ type Engine struct {
 	serve   bool
 	seenMS  atomic.Int64 // when we were last seen at work
 	awakeMS atomic.Int64 // when we were last out of reach, to its end
-	failing bool         // the last commit failed; of commitBatches alone
+	failing bool         // the last commit failed; of commitBatches alone, as the next
+	wanted  store.Want   // what the last batch needed
 
 	columns   columns
 	questions chan struct{} // has room for those that may be answered at a time

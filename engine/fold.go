@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/farebox/farebox/store"
@@ -30,18 +31,25 @@ type foldSizes struct{ least, most, parts int }
 
 // folder returns the follower that folds. Asked to finish, it folds what is left, too.
 func (e *Engine) folder(least int) *Follower {
+	var room []usage.Event
 	return &Follower{Name: foldName, Most: e.folding.most, Take: func(_ context.Context, f *Followed) (int, func(store.Tx) error, error) {
 		if len(f.Receipts) < least && !f.More {
 			return 0, nil, nil
 		}
-		taken, bucket := fold(f)
+		taken, bucket := fold(f, &room)
 		return taken, func(tx store.Tx) error { return tx.InsertBucket(bucket) }, nil
 	}}
 }
 
-// fold makes a bucket of the receipts that come next.
-func fold(f *Followed) (taken int, bucket *usage.Bucket) {
-	events := make([]usage.Event, 0, len(f.Receipts))
+// fold makes a bucket of the receipts that come next. Room is used again from bucket to bucket, if it is not that of a backlog.
+func fold(f *Followed, room *[]usage.Event) (taken int, bucket *usage.Bucket) {
+	events := slices.Grow((*room)[:0], len(f.Receipts))
+	defer func() {
+		if *room = nil; cap(events) <= 2*foldLeast {
+			clear(events) // or it would keep the receipts
+			*room = events
+		}
+	}()
 	for _, r := range f.Receipts {
 		if taken > 0 && len(events) > eventMost {
 			break
@@ -66,10 +74,11 @@ func (e *Engine) keepFolded() {
 	}()
 	const look = int64(time.Minute / foldEvery)
 	var seen int64
+	folder := e.folder(e.folding.least)
 	for idle := look; ; idle++ {
 		if recorded := e.recorded.Load(); recorded-seen >= int64(e.folding.least) || idle >= look {
 			seen, idle = recorded, 0
-			if err := e.foldSome(ctx, e.folding.least); err != nil && ctx.Err() == nil {
+			if err := e.foldSome(ctx, folder); err != nil && ctx.Err() == nil {
 				slog.Warn("usage is not folded; trying again", "error", err, "cause", cause(err))
 				seen -= int64(e.folding.least)
 			}
@@ -83,17 +92,19 @@ func (e *Engine) keepFolded() {
 }
 
 // FoldUsage folds what is enough for a bucket, as an engine that serves does by itself. Errors are those of the store.
-func (e *Engine) FoldUsage(ctx context.Context) error { return e.foldSome(ctx, e.folding.least) }
+func (e *Engine) FoldUsage(ctx context.Context) error {
+	return e.foldSome(ctx, e.folder(e.folding.least))
+}
 
-// foldSome folds all there is, down to fewer receipts than least. A fault of ours costs speed, not charges.
-func (e *Engine) foldSome(ctx context.Context, least int) (err error) {
+// foldSome folds all there is, down to fewer receipts than the folder takes. A fault of ours costs speed, not charges.
+func (e *Engine) foldSome(ctx context.Context, folder *Follower) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			slog.Error("fault in folding usage", "fault", fault, "stack", string(debug.Stack()))
 		}
 	}()
 	for more := true; more && err == nil && ctx.Err() == nil; {
-		if more, err = e.FollowOnce(ctx, e.folder(least)); err == nil {
+		if more, err = e.FollowOnce(ctx, folder); err == nil {
 			err = e.mergeBuckets(ctx)
 		}
 		runtime.Gosched() // charges come first

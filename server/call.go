@@ -1,10 +1,8 @@
 package server
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -71,7 +69,9 @@ func (s *Server) handler(r route) http.Handler {
 		} else {
 			answered.WithLabelValues(strconv.Itoa(rep.status)).Observe(took)
 		}
-		slog.Debug("answered", "method", req.Method, "path", req.URL.Path, "status", rep.status, "seconds", took)
+		if log := slog.Default(); log.Enabled(req.Context(), slog.LevelDebug) { // or the arguments would be made for nobody
+			log.Debug("answered", "method", req.Method, "path", req.URL.Path, "status", rep.status, "seconds", took)
+		}
 	})
 }
 
@@ -106,8 +106,10 @@ func (c *call) prepare(r route, w http.ResponseWriter) (err error) {
 	if !utf8.ValidString(c.URL.Path) { // ids are text, and answers are too
 		return problem.New(problem.Invalid, "the path is not UTF-8")
 	}
-	if _, err := url.ParseQuery(c.URL.RawQuery); err != nil { // Query would leave out what is wrong, a filter as well
-		return problem.Wrap(problem.Invalid, err, "the parameters cannot be read: %s", err)
+	if c.URL.RawQuery != "" {
+		if _, err := url.ParseQuery(c.URL.RawQuery); err != nil { // Query would leave out what is wrong, a filter as well
+			return problem.Wrap(problem.Invalid, err, "the parameters cannot be read: %s", err)
+		}
 	}
 	if c.body, err = readBody(w, c.Request, r.bodyMost); err != nil {
 		return err
@@ -139,16 +141,21 @@ func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error
 	if r.ContentLength > most {
 		return nil, tooLarge(most)
 	}
-	var body bytes.Buffer
-	body.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, most))
+	var body []byte
+	var err error
+	if r.ContentLength >= 0 {
+		body = make([]byte, r.ContentLength)
+		_, err = io.ReadFull(r.Body, body)
+	} else {
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	}
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
 		return nil, tooLarge(most)
 	}
 	if err != nil {
 		return nil, problem.Wrap(problem.Invalid, err, "the body did not arrive whole")
 	}
-	return body.Bytes(), nil
+	return body, nil
 }
 
 func tooLarge(most int64) error {
@@ -172,10 +179,17 @@ func (c *call) idempotency() (*engine.Once, error) {
 			return nil, problem.Field("Idempotency-Key", "must be printable ASCII")
 		}
 	}
+	return &engine.Once{Key: key, Fingerprint: c.fingerprint()}, nil
+}
+
+// fingerprint tells requests apart.
+func (c *call) fingerprint() []byte {
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%s %s\n", c.Method, c.URL.RequestURI())
+	var room [256]byte
+	line := append(append(append(room[:0], c.Method...), ' '), c.URL.RequestURI()...)
+	sum.Write(append(line, '\n'))
 	sum.Write(c.body)
-	return &engine.Once{Key: key, Fingerprint: sum.Sum(nil)[:16]}, nil
+	return sum.Sum(nil)[:16]
 }
 
 // change runs a verb that writes; its reply is kept with the request's idempotency key, if there is one.
@@ -210,13 +224,24 @@ func (c *call) show(read func(store.Reader) (any, error)) (*reply, error) {
 	return jsonReply(http.StatusOK, out)
 }
 
+// Values of headers that all answers share; nobody changes them.
+var (
+	ofJSON  = []string{jsonType}
+	noSniff = []string{"nosniff"}
+	noStore = []string{"no-store"}
+)
+
 func write(w http.ResponseWriter, rep *reply) {
 	h := w.Header()
-	if len(rep.body) > 0 {
+	switch {
+	case len(rep.body) == 0:
+	case rep.contentType == jsonType:
+		h["Content-Type"] = ofJSON
+	default:
 		h.Set("Content-Type", rep.contentType)
 	}
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
+	h["X-Content-Type-Options"] = noSniff
+	h["Cache-Control"] = noStore
 	if rep.replayed {
 		h.Set("Idempotent-Replayed", "true")
 	}
@@ -225,6 +250,6 @@ func write(w http.ResponseWriter, rep *reply) {
 	}
 	w.WriteHeader(rep.status)
 	if len(rep.body) > 0 {
-		_, _ = io.Copy(w, bytes.NewReader(rep.body))
+		_, _ = w.Write(rep.body)
 	}
 }

@@ -199,10 +199,11 @@ func askInSession(c *call, ref engine.SessionRef) (*reply, error) {
 			status = http.StatusForbidden // decisions.md D16
 		}
 	}
-	answer := wireAccessAnswer(c.family, receipt)
 	if c.family != farebox {
-		return replying(replayed)(jsonReply(status, answer))
+		body, err := accessAnswer(c.family, receipt)
+		return &reply{status: status, contentType: jsonType, body: body, replayed: replayed}, err
 	}
+	answer := wireAccessAnswer(c.family, receipt)
 	return replying(replayed)(jsonReply(status, api.SessionAnswer{
 		CorrelationID: answer.CorrelationID, Requester: answer.Requester, RequestedItems: answer.RequestedItems,
 		Session: wireAhead(receipt.Session),

@@ -118,6 +118,15 @@ func (c *textsMaker) add(v Value) {
 	c.ids = append(c.ids, id)
 }
 
+// addText adds a text, and keeps a copy if it is new.
+func (c *textsMaker) addText(text []byte) {
+	if id, known := c.index[Value{Text: string(text)}]; known { // looked up without a copy
+		c.ids = append(c.ids, id)
+		return
+	}
+	c.add(Value{Text: string(text)})
+}
+
 // pad has the events up to one have no value.
 func (c *textsMaker) pad(to int) {
 	for len(c.ids) < to {

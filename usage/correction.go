@@ -187,7 +187,7 @@ func NewRefund(id string, nowMS int64, book *ledger.Book, charge *Receipt, back 
 		item := &charge.Items[b.Place]
 		asked := access.Item{Ask: ledger.Ask{Item: item.Item, Version: item.Version, Variables: item.Variables}, MetaData: item.MetaData}
 		why.Places[i] = b.Place
-		r.Refunds[i] = newItem(&asked, &outcomes[i])
+		r.Refunds[i] = newItem(&asked, &outcomes[i], nil)
 		r.Refunds[i].Count = refundedCount(&outcomes[i])
 	}
 	return r

@@ -18,8 +18,9 @@ const (
 
 // keyColumn is a key's values where events have it: most have few of all keys.
 type keyColumn struct {
-	texts textsMaker
-	rows  []uint32 // of the values
+	texts  textsMaker
+	rows   []uint32 // of the values
+	events int      // that have it
 }
 
 // dense makes a column for all events of a bucket.
@@ -33,6 +34,17 @@ func (c *keyColumn) dense(rows int) *textsMaker {
 	return all
 }
 
+// add adds the value of an event. Of a key that cannot get a column any more, however often its values stand among so many events,
+// there is only counted who has it.
+func (c *keyColumn) add(row int, text []byte, only bool, events int) {
+	c.events++
+	if different := len(c.texts.values); !only && !(&keyCount{different: different, events: events}).repeats() {
+		return
+	}
+	c.texts.addText(text)
+	c.rows = append(c.rows, uint32(row))
+}
+
 // keyColumns collects the keys that events have: those in only, or as many as are tracked (nil: any). It reports whether there are
 // more.
 func keyColumns(events []Event, only []Dimension) (keys map[Dimension]*keyColumn, more bool) {
@@ -41,7 +53,7 @@ func keyColumns(events []Event, only []Dimension) (keys map[Dimension]*keyColumn
 		if i%256 == 255 {
 			runtime.Gosched()
 		}
-		keysOf(&events[i], func(d Dimension, v Value) {
+		keysOf(&events[i], func(d Dimension, text []byte) {
 			c := keys[d]
 			if c == nil {
 				if only != nil && !slices.Contains(only, d) {
@@ -54,8 +66,7 @@ func keyColumns(events []Event, only []Dimension) (keys map[Dimension]*keyColumn
 				c = new(keyColumn)
 				keys[d] = c
 			}
-			c.texts.add(v)
-			c.rows = append(c.rows, uint32(i))
+			c.add(i, text, only != nil, len(events))
 		})
 	}
 	return keys, more
@@ -100,7 +111,7 @@ func (b *Bucket) addKeys(events []Event) {
 	b.Header.Unlisted = more
 	var all []keyCount
 	for d, c := range keys {
-		all = append(all, keyCount{d, len(c.rows), len(c.texts.values)})
+		all = append(all, keyCount{d, c.events, len(c.texts.values)})
 	}
 	b.Header.chooseKeys(all)
 	for _, d := range b.Header.Keys {

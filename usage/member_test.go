@@ -22,6 +22,12 @@ func TestKeysOfWhatRequestsCarry(t *testing.T) {
 		{`{"a":"x"}`, []string{"a=x"}},
 		{` { "a" : "x" , "b" : 1.50 } `, []string{"a=x", "b=1.50"}},
 		{`{"a":null,"b":true}`, []string{"b=true"}},
+		{`{"a":-1.5e+3,"b":false,"c":"",` + "\n" + `"d":7}`, []string{"a=-1.5e+3", "b=false", "c=", "d=7"}},
+		{`{"a":null,"a":1}`, nil},
+		{`{"a":1,}`, nil},
+		{`{"a":1 2}`, nil},
+		{`{"a":x}`, nil},
+		{`{,}`, nil},
 		{`{"a":{ "b" : [1, 2] },"c":"d"}`, []string{`a={"b":[1,2]}`, "c=d"}},
 		{`{"\u0061":"tab\tquote\""}`, []string{"a=tab\tquote\""}},
 		{`{"":"empty","e":""}`, []string{"=empty", "e="}},
@@ -35,7 +41,7 @@ func TestKeysOfWhatRequestsCarry(t *testing.T) {
 				dictionaryPrefix: {Requester: access.Requester{Dictionary: jsontext.Value(c.object)}},
 			} {
 				var got, want []string
-				keysOf(e, func(d Dimension, v Value) { got = append(got, string(d)+"="+v.Text) })
+				keysOf(e, func(d Dimension, text []byte) { got = append(got, string(d)+"="+string(text)) })
 				for _, w := range c.want {
 					want = append(want, prefix+w)
 				}

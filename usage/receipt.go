@@ -119,7 +119,7 @@ func NewMoveReceipt(id string, nowMS int64, book *ledger.Book, s *access.Session
 	}
 	for i := range move.Refunds {
 		refund := &move.Refunds[i]
-		r.Refunds[i] = newItem(&refund.Item, &refund.Outcome)
+		r.Refunds[i] = newItem(&refund.Item, &refund.Outcome, nil)
 		r.Refunds[i].Count = refundedCount(&refund.Outcome)
 	}
 	return r
@@ -166,17 +166,31 @@ func (r *Receipt) OnceID() (OnceID, bool) {
 func (r *Receipt) MadeMS() int64 { return max(r.TimeMS, r.WrittenMS) }
 
 func newReceipt(id string, nowMS int64, book *ledger.Book, request *access.Request, outcomes []ledger.Outcome) *Receipt {
-	r := &Receipt{
-		CorrelationID: id, TimeMS: nowMS, AccountID: book.AccountID, InstanceID: book.InstanceID,
-		Requester: request.Requester, Items: make([]Item, len(outcomes)),
+	var r *Receipt
+	var room []Slice
+	if len(outcomes) == 1 && len(outcomes[0].Slices) == 1 {
+		all := new(plainReceipt)
+		r, room = &all.Receipt, all.slice[:]
+		r.Items = all.item[:]
+	} else {
+		r = &Receipt{Items: make([]Item, len(outcomes))}
 	}
+	r.CorrelationID, r.TimeMS, r.AccountID, r.InstanceID, r.Requester = id, nowMS, book.AccountID, book.InstanceID, request.Requester
 	for i := range outcomes {
-		r.Items[i] = newItem(&request.Items[i], &outcomes[i])
+		r.Items[i] = newItem(&request.Items[i], &outcomes[i], room)
 	}
 	return r
 }
 
-func newItem(asked *access.Item, outcome *ledger.Outcome) Item {
+// plainReceipt is a receipt as most are, of one item for which one line item pays, in one piece of memory.
+type plainReceipt struct {
+	Receipt
+	item  [1]Item
+	slice [1]Slice
+}
+
+// newItem returns an item with its slices, in room if there is some.
+func newItem(asked *access.Item, outcome *ledger.Outcome, room []Slice) Item {
 	item := Item{
 		Item: asked.Item, Version: asked.Version, Count: outcome.Count, Tokens: outcome.Tokens, Status: outcome.Status, Detail: outcome.Detail,
 		MetaData: asked.MetaData, Variables: asked.Variables,
@@ -187,7 +201,7 @@ func newItem(asked *access.Item, outcome *ledger.Outcome) Item {
 			item.CoveredUntilMS = c.UntilMS()
 		}
 	}
-	if len(outcome.Slices) > 0 {
+	if item.Slices = room; room == nil && len(outcome.Slices) > 0 {
 		item.Slices = make([]Slice, len(outcome.Slices))
 	}
 	for i := range outcome.Slices {

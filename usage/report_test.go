@@ -139,9 +139,9 @@ func valueOf(e *Event, d Dimension) Value {
 		return d.fieldOf(e)
 	}
 	found := Value{None: true}
-	keysOf(e, func(key Dimension, v Value) {
+	keysOf(e, func(key Dimension, text []byte) {
 		if key == d {
-			found = v
+			found = Value{Text: string(text)}
 		}
 	})
 	return found

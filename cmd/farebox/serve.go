@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -20,6 +21,7 @@ type serveCmd struct {
 	Addr        string `default:"127.0.0.1:8080" help:"Where to listen; port 0 picks a free one." placeholder:"HOST:PORT" env:"FAREBOX_ADDR"`
 	TestClock   moment `help:"Let time pass only when an administrator advances it, from this time on: a date or a time such as 2026-01-01T00:00:00Z. For tests, on a database of their own." placeholder:"TIME"`
 	Private     bool   `name:"webhook-allow-private" help:"Let webhooks go to private addresses and to http:// too. For tests, and where all who may set webhooks may reach this network anyway." env:"FAREBOX_WEBHOOK_ALLOW_PRIVATE"`
+	ProfileAddr string `help:"Offer Go's profiles and traces of this process here (/debug/pprof/), for go tool pprof. They show what is in memory: use an address that only you reach." placeholder:"HOST:PORT" env:"FAREBOX_PROFILE_ADDR"`
 	sourceFlags `embed:""`
 	outFlags    `embed:""`
 	database    `embed:""`
@@ -66,6 +68,7 @@ func (cmd *serveCmd) testClock() *time.Time {
 
 // Run is the verb.
 func (cmd *serveCmd) Run() error {
+	defer runtime.KeepAlive(newBallast())
 	sourcing, err := cmd.sourcing()
 	if err != nil {
 		return err
@@ -82,6 +85,11 @@ func (cmd *serveCmd) Run() error {
 	defer func() { logError("closing the database", s.Close()) }()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if cmd.ProfileAddr != "" {
+		if err := serveProfiles(ctx, cmd.ProfileAddr); err != nil {
+			return err
+		}
+	}
 	return serve(ctx, s, serving{cmd.DB, cmd.Addr, cmd.testClock(), sourcing, cmd.Private, out}, func(addr string, e *engine.Engine) {
 		about := []any{"addr", addr, "db", shown(cmd.DB), "docs", "http://" + addr + "/docs/"}
 		if e.HasTestClock() {

@@ -126,7 +126,7 @@ func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.
 	s.checkpoint.written()
 	if len(decided.Receipts) > 0 {
 		s.lastCommit++
-		s.once.add(s.lastCommit, decided.Receipts)
+		s.once.add(s.lastCommit, decided.Receipts, s.keys)
 		s.recent.add(s.lastCommit, decided.Receipts, s.written)
 	}
 	return nil
@@ -310,8 +310,8 @@ func (s *Store) writeReceipts(ctx context.Context, receipts []*usage.Receipt) er
 	if _, err := s.stmts.journal.ExecContext(ctx, number, fromMS, nowMS, form, text); err != nil {
 		return err
 	}
-	if keys := onceKeys(receipts); len(keys) > 0 {
-		if _, err := s.stmts.once.ExecContext(ctx, number, nowMS, keys); err != nil {
+	if s.keys = onceKeys(s.keys[:0], receipts); len(s.keys) > 0 {
+		if _, err := s.stmts.once.ExecContext(ctx, number, nowMS, s.keys); err != nil {
 			return err
 		}
 	}

@@ -55,11 +55,11 @@ func (w *onceWindow) put(timeMS int64, id usage.OnceID, at place) {
 	w.days = append(w.days, onceDay{day, map[usage.OnceID]place{id: at}})
 }
 
-func (w *onceWindow) add(journal int64, receipts []*usage.Receipt) {
-	for i, r := range receipts {
-		if id, had := r.OnceID(); had {
-			w.put(r.MadeMS(), id, newPlace(journal, i))
-		}
+// add remembers the keys of a row that was committed.
+func (w *onceWindow) add(journal int64, receipts []*usage.Receipt, keys []byte) {
+	for ; len(keys) > 0; keys = keys[onceEntry:] {
+		id, at := onceKey(keys)
+		w.put(receipts[at].MadeMS(), id, newPlace(journal, at))
 	}
 }
 
@@ -76,8 +76,8 @@ func (w *onceWindow) forget(beforeMS int64) {
 
 const onceEntry = 18 // bytes of one key in a row
 
-func onceKeys(receipts []*usage.Receipt) []byte {
-	var keys []byte
+// onceKeys appends the keys of receipts, with their places, as a row has them.
+func onceKeys(keys []byte, receipts []*usage.Receipt) []byte {
 	for i, r := range receipts {
 		if id, had := r.OnceID(); had {
 			keys = append(keys, id[:]...)
@@ -85,6 +85,11 @@ func onceKeys(receipts []*usage.Receipt) []byte {
 		}
 	}
 	return keys
+}
+
+// onceKey returns the first of the keys of a row, and the place of its receipt.
+func onceKey(keys []byte) (usage.OnceID, int) {
+	return usage.OnceID(keys[:16]), int(binary.BigEndian.Uint16(keys[16:]))
 }
 
 // loadOnce reads the keys of journal rows after a number.
@@ -104,7 +109,8 @@ func (s *Store) loadOnce(ctx context.Context, after int64) error {
 			return fmt.Errorf("row %d of table once is damaged", journal)
 		}
 		for ; len(keys) > 0; keys = keys[onceEntry:] {
-			s.once.put(timeMS, usage.OnceID(keys[:16]), newPlace(journal, int(binary.BigEndian.Uint16(keys[16:]))))
+			id, at := onceKey(keys)
+			s.once.put(timeMS, id, newPlace(journal, at))
 		}
 	}
 	if err := rows.Err(); err != nil {

@@ -49,7 +49,8 @@ type Store struct {
 	once       onceWindow
 	written    int    // bytes of JSON of the last receipts
 	lines      []byte // room for those of a batch ...
-	packed     []byte // ... and for what becomes of them
+	packed     []byte // ... for what becomes of them ...
+	keys       []byte // ... and for their idempotency keys
 	receipts   *codec.Receipts
 
 	recent     recentRows

@@ -21,7 +21,7 @@ const module = "github.com/farebox/farebox/"
 // floors are the folders from the ground up (docs/ARCHITECTURE.md). A folder imports from lower floors only, so that a change
 // below never needs a change above to be understood.
 var floors = []string{
-	"problem", "period", "token", "formula", "rate", "ledger", "access", "usage", "forecast", "notify", "notify/webhook", "api", "auth", "store",
+	"problem", "period", "token", "jsonwriter", "formula", "rate", "ledger", "access", "usage", "forecast", "notify", "notify/webhook", "api", "auth", "store",
 	"store/codec", "store/sqlite", "store/postgres", "engine", "export", "statement", "server", "bench", "cmd/farebox",
 }
 
@@ -29,7 +29,7 @@ var floors = []string{
 var stores = []string{"store/sqlite", "store/postgres"}
 
 // pure folders decide by what they are given: the same input gives the same books, whenever and wherever.
-var pure = []string{"period", "token", "formula", "rate", "ledger", "access", "usage", "notify"}
+var pure = []string{"period", "token", "jsonwriter", "formula", "rate", "ledger", "access", "usage", "notify"}
 
 // estimates is the one folder whose answers are likely, not right: it counts in floating point and draws by chance, always the
 // same. So nothing that decides, books or proves may rest on it.
