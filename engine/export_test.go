@@ -9,7 +9,9 @@ func (e *Engine) Fold(ctx context.Context, least, most, parts int) error {
 }
 
 // FoldSome folds what there is, down to fewer receipts than least.
-func (e *Engine) FoldSome(ctx context.Context, least int) error { return e.foldSome(ctx, e.folder(least)) }
+func (e *Engine) FoldSome(ctx context.Context, least int) error {
+	return e.foldSome(ctx, e.folder(least))
+}
 
 // SmallBuckets has buckets made of so many receipts, and so many merged into one. It is not for an engine that folds by itself.
 func (e *Engine) SmallBuckets(most, parts int) { e.folding.most, e.folding.parts = most, parts }
