@@ -161,16 +161,16 @@ func measure(ctx context.Context, o *Options, c *Contender, target Target, round
 	if warm.fatal != nil {
 		return nil, warm.fatal
 	}
-	server, client := target.Use(), ownProcessor()
+	server, client, machine := target.Use(), ownProcessor(), machineNow()
 	t := l.run(ctx, o.Duration, told("measuring"))
 	count.add(t)
-	after := target.Use()
+	after, stolen := target.Use(), machineNow().stolenSince(machine)
 	if t.count.Requests == 0 && t.errors() == 0 {
 		return nil, t.fatal
 	}
 	m := t.measurement()
 	m.Contender, m.Round, m.AskedPerSecond, m.CutShort = c.Name, round, perSecond, ctx.Err() != nil
-	m.PeakMemoryBytes = after.PeakMemory
+	m.PeakMemoryBytes, m.StolenShare = after.PeakMemory, stolen
 	if n := float64(t.count.Requests); n > 0 {
 		m.ServerMicros = float64((after.Processor - server.Processor).Microseconds()) / n
 		m.ClientMicros = float64((ownProcessor() - client).Microseconds()) / n

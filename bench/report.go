@@ -82,6 +82,7 @@ type Measurement struct {
 	Missed            int64    `json:"missed,omitzero"`       // were due, and not sent before the end, since all connections were busy
 	ServerMicros      float64  `json:"serverMicros,omitzero"` // of processor a request
 	ClientMicros      float64  `json:"clientMicros,omitzero"` // of the load generator
+	StolenShare       float64  `json:"stolenShare,omitzero"`  // of the machine's processors, by the host of a virtual machine; 0 where it is not told
 	PeakMemoryBytes   int64    `json:"peakMemoryBytes,omitzero"`
 	DiskBytesPerItem  float64  `json:"diskBytesPerItem,omitzero"` // over the server's life, warming up too
 	StartMillis       float64  `json:"startMillis,omitzero"`      // from the start of the process to its /readyz
@@ -163,6 +164,7 @@ func summaryOf(all []*Measurement) Summary {
 	}
 	s.ServerMicros = mid(func(m *Measurement) float64 { return m.ServerMicros })
 	s.ClientMicros = mid(func(m *Measurement) float64 { return m.ClientMicros })
+	s.StolenShare = mid(func(m *Measurement) float64 { return m.StolenShare })
 	s.PeakMemoryBytes = int64(mid(func(m *Measurement) float64 { return float64(m.PeakMemoryBytes) }))
 	s.DiskBytesPerItem = mid(func(m *Measurement) float64 { return m.DiskBytesPerItem })
 	s.StartMillis = mid(func(m *Measurement) float64 { return m.StartMillis })

@@ -14,7 +14,7 @@ func TestRatiosAreOfTheSameRound(t *testing.T) {
 	r := &Report{Complete: true, Disk: []Disk{{Latency: Latency{P50: 0.1}}, {Latency: Latency{P50: 0.5}}, {Latency: Latency{P50: 0.2}}}}
 	for round, rates := range [][2]float64{{1000, 500}, {100, 60}, {2000, 400}} {
 		r.Measurements = append(r.Measurements,
-			Measurement{Contender: "bare", Round: round + 1, RequestsPerSecond: rates[0]},
+			Measurement{Contender: "bare", Round: round + 1, RequestsPerSecond: rates[0], StolenShare: 0.01 * float64(round+1)},
 			Measurement{Contender: "ordered", Round: round + 1, RequestsPerSecond: rates[1], ItemsPerSecond: rates[1], Requests: 10, Errors: 2, ErrorTexts: []string{"refused"},
 				Latency: Latency{P99: float64(round), Max: float64(10 - round)}},
 			Measurement{Contender: "ordered", Round: round + 1, AskedPerSecond: 99, RequestsPerSecond: 98})
@@ -27,14 +27,14 @@ func TestRatiosAreOfTheSameRound(t *testing.T) {
 	if s.OfBaseline != 0.5 || s.RequestsPerSecond != 400 || s.Latency.P99 != 1 || s.Latency.Max != 10 || s.Errors != 6 || s.Requests != 30 || s.Rounds != 3 {
 		t.Errorf("%+v", s)
 	}
-	if r.Summary[0].OfBaseline != 0 || r.Summary[2].OfBaseline != 0 || r.Summary[2].RequestsPerSecond != 98 {
+	if r.Summary[0].StolenShare != 0.02 || r.Summary[0].OfBaseline != 0 || r.Summary[2].OfBaseline != 0 || r.Summary[2].RequestsPerSecond != 98 {
 		t.Errorf("%+v", r.Summary)
 	}
 	var text strings.Builder
 	if err := r.Write(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"ordered at 99/s", "0.50", "error: refused", "Medians of 3 rounds"} {
+	for _, want := range []string{"ordered at 99/s", "0.50", "error: refused", "Medians of 3 rounds", "took up to 3.0%"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, text.String())
 		}

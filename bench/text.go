@@ -57,11 +57,22 @@ func (r *Report) writeNotes(out io.Writer) error {
 			fmt.Fprintf(out, "%s, round %d: %s\n", m.Contender, m.Round, m.Verified)
 		}
 	}
+	if most := r.stolenMost(); most > 0 {
+		fmt.Fprintf(out, "The host of this virtual machine took up to %.1f%% of the processors' time during a measurement: latencies are the worse for it.\n", 100*most)
+	}
 	var err error
 	if !r.Complete {
 		_, err = fmt.Fprintln(out, "This is not complete.")
 	}
 	return err
+}
+
+// stolenMost is the largest share of the processors' time that was stolen during a measurement.
+func (r *Report) stolenMost() (most float64) {
+	for i := range r.Measurements {
+		most = max(most, r.Measurements[i].StolenShare)
+	}
+	return most
 }
 
 func orDash(format string, v float64) string {

@@ -4,19 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
 	"time"
 )
 
-// serveProfiles offers Go's profiles and traces of this process on an address of their own until ctx ends. They show what is in memory, so the
-// address is not that of the API, and nobody listens unless asked to.
-func serveProfiles(ctx context.Context, addr string) error {
+// serveProfiles offers Go's profiles and traces of this process on an address of their own until ctx ends, and returns where. They show what is in
+// memory, so the address is not that of the API, and nobody listens unless asked to.
+func serveProfiles(ctx context.Context, addr string) (url string, err error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
-		return fmt.Errorf("--profile-addr: cannot listen on %s: %w", addr, err)
+		return "", fmt.Errorf("--profile-addr: cannot listen on %s: %w", addr, err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
@@ -29,6 +28,5 @@ func serveProfiles(ctx context.Context, addr string) error {
 			logError("serving profiles", err)
 		}
 	}()
-	slog.Info("serving profiles", "url", "http://"+listener.Addr().String()+"/debug/pprof/")
-	return nil
+	return "http://" + listener.Addr().String() + "/debug/pprof/", nil
 }

@@ -86,9 +86,11 @@ func (cmd *serveCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if cmd.ProfileAddr != "" {
-		if err := serveProfiles(ctx, cmd.ProfileAddr); err != nil {
+		url, err := serveProfiles(ctx, cmd.ProfileAddr)
+		if err != nil {
 			return err
 		}
+		slog.Info("serving profiles", "url", url)
 	}
 	return serve(ctx, s, serving{cmd.DB, cmd.Addr, cmd.testClock(), sourcing, cmd.Private, out}, func(addr string, e *engine.Engine) {
 		about := []any{"addr", addr, "db", shown(cmd.DB), "docs", "http://" + addr + "/docs/"}
