@@ -12,7 +12,7 @@ import (
 
 // Commit implements store.Store.
 //
-// A batch is one transaction of two round trips, whatever its size: one that locks and loads, one that writes and commits. Sessions, rules,
+// A batch is one transaction of two round trips, whatever its size: one that locks and loads, one that writes and commits. Sessions, rules, retries,
 // and settings that have changed take one more each. Nothing is remembered of books between batches, so any number of servers may do this.
 func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.Loaded) store.Decided) error {
 	ctx = context.WithoutCancel(ctx) // a caller that hangs up does not interrupt the others' batch

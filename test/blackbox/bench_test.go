@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/farebox/farebox/test/cluster"
 )
 
 // benchReport is what `farebox bench --json` promises.
@@ -182,4 +185,38 @@ func TestBenchIsStopped(t *testing.T) {
 		t.Errorf("exit %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
 	}
 	expectEmpty(t, dir)
+}
+
+// On PostgreSQL each is measured in a schema of its own, of which nothing is left.
+func TestBenchOnPostgres(t *testing.T) {
+	t.Parallel()
+	c := cluster.Own(t)
+	u, err := url.Parse(c.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Exec(t, "GRANT CREATE ON DATABASE postgres TO "+u.User.Username())
+	dir := t.TempDir()
+	flags := strings.Fields("bench --json --verify --no-bare --warmup 0s --workload ordered --servers 1,2 --db " + u.String() + " " + shortBench)
+	r := parseBench(t, must(t, dir, flags...))
+	if len(r.Measurements) != 2 || r.Measurements[0].Contender != "ordered" || r.Measurements[1].Contender != "ordered on 2 servers" {
+		t.Fatalf("%+v", r)
+	}
+	for _, m := range r.Measurements {
+		if want := fmt.Sprintf("20 line items, 0 sessions, %d receipts", m.Requests); m.Errors != 0 || m.Requests < 4 || m.DiskBytesPerItem == 0 || !strings.Contains(m.Verified, want) {
+			t.Errorf("not %q: %+v", want, m)
+		}
+	}
+	expectEmpty(t, dir)
+	c.Exec(t, "DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM pg_namespace WHERE nspname LIKE 'farebox_bench%'), 'a schema is left'; END $$")
+	c.Exec(t, "ALTER SYSTEM SET synchronous_commit = off")
+	c.Exec(t, "SELECT pg_reload_conf()")
+	if r := run(t, dir, flags...); r.code != 1 || !strings.Contains(r.stderr, "synchronous_commit is off") {
+		t.Errorf("without durable settings: exit %d, %s", r.code, r.stderr)
+	}
+	for _, wrong := range []string{"bench --servers 2", "bench --servers 0 --db postgres://x/y", "bench --db nothing.db"} {
+		if r := run(t, dir, strings.Fields(wrong)...); r.code != 2 || !strings.Contains(r.stderr, "--") {
+			t.Errorf("%s: exit %d, %s", wrong, r.code, r.stderr)
+		}
+	}
 }
