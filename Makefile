@@ -43,6 +43,7 @@ unit: ## all tests, the README's tour among them
 	go test -count=1 ./test/rules
 	@# With the race detector these try a part of what there is.
 	[ -z "$(RACE)" ] || go test -count=1 -run 'FuzzRequests|NoRouteReaches|EveryDocumentedAnswer' ./server
+	[ -z "$(RACE)" ] || go test -count=1 -run '^TestSimulation$$' ./test/audit
 
 .PHONY: vulnerabilities
 vulnerabilities: ## govulncheck, where its database can be reached
