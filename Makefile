@@ -37,7 +37,7 @@ staticcheck: ## staticcheck, as pinned in go.mod
 # detector makes them five to ten times as slow. They run without it, after the others.
 PLAIN := ^(FuzzFields$$|Test(Killed|VerifyFindsDamage|AlertsSayWhatTheForecastSays|QuoteIsWhatAChargeWouldBe|StatementsAgreeWithTheBooks|RangesHoldAboutAsOftenAsTheySay|AgainstReference|EngineAgreesWithTwin|SessionsAreAccountedFor|ManyGroupsAtManyPrices|TooManyGroups|KeysAreBounded))
 # Of these a part is tried with the race detector, too.
-PARTLY := FuzzRequests|NoRouteReaches|EveryDocumentedAnswer|TestSimulation$$$$
+PARTLY := FuzzRequests|NoRouteReaches|EveryDocumentedAnswer|TestSimulation$$
 
 .PHONY: unit
 unit: ## all tests, the README's tour among them
