@@ -11,6 +11,7 @@ type Effects struct {
 	Actions  map[ActionKey]token.Amount
 	Consumed map[ConsumedKey]token.Amount
 	Covers   map[ledger.CoverKey]ledger.Cover
+	Holds    map[string]HoldEffect // by id
 }
 
 // Balance is a line item's use, and of a recurring one when the allowance began that it is of.
@@ -47,6 +48,7 @@ func EffectsOf(receipts []*Receipt) *Effects {
 			e.add(requester, &r.Items[i])
 			e.cover(requester, &r.Items[i])
 		}
+		e.hold(r)
 	}
 	return e
 }

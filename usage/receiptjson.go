@@ -28,6 +28,9 @@ func (r *Receipt) AppendJSON(b []byte) ([]byte, error) {
 	if r.Session != nil {
 		w.any("session", r.Session)
 	}
+	if r.Hold != nil {
+		w.hold(r.Hold)
+	}
 	if r.RefundedTo != nil {
 		w.requester("refundedTo", r.RefundedTo)
 	}
@@ -123,6 +126,14 @@ func (w *writer) any(name string, value any) {
 	w.failed(err)
 }
 
+// hold keeps what callers gave as it is, as the items of a receipt do.
+func (w *writer) hold(h *Hold) {
+	w.name("hold")
+	text, err := json.Marshal(h, json.Deterministic(true), jsontext.AllowDuplicateNames(true), jsontext.PreserveRawStrings(true))
+	w.b = append(w.b, text...)
+	w.failed(err)
+}
+
 func (w *writer) requester(name string, r *access.Requester) {
 	w.name(name)
 	w.b = append(w.b, '{')
@@ -182,6 +193,7 @@ func (w *writer) slice(s *Slice) {
 	w.amount("rate", s.Rate)
 	w.amount("tokens", s.Tokens)
 	w.amountIf("overdraft", s.Overdraft)
+	w.amountIf("overdrawn", s.Overdrawn)
 	w.int("quantity", s.Quantity)
 	w.amount("used", s.Used)
 	w.intIf("reset", s.ResetMS)
