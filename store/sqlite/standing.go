@@ -216,7 +216,7 @@ func (s *Store) writeEffects(ctx context.Context, effects *usage.Effects) error 
 			return err
 		}
 	}
-	return nil
+	return s.writeHolds(ctx, effects.Holds)
 }
 
 func compareActions(a, b usage.ActionKey) int {
