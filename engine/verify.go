@@ -16,6 +16,7 @@ import (
 type Proof struct {
 	LineItems   int
 	Sessions    int
+	Holds       int
 	Receipts    int64
 	Events      int64
 	Used        token.Amount // by all line items
@@ -30,7 +31,7 @@ type Proof struct {
 const differencesMost = 100
 
 // Verify rebuilds the use of every line item from the usage events and compares: with the line item, and event by event with
-// the use that each event states. Likewise the state of every session, what it cost, and what covers later use. It reads
+// the use that each event states. Likewise the state of every session and hold, what it cost, and what covers later use. It reads
 // one consistent state, also of books that are being charged.
 func Verify(ctx context.Context, s store.Store) (*Proof, error) {
 	damage, err := s.Check(ctx)
@@ -70,6 +71,9 @@ func (p *Proof) compare(r store.Reader) error {
 	}
 	p.Receipts, p.Events = rebuilt.receipts, rebuilt.events
 	if err := p.compareSessions(r, rebuilt); err != nil {
+		return err
+	}
+	if err := p.compareHolds(r, rebuilt); err != nil {
 		return err
 	}
 	if err := p.compareCovers(r, rebuilt.covers); err != nil {
@@ -118,6 +122,7 @@ type rebuilt struct {
 	consumed         map[usage.ConsumedKey]rebuiltConsumed
 	sessions         map[string]*rebuiltSession // but for those in ended
 	ended            sessionSum
+	holds            map[string]*rebuiltHold
 	covers           map[ledger.CoverKey]rebuiltCover
 	scratch          []usage.Event
 }
@@ -130,7 +135,7 @@ type rebuiltConsumed struct {
 func newRebuilt() *rebuilt {
 	return &rebuilt{
 		balances: map[int64]usage.Balance{}, actions: map[usage.ActionKey]token.Amount{}, consumed: map[usage.ConsumedKey]rebuiltConsumed{},
-		sessions: map[string]*rebuiltSession{}, covers: map[ledger.CoverKey]rebuiltCover{},
+		sessions: map[string]*rebuiltSession{}, covers: map[ledger.CoverKey]rebuiltCover{}, holds: map[string]*rebuiltHold{},
 	}
 }
 
@@ -145,6 +150,7 @@ func (p *Proof) follow(receipt *usage.Receipt, lineItems map[int64]*ledger.LineI
 		p.replay(&events[i], lineItems, rebuilt)
 	}
 	p.replaySession(receipt, events, rebuilt.sessions)
+	p.replayHold(receipt, events, rebuilt.holds)
 	replayCovers(receipt, rebuilt.covers)
 }
 
