@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/store"
 )
@@ -27,6 +29,8 @@ type Options struct {
 	Clock *store.Clock
 	// PrivateWebhooks allows events to be sent to addresses that are not public, and by http.
 	PrivateWebhooks bool
+	// HoldsMost is how many holds may be live on one instance; 0: access.HoldsMost.
+	HoldsMost int
 }
 
 // Engine runs on one store. Its methods are safe for concurrent use.
@@ -38,6 +42,8 @@ type Engine struct {
 
 	verifier *auth.Verifier
 	known    atomic.Pointer[store.Settings] // whose keys the verifier has
+
+	holdsMost int
 
 	test      bool         // the clock is a test clock ...
 	testMS    atomic.Int64 // ... and stands here
@@ -92,6 +98,7 @@ func New(s store.Store, options Options) *Engine {
 		e.serve = options.Serve
 	}
 	e.seenMS.Store(e.Now())
+	e.holdsMost = cmp.Or(options.HoldsMost, access.HoldsMost)
 	e.watcher, e.deliverer = &watcher{engine: e}, newDeliverer(e, options.PrivateWebhooks)
 	e.adoptKeys()
 	e.running.Go(e.commitBatches)

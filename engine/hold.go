@@ -31,8 +31,8 @@ func (e *Engine) Hold(h *NewHold) (receipt *usage.Receipt, replayed bool, err er
 			if book == nil {
 				return outcome{err: noInstance(h.InstanceID)}
 			}
-			if book.LiveHolds() >= access.HoldsMost {
-				return outcome{err: problem.New(problem.Conflict, "%d holds are live on this instance, and no more can be; settle or release some", access.HoldsMost)}
+			if book.LiveHolds() >= e.holdsMost {
+				return outcome{err: problem.New(problem.Conflict, "%d holds are live on this instance, and no more can be; settle or release some", e.holdsMost)}
 			}
 			hold, outcomes := access.NewHold(e.newID(), d.on(h.InstanceID), h.Request, h.TTL, d.nowMS)
 			return outcome{receipt: d.record(usage.NewHoldReceipt(e.newID(), d.nowMS, book, h.Request, hold, outcomes))}

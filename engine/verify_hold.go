@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"slices"
 
 	"github.com/farebox/farebox/access"
@@ -69,8 +70,9 @@ func keepsNoMore(before, after [][]ledger.Share) bool {
 	return true
 }
 
-// compareHolds compares the holds that there are; those that have lapsed may be gone, long after.
+// compareHolds compares the holds that there are. Long after they would have lapsed they may be gone, those that end first first.
 func (p *Proof) compareHolds(r store.Reader, all *rebuilt) error {
+	earliestMS := int64(math.MaxInt64)
 	err := r.EachHold(func(h *access.Hold) error {
 		p.Holds++
 		rebuilt := all.holds[h.ID]
@@ -78,7 +80,7 @@ func (p *Proof) compareHolds(r store.Reader, all *rebuilt) error {
 			p.differ("hold %s has no receipts", h.ID)
 			return nil
 		}
-		rebuilt.compared = true
+		rebuilt.compared, earliestMS = true, min(earliestMS, h.UntilMS)
 		if h.InstanceID != rebuilt.instanceID || h.CreatedMS != rebuilt.createdMS || !sameHolding(&h.Holding, &rebuilt.Holding) {
 			p.differ("hold %s on instance %s is %s until %s, keeps %s and %s of it was settled; its receipts say %s on %s until %s, %s and %s",
 				h.ID, h.InstanceID, h.State, exact(h.UntilMS), kept(&h.Holding), h.Settled,
@@ -87,7 +89,7 @@ func (p *Proof) compareHolds(r store.Reader, all *rebuilt) error {
 		return nil
 	})
 	for id, h := range all.holds {
-		if !h.compared && h.UntilMS > all.madeMS-store.OnceRetention.Milliseconds() {
+		if !h.compared && h.UntilMS >= earliestMS {
 			p.differ("hold %s is not in the books", id)
 		}
 	}
