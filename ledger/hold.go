@@ -13,14 +13,12 @@ type Hold struct {
 	RequesterKey
 	UntilMS int64
 	Shares  []Share
-
-	counted bool
 }
 
 // holds are the holds of a book, and what they come to.
 type holds struct {
 	all      map[string]*Hold
-	nextMS   int64 // until then what is counted is right; 0: nothing was counted yet
+	nextMS   int64 // until then all are live, and what is counted is right
 	actions  map[heldAction]token.Amount
 	consumed map[heldConsumed]token.Amount
 }
@@ -35,18 +33,16 @@ type heldConsumed struct {
 	PeriodKey
 }
 
-// Keep adds a hold to a book, or puts it in place of the one with its ID. A book must not have others than those of its instance that
+// Keep adds a hold to a book that has its line items, or puts it in place of the one with its ID. A book must not have others than those of its instance that
 // have not ended, and have all of them that are live at HeldSinceMS or later.
 func (b *Book) Keep(h *Hold) {
 	b.Drop(h.ID)
 	if b.holds == nil {
-		b.holds = &holds{all: map[string]*Hold{}}
+		b.holds = &holds{all: map[string]*Hold{}, nextMS: math.MaxInt64}
 	}
 	b.holds.all[h.ID] = h
-	if h.counted = b.holds.nextMS != 0; h.counted {
-		b.holds.nextMS = min(b.holds.nextMS, h.UntilMS)
-		b.count(h, token.Amount.Add, b.byNumberOrNil)
-	}
+	b.holds.nextMS = min(b.holds.nextMS, h.UntilMS)
+	b.count(h, token.Amount.Add, b.byNumberOrNil)
 }
 
 // Drop takes a hold out of a book, if it is there: it has ended.
@@ -55,9 +51,7 @@ func (b *Book) Drop(id string) {
 	if h == nil {
 		return
 	}
-	if h.counted {
-		b.count(h, token.Amount.Sub, b.byNumberOrNil)
-	}
+	b.count(h, token.Amount.Sub, b.byNumberOrNil)
 	delete(b.holds.all, id)
 }
 
@@ -101,7 +95,7 @@ func (b *Book) recount() {
 	}
 	b.holds.nextMS, b.holds.actions, b.holds.consumed = math.MaxInt64, nil, nil
 	for _, h := range b.holds.all {
-		b.holds.nextMS, h.counted = min(b.holds.nextMS, h.UntilMS), true
+		b.holds.nextMS = min(b.holds.nextMS, h.UntilMS)
 		b.count(h, token.Amount.Add, func(number int64) *LineItem { return byNumber[number] })
 	}
 }
