@@ -12,6 +12,7 @@ type Balance struct {
 
 // BalanceTotal is what line items have left together.
 type BalanceTotal struct {
+	Held               token.Amount  `json:"held,omitzero"`
 	Balance            token.Amount  `json:"balance"`
 	OverdraftUsed      token.Amount  `json:"overdraftUsed"`
 	OverdraftLeft      *token.Amount `json:"overdraftLeft,omitempty"` // nil: without end
@@ -28,6 +29,7 @@ type LineItemBalance struct {
 	Usable             bool          `json:"usable"`
 	Quantity           int64         `json:"quantity"`
 	Used               token.Amount  `json:"used"`
+	Held               token.Amount  `json:"held,omitzero"`
 	Balance            token.Amount  `json:"balance"`
 	OverdraftUsed      token.Amount  `json:"overdraftUsed"`
 	OverdraftLeft      *token.Amount `json:"overdraftLeft,omitempty"`

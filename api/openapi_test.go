@@ -210,6 +210,9 @@ var wireTypes = map[string]reflect.Type{
 	"StatementInstance": reflect.TypeFor[StatementInstance](), "StatementLineItem": reflect.TypeFor[StatementLineItem](),
 	"StatementItem": reflect.TypeFor[StatementItem](), "StatementFlows": reflect.TypeFor[usage.Flows](), "StatementMoney": reflect.TypeFor[usage.StatementMoney](),
 	"Insights": reflect.TypeFor[Insights](), "InsightName": reflect.TypeFor[InsightName](), "Insight": reflect.TypeFor[Insight](),
+	"NewHold": reflect.TypeFor[NewHold](), "HoldExtension": reflect.TypeFor[HoldExtension](), "HoldSettlement": reflect.TypeFor[HoldSettlement](),
+	"SettledItem": reflect.TypeFor[SettledItem](), "HoldAnswer": reflect.TypeFor[HoldAnswer](), "Hold": reflect.TypeFor[Hold](),
+	"HeldItem": reflect.TypeFor[HeldItem](), "Holds": reflect.TypeFor[Holds](),
 	"Source":    reflect.TypeFor[usage.Source](),
 	"TestClock": reflect.TypeFor[TestClock](), "ClockAdvance": reflect.TypeFor[ClockAdvance](),
 }

@@ -604,6 +604,7 @@ type QuotedLineItem struct {
 	Rate          token.Amount  `json:"rate"`
 	Tokens        token.Amount  `json:"tokens"`
 	Overdraft     token.Amount  `json:"overdraft"`
+	Held          token.Amount  `json:"held,omitzero"`
 	Balance       token.Amount  `json:"balance"`
 	OverdraftUsed token.Amount  `json:"overdraftUsed"`
 	TokensPerDay  *token.Amount `json:"tokensPerDay,omitempty"`

@@ -30,7 +30,7 @@ func (e *Engine) Balance(ctx context.Context, instanceID string) (b *Balance, er
 }
 
 func balanceOf(r store.Reader, instanceID string, prices *ledger.Prices) (*Balance, error) {
-	book, err := bookOf(r, instanceID)
+	book, err := bookOf(r, instanceID, prices.NowMS)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -28,6 +29,7 @@ type Once struct {
 type request struct {
 	instanceID string            // whose book it needs; empty: its session's
 	sessionID  string            // the session it needs; empty: none
+	holdID     string            // the hold it needs; empty: none
 	requester  *access.Requester // whose standing it needs; nil: nobody's
 	refundOf   string            // the receipt whose earlier refunds it needs; empty: none
 	source     *usage.Source     // where it came from; nil: not recorded
@@ -52,11 +54,7 @@ type outcome struct {
 func (e *Engine) do(r *request) outcome {
 	r.done = make(chan struct{})
 	if r.once != nil {
-		scope := r.sessionID
-		if scope == "" {
-			scope = r.instanceID
-		}
-		r.onceID = usage.NewOnceID(scope, r.once.Key)
+		r.onceID = usage.NewOnceID(cmp.Or(r.sessionID, r.holdID, r.instanceID), r.once.Key)
 	}
 	if err := e.enqueue(r); err != nil {
 		return outcome{err: err}
@@ -180,7 +178,7 @@ func (e *Engine) commit(batch []*request, due *catchUp) {
 // want says what a batch needs, in the room of the one before.
 func (e *Engine) want(batch []*request, due *catchUp) store.Want {
 	was := &e.wanted
-	w := store.Want{Instances: was.Instances[:0], Once: was.Once[:0], Sessions: was.Sessions[:0], Requesters: was.Requesters[:0]}
+	w := store.Want{Instances: was.Instances[:0], Once: was.Once[:0], Sessions: was.Sessions[:0], Requesters: was.Requesters[:0], NowMS: e.Now()}
 	defer func() { *was = w }()
 	for _, r := range batch {
 		if r.instanceID != "" {
@@ -188,6 +186,9 @@ func (e *Engine) want(batch []*request, due *catchUp) store.Want {
 		}
 		if r.sessionID != "" {
 			w.Sessions = append(w.Sessions, r.sessionID)
+		}
+		if r.holdID != "" {
+			w.Holds = append(w.Holds, r.holdID)
 		}
 		if r.once != nil {
 			w.Once = append(w.Once, r.onceID)
@@ -203,7 +204,7 @@ func (e *Engine) want(batch []*request, due *catchUp) store.Want {
 	case due != nil:
 		w.Due = &store.Due{ByMS: due.byMS, Most: dueMost}
 	case len(w.Sessions) > 0: // nobody's session gets ahead of what was due before
-		w.Due = &store.Due{ByMS: e.Now(), Most: dueMost}
+		w.Due = &store.Due{ByMS: w.NowMS, Most: dueMost}
 	}
 	return w
 }
@@ -227,6 +228,9 @@ func (e *Engine) newDecision(loaded *store.Loaded) *decision {
 	}
 	d.world = access.World{
 		Prices: *pricesAt(loaded.Settings, d.nowMS), AwakeMS: e.awakeMS.Load(),
+	}
+	for _, book := range loaded.Books {
+		book.HoldsAt(d.nowMS)
 	}
 	d.world.Period, _ = period.Parse(configured(loaded.Settings, SessionChargePeriod)) // was checked when it was set
 	return d

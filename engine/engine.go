@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/notify/webhook"
 	"github.com/farebox/farebox/store"
@@ -33,6 +35,8 @@ type Options struct {
 	Receivers http.RoundTripper
 	// SmallBuckets has usage folded into buckets of few receipts, so that a short history has many.
 	SmallBuckets bool
+	// HoldsMost is how many holds may be live on one instance; 0: access.HoldsMost.
+	HoldsMost int
 }
 
 // Engine runs on one store. Its methods are safe for concurrent use.
@@ -44,6 +48,8 @@ type Engine struct {
 
 	verifier *auth.Verifier
 	known    atomic.Pointer[store.Settings] // whose keys the verifier has
+
+	holdsMost int
 
 	test      bool         // the clock is a test clock ...
 	testMS    atomic.Int64 // ... and stands here
@@ -102,6 +108,7 @@ func New(s store.Store, options Options) *Engine {
 		e.folding = foldSizes{8, 32, 4}
 	}
 	e.seenMS.Store(e.Now())
+	e.holdsMost = cmp.Or(options.HoldsMost, access.HoldsMost)
 	e.watcher, e.deliverer = &watcher{engine: e}, newDeliverer(e, webhook.NewSender(options.PrivateWebhooks, options.Receivers))
 	e.adoptKeys()
 	e.running.Go(e.commitBatches)

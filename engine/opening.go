@@ -26,6 +26,7 @@ type opening struct {
 	Sessions  []openingSession  `json:"sessions,omitzero"`
 	Ended     sessionSum        `json:"ended"`
 	Covers    []openingCover    `json:"covers,omitzero"`
+	Holds     []openingHold     `json:"holds,omitzero"`
 }
 
 type openingLine struct {
@@ -63,6 +64,13 @@ type openingSession struct {
 	Net        token.Amount `json:"net"`
 }
 
+type openingHold struct {
+	ID         string `json:"id"`
+	InstanceID string `json:"instanceId"`
+	CreatedMS  int64  `json:"created"`
+	access.Holding
+}
+
 type openingCover struct {
 	openingRequester
 	Item    string       `json:"item"`
@@ -96,6 +104,9 @@ func openingOf(r store.Reader) (*rebuilt, error) {
 	for _, s := range o.Sessions {
 		b.sessions[s.ID] = &rebuiltSession{s.InstanceID, s.State, s.FromMS, s.UntilMS, s.Net, false}
 	}
+	for _, h := range o.Holds {
+		b.holds[h.ID] = &rebuiltHold{h.InstanceID, h.CreatedMS, h.Holding, false}
+	}
 	for _, c := range o.Covers {
 		key := ledger.CoverKey{RequesterKey: ledger.RequesterKey(c.openingRequester), ItemKey: ledger.ItemKey{Item: c.Item, Version: c.Version}}
 		b.covers[key] = rebuiltCover{c.Count, c.UntilMS}
@@ -124,13 +135,16 @@ func (b *rebuilt) opening() ([]byte, error) {
 		o.Sessions = append(o.Sessions, openingSession{id, s.instanceID, s.state, s.fromMS, s.until, s.net})
 	}
 	o.Ended = b.ended
+	for id, h := range b.holds {
+		o.Holds = append(o.Holds, openingHold{id, h.instanceID, h.createdMS, h.Holding})
+	}
 	for key, c := range b.covers {
 		o.Covers = append(o.Covers, openingCover{openingRequester(key.RequesterKey), key.Item, key.Version, c.count, c.untilMS})
 	}
 	return json.Marshal(&o)
 }
 
-// forget drops what no later receipt goes on from and the books have forgotten: covers, and consumption once all receipts are gone, too,
+// forget drops what no later receipt goes on from and the books have forgotten: covers and holds, and consumption once all receipts are gone, too,
 // that were made before it was forgotten.
 func (b *rebuilt) forget(r store.Reader, nowMS int64) error {
 	covers, consumed := map[ledger.CoverKey]bool{}, map[usage.ConsumedKey]bool{}
@@ -142,6 +156,9 @@ func (b *rebuilt) forget(r store.Reader, nowMS int64) error {
 		consumed[usage.ConsumedKey{RequesterKey: c.RequesterKey, PeriodKey: c.PeriodKey}] = true
 		return nil
 	})
+	if err == nil {
+		err = b.forgetHolds(r)
+	}
 	for key := range b.covers {
 		if !covers[key] {
 			delete(b.covers, key)
@@ -158,6 +175,17 @@ func (b *rebuilt) forget(r store.Reader, nowMS int64) error {
 			continue
 		}
 		b.consumed[key] = c
+	}
+	return err
+}
+
+func (b *rebuilt) forgetHolds(r store.Reader) error {
+	there := map[string]bool{}
+	err := r.EachHold(func(h *access.Hold) error { there[h.ID] = true; return nil })
+	for id := range b.holds {
+		if err == nil && !there[id] {
+			delete(b.holds, id)
+		}
 	}
 	return err
 }

@@ -13,9 +13,10 @@ import (
 
 // Quote is what a request would come to now.
 type Quote struct {
-	Receipt *usage.Receipt  // as it would be, but for its id
-	Prices  []*token.Amount // of one of each item, at the line item that is asked first; nil: nothing prices it
-	Paces   map[int64]*Pace // of the line items that would pay, by number; nil: nothing was used
+	Receipt *usage.Receipt         // as it would be, but for its id
+	Prices  []*token.Amount        // of one of each item, at the line item that is asked first; nil: nothing prices it
+	Paces   map[int64]*Pace        // of the line items that would pay, by number; nil: nothing was used
+	Held    map[int64]token.Amount // of the same line items
 }
 
 // Pace is how fast a line item is used, and how long its balance lasts after the request at that.
@@ -35,7 +36,7 @@ func (e *Engine) Quote(ctx context.Context, instanceID string, request *access.R
 }
 
 func quote(r store.Reader, prices *ledger.Prices, instanceID string, request *access.Request) (*Quote, error) {
-	book, err := bookOf(r, instanceID)
+	book, err := bookOf(r, instanceID, prices.NowMS)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +52,10 @@ func quote(r store.Reader, prices *ledger.Prices, instanceID string, request *ac
 	}
 	outcomes := access.Decide(book, prices, standing, request)
 	q.Receipt = usage.NewReceipt("", prices.NowMS, book, request, outcomes)
+	q.Held = map[int64]token.Amount{}
+	for number := range payers(q.Receipt) {
+		q.Held[number] = byNumber(book, number).Held
+	}
 	q.Paces, err = paces(r, book, before, q.Receipt)
 	return q, err
 }
@@ -60,8 +65,8 @@ func pricesAt(s *store.Settings, nowMS int64) *ledger.Prices {
 	return &ledger.Prices{Catalog: s.Rates, NowMS: nowMS, Tolerant: configured(s, TimezoneTolerant) == "true"}
 }
 
-// bookOf reads the book of an instance, as a batch would load it. It fails with a problem NotFound.
-func bookOf(r store.Reader, instanceID string) (*ledger.Book, error) {
+// bookOf reads the book of an instance, as a batch would load it at a time. It fails with a problem NotFound.
+func bookOf(r store.Reader, instanceID string, nowMS int64) (*ledger.Book, error) {
 	instance, err := r.Instance(instanceID)
 	if err == nil && instance == nil {
 		err = noInstance(instanceID)
@@ -82,7 +87,12 @@ func bookOf(r store.Reader, instanceID string) (*ledger.Book, error) {
 		book.Conditions[c.ID] = c
 	}
 	book.Sort()
-	return book, nil
+	held, err := r.Held(instanceID, nowMS)
+	for _, h := range held {
+		book.Keep(h)
+	}
+	book.HoldsAt(nowMS)
+	return book, err
 }
 
 // priceOf returns what one of an item costs at the first line item that prices it, whether or not it can be paid.

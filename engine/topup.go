@@ -83,19 +83,17 @@ func (c *Change) sameAccount(instanceID, other string) error {
 	return err
 }
 
-// present returns a line item of an instance as of now; a problem NotFound if there is none.
+// present returns a line item of an instance as of now, with what holds keep of it; a problem NotFound if there is none.
 func (c *Change) present(instanceID, activationID string) (*ledger.LineItem, error) {
-	if err := c.instanceExists(instanceID); err != nil {
-		return nil, err
-	}
-	l, err := c.tx.LineItem(activationID)
+	book, err := bookOf(c.tx, instanceID, c.nowMS)
 	if err != nil {
 		return nil, err
 	}
-	if l == nil || l.Deleted || l.InstanceID != instanceID {
+	book.At(c.nowMS)
+	l := book.Find(activationID)
+	if l == nil {
 		return nil, NoLineItem(activationID)
 	}
-	l.At(c.nowMS)
 	return l, nil
 }
 

@@ -16,6 +16,7 @@ import (
 type Proof struct {
 	LineItems   int
 	Sessions    int
+	Holds       int
 	Receipts    int64
 	Events      int64
 	Used        token.Amount // by all line items
@@ -30,7 +31,7 @@ type Proof struct {
 const differencesMost = 100
 
 // Verify rebuilds the use of every line item from the usage events and compares: with the line item, and event by event with
-// the use that each event states. Likewise the state of every session, what it cost, and what covers later use. It reads
+// the use that each event states. Likewise the state of every session and hold, what it cost, and what covers later use. It reads
 // one consistent state, also of books that are being charged.
 func Verify(ctx context.Context, s store.Store) (*Proof, error) {
 	damage, err := s.Check(ctx)
@@ -70,6 +71,9 @@ func (p *Proof) compare(r store.Reader) error {
 	}
 	p.Receipts, p.Events = rebuilt.receipts, rebuilt.events
 	if err := p.compareSessions(r, rebuilt); err != nil {
+		return err
+	}
+	if err := p.compareHolds(r, rebuilt); err != nil {
 		return err
 	}
 	if err := p.compareCovers(r, rebuilt.covers); err != nil {
@@ -121,6 +125,7 @@ type rebuilt struct {
 	consumed         map[usage.ConsumedKey]rebuiltConsumed
 	sessions         map[string]*rebuiltSession // but for those in ended
 	ended            sessionSum
+	holds            map[string]*rebuiltHold
 	covers           map[ledger.CoverKey]rebuiltCover
 	given            map[string]usage.GivenBack // by the correlation id of the refund
 	scratch          []usage.Event
@@ -135,7 +140,7 @@ func newRebuilt() *rebuilt {
 	return &rebuilt{
 		balances: map[int64]usage.Balance{}, actions: map[usage.ActionKey]token.Amount{}, consumed: map[usage.ConsumedKey]rebuiltConsumed{},
 		sessions: map[string]*rebuiltSession{}, covers: map[ledger.CoverKey]rebuiltCover{},
-		given: map[string]usage.GivenBack{},
+		given: map[string]usage.GivenBack{}, holds: map[string]*rebuiltHold{},
 	}
 }
 
@@ -150,6 +155,7 @@ func (p *Proof) follow(receipt *usage.Receipt, lineItems map[int64]*ledger.LineI
 		p.replay(&events[i], lineItems, rebuilt)
 	}
 	p.replaySession(receipt, events, rebuilt.sessions)
+	p.replayHold(receipt, events, rebuilt.holds)
 	replayCovers(receipt, rebuilt.covers)
 	if g := receipt.GivesBack(); g != nil {
 		rebuilt.given[g.CorrelationID] = *g

@@ -123,9 +123,9 @@ func appendCompact(b, value []byte) []byte {
 }
 
 // Any writes a member as json.Marshal does, for what is seldom there.
-func (w *Writer) Any(name string, value any) {
+func (w *Writer) Any(name string, value any, options ...json.Options) {
 	w.Name(name)
-	text, err := json.Marshal(value)
+	text, err := json.Marshal(value, options...)
 	w.B = append(w.B, text...)
 	w.failed(err)
 }

@@ -72,6 +72,7 @@ type Slice struct {
 	Overdraft token.Amount // the part of Tokens that is overdraft
 	ResetMS   int64        // when the allowance began that a recurring line item paid from
 	Ruled     *Ruled       // nil: neither rules nor a limit have to do with it
+	Overdrawn token.Amount // the part of Overdraft that was past all that is allowed: of a settlement
 
 	Used        token.Amount // of the line item, after it: set by Apply
 	UsedResetMS int64        // when the allowance began that Used is of
@@ -299,7 +300,7 @@ func (d *draw) allowed(l *LineItem, left, price token.Amount) (_ token.Amount, a
 		}
 		if a.Allocation != nil {
 			against.action = a
-			d.ruled = bound(a.Allocation.Sub(a.Used)) || d.ruled
+			d.ruled = bound(a.Allocation.Sub(a.Used).Sub(d.book.heldOfAction(l, a))) || d.ruled
 		}
 	}
 	if l.Limit != nil {
@@ -309,6 +310,7 @@ func (d *draw) allowed(l *LineItem, left, price token.Amount) (_ token.Amount, a
 		if c := d.who.Standing.Consumed[PeriodKey{l.Number, sinceMS}]; c != nil {
 			most = most.Sub(c.Tokens)
 		}
+		most = most.Sub(d.book.heldOfLimit(d.who.Standing.RequesterKey, PeriodKey{l.Number, sinceMS}))
 		if bound(most) && d.limited == nil {
 			d.limited = l
 		}

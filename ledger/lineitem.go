@@ -69,6 +69,7 @@ type LineItem struct {
 
 	Used    token.Amount // charges - refunds of its events; of a recurring one, since ResetMS
 	ResetMS int64        // when the allowance began that Used is of; 0: none was begun
+	Held    token.Amount // by live holds, as of its book's HoldsAt; of a recurring one, of the allowance that Used is of
 	Deleted bool         // kept for its events only
 	Number  int64        // the store's name for it
 
@@ -132,7 +133,7 @@ func currency(s string) bool {
 // Terms returns a line item as the producer told it to be, without its use, actions and limit.
 func (l *LineItem) Terms() LineItem {
 	terms := *l
-	terms.Actions, terms.Limit, terms.Used, terms.ResetMS = nil, nil, token.Amount{}, 0
+	terms.Actions, terms.Limit, terms.Used, terms.Held, terms.ResetMS = nil, nil, token.Amount{}, token.Amount{}, 0
 	terms.allowance, terms.limited = period.Memo{}, period.Memo{}
 	return terms
 }
@@ -208,9 +209,9 @@ func (b *Book) Restore(was *Book) {
 	b.Sort()
 }
 
-// Balance returns what is left of the quantity; never negative.
+// Balance returns what is left of the quantity, and is not held; never negative.
 func (l *LineItem) Balance() token.Amount {
-	left := token.FromInt(l.Quantity).Sub(l.Used)
+	left := token.FromInt(l.Quantity).Sub(l.Used).Sub(l.Held)
 	if left.Sign() < 0 {
 		return token.Amount{}
 	}
@@ -226,14 +227,19 @@ func (l *LineItem) OverdraftUsed() token.Amount {
 	return past
 }
 
-// OverdraftLeft returns what may be charged past the quantity once the balance is gone.
+// OverdraftLeft returns what may be charged past the quantity once the balance is gone. What is held of it may not.
 func (l *LineItem) OverdraftLeft() token.Amount {
 	if l.Overdraft == NoOverdraft {
 		return token.Amount{}
 	}
-	left := token.Max.Sub(l.Used).Sub(l.Balance())
+	taken := l.Used.Add(l.Held)
+	left := token.Max.Sub(taken).Sub(l.Balance())
 	if l.Overdraft == NumberOverdraft {
-		left = token.Min(left, token.FromInt(l.OverdraftLimit).Sub(l.OverdraftUsed()))
+		if past := taken.Sub(token.FromInt(l.Quantity)); past.Sign() > 0 {
+			left = token.Min(left, token.FromInt(l.OverdraftLimit).Sub(past))
+		} else {
+			left = token.Min(left, token.FromInt(l.OverdraftLimit))
+		}
 	}
 	if left.Sign() < 0 {
 		return token.Amount{}
@@ -248,8 +254,12 @@ type Book struct {
 	LineItems  []*LineItem
 	Conditions map[string]*Condition // by id
 
-	recurring bool // some line items are
-	ruled     bool // some line items have actions or a limit
+	// HeldSinceMS is from when on the book knows its holds: one that was live before then may be missing.
+	HeldSinceMS int64
+
+	recurring bool   // some line items are
+	ruled     bool   // some line items have actions or a limit
+	holds     *holds // nil: none
 }
 
 // Sort puts the line items in the order in which they are drawn: priority, earliest end, earliest start, then

@@ -31,6 +31,9 @@ func (b *Book) At(nowMS int64) {
 	if changed {
 		b.Sort()
 	}
+	if changed && b.holds != nil {
+		b.recount()
+	}
 }
 
 // ends returns when what a line item has left is gone: the end of its allowance, or its own.

@@ -25,6 +25,7 @@ func getBalance(c *call) (*reply, error) {
 		if !usable {
 			continue
 		}
+		out.Total.Held = out.Total.Held.Add(l.Held)
 		out.Total.Balance, out.Total.OverdraftUsed = out.Total.Balance.Add(l.Balance()), out.Total.OverdraftUsed.Add(l.OverdraftUsed())
 		if l.Overdraft == ledger.UnlimitedOverdraft {
 			out.Total.UnlimitedOverdraft = true
@@ -41,7 +42,7 @@ func getBalance(c *call) (*reply, error) {
 func wireBalance(l *ledger.LineItem, usable bool, nowMS int64) api.LineItemBalance {
 	out := api.LineItemBalance{
 		ActivationID: l.ActivationID, State: string(l.State), Kind: string(l.Kind), Start: l.StartMS, End: l.EndMS, Usable: usable,
-		Quantity: l.Quantity, Used: l.Used, Balance: l.Balance(), OverdraftUsed: l.OverdraftUsed(), ResetFrequency: string(l.Recurs),
+		Quantity: l.Quantity, Used: l.Used, Held: l.Held, Balance: l.Balance(), OverdraftUsed: l.OverdraftUsed(), ResetFrequency: string(l.Recurs),
 	}
 	if l.Overdraft == ledger.UnlimitedOverdraft {
 		out.UnlimitedOverdraft = true

@@ -135,7 +135,7 @@ func (z *fuzzed) renew(t testing.TB) {
 func (z *fuzzed) stands() []string {
 	s := z.shop
 	return []string{
-		exampleInstance, s.instance, exampleCondition, s.condition, exampleAction, s.action, exampleSession, s.session, "{webhookId}", s.webhook,
+		exampleInstance, s.instance, exampleCondition, s.condition, exampleAction, s.action, exampleSession, s.session, "{webhookId}", s.webhook, "{holdId}", s.hold,
 		"{deliveryId}", s.delivery, "{keyId}", s.pair.ID,
 	}
 }

@@ -49,7 +49,7 @@ type shop struct {
 	now func() time.Time // the time of the world, which stands still
 
 	instance, other         string     // ids of two instances
-	session                 string     // the id of a session of instance
+	session, hold           string     // the ids of a session and of a live hold of instance
 	receipt                 string     // the correlation id of a charge of instance, if charging
 	condition, action       string     // ids of a condition of instance, and of the action of its line item
 	admin, client, stranger string     // tokens; the client's is for instance, the stranger's for other
@@ -249,6 +249,7 @@ func (s *shop) open(t testing.TB) {
 	if s.charging {
 		s.charge(t)
 	}
+	s.openHold(t)
 }
 
 // charge makes a charge that can be refunded, once the item has a price.
@@ -261,6 +262,20 @@ func (s *shop) charge(t testing.TB) {
 		t.Fatal(err)
 	}
 	s.receipt = receipt.CorrelationID
+}
+
+// openHold makes a hold, once there are prices, and keeps the others of the instance few.
+func (s *shop) openHold(t testing.TB) {
+	if s.hold != "" {
+		_, _, _ = s.engine.ReleaseHold(&engine.HoldMove{HoldID: s.hold}) // which may have ended
+	}
+	receipt, _, err := s.engine.Hold(&engine.NewHold{InstanceID: s.instance, TTL: time.Minute, Request: &access.Request{
+		Requester: access.Requester{Type: "user", Value: "holder"}, Items: []access.Item{{Ask: ledger.Ask{Item: "render", Count: token.FromInt(1)}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.hold = receipt.Hold.ID
 }
 
 // change runs a change that must succeed.
@@ -571,6 +586,19 @@ func (s *shop) conflict(t *testing.T, p place) {
 			t.Errorf("%s does not name the state: %s", p.OperationId, got.body)
 		}
 		s.open(t)
+	case "makeHold": // too many are live
+		few := engine.New(s.store, engine.Options{Now: s.now, HoldsMost: 1})
+		defer few.Stop()
+		req := httptest.NewRequest(p.method, path, strings.NewReader(s.body(p)))
+		if got := s.send(t, New(few, Options{}), req, s.admin, s.body(p)); got.status != http.StatusConflict {
+			t.Errorf("a hold past the most was answered %d %s", got.status, got.body)
+		}
+	case "extendHold", "settleHold", "releaseHold": // it was settled before
+		if _, _, err := s.engine.SettleHold(&engine.HoldMove{HoldID: s.hold}, nil, true); err != nil {
+			t.Fatal(err)
+		}
+		s.must(t, http.StatusConflict, p.method, path, s.client, s.body(p))
+		s.open(t)
 	case "deleteCondition", "deleteConditions": // an action refers to it
 		s.change(t, func(tx *engine.Change) error {
 			_, err := tx.PutActions(s.instance, exampleLineItem, []ledger.Action{{ConditionID: s.condition}})
@@ -626,7 +654,7 @@ func (s *shop) nowhere(t *testing.T, p place) {
 	switch p.id() {
 	case "deleteRateTable":
 		s.must(t, http.StatusNotFound, p.method, strings.Replace(path, "version=2", "version=nobody", 1), s.admin, body)
-	case "listSessions", "pageSessions", "createSession":
+	case "listSessions", "pageSessions", "createSession", "pageHolds":
 		path, body = strings.Replace(path, s.instance, "nobody", 1), strings.Replace(body, s.instance, "nobody", 1)
 		s.must(t, http.StatusNotFound, p.method, path, s.admin, body)
 	case "transferTokens":
@@ -649,7 +677,7 @@ func (s *shop) nowhere(t *testing.T, p place) {
 // exampleOf returns the values of a parameter's first example. It stands in the schema: the page at /docs/ would fill one that
 // stands beside it into every call that is tried.
 func (s *shop) exampleOf(p *v3.Parameter) (values []string) {
-	if id := map[string]string{"instanceId": s.instance, "sessionId": s.session, "conditionId": s.condition, "webhookId": s.webhook, "deliveryId": s.delivery, "correlationId": s.receipt}[p.Name]; id != "" {
+	if id := map[string]string{"instanceId": s.instance, "sessionId": s.session, "holdId": s.hold, "conditionId": s.condition, "webhookId": s.webhook, "deliveryId": s.delivery, "correlationId": s.receipt}[p.Name]; id != "" {
 		return []string{id}
 	}
 	node := p.Schema.Schema().Examples[0]

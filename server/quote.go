@@ -33,7 +33,7 @@ func wireQuote(f family, q *engine.Quote) *api.Quote {
 			LineItems: make([]api.QuotedLineItem, len(item.Slices)), Status: quotedStatus(f, item), CoveredUntil: item.CoveredUntilMS,
 		}
 		for j := range item.Slices {
-			quoted.LineItems[j] = wireQuotedSlice(&item.Slices[j], q.Paces[item.Slices[j].Number])
+			quoted.LineItems[j] = wireQuotedSlice(&item.Slices[j], q.Held[item.Slices[j].Number], q.Paces[item.Slices[j].Number])
 		}
 		out.RequestedItems[i] = quoted
 	}
@@ -49,12 +49,15 @@ func quotedStatus(f family, item *usage.Item) api.Status {
 	return s
 }
 
-func wireQuotedSlice(s *usage.Slice, pace *engine.Pace) api.QuotedLineItem {
+func wireQuotedSlice(s *usage.Slice, held token.Amount, pace *engine.Pace) api.QuotedLineItem {
 	out := api.QuotedLineItem{ActivationID: s.ActivationID, Rate: s.Rate, Tokens: s.Tokens, Overdraft: s.Overdraft}
-	if left := token.FromInt(s.Quantity).Sub(s.Used); left.Sign() >= 0 {
-		out.Balance = left
-	} else {
+	out.Held = held
+	left := token.FromInt(s.Quantity).Sub(s.Used)
+	if left.Sign() < 0 {
 		out.OverdraftUsed = left.Neg()
+	}
+	if left = left.Sub(held); left.Sign() > 0 {
+		out.Balance = left
 	}
 	if pace != nil {
 		out.TokensPerDay, out.LastsUntil = &pace.TokensPerDay, pace.LastsUntilMS

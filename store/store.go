@@ -41,7 +41,7 @@ type Store interface {
 	// Refresh takes notice of what others have changed in the same database.
 	Refresh(ctx context.Context) error
 
-	// Forget drops idempotency keys that were used before a time, and covers that ended before it. Of consumption it may drop
+	// Forget drops idempotency keys that were used before a time, and covers and holds that ended by time before it. Of consumption it may drop
 	// that in periods of a limit that were over by settledMS, as of before which nothing is charged any more.
 	Forget(ctx context.Context, beforeMS, settledMS int64) error
 
@@ -61,6 +61,9 @@ type Want struct {
 	Once      []usage.OnceID
 	Sessions  []string // ids, may repeat; the books of their instances come with them
 	Due       *Due     // nil: none
+	// NowMS is the time of the batch, and Holds are the ids of those that it is about; the books of their instances are to be named, too.
+	NowMS int64
+	Holds []string
 	// Requesters are those whose standing is needed; those of the sessions that are loaded come with them.
 	Requesters []ledger.RequesterKey
 	Charges    []string // correlation ids of receipts that may be refunded; may repeat
@@ -75,10 +78,13 @@ type Due struct {
 
 // Loaded is what a batch decides on. All of it is locked until the batch is committed: a session by the lock of its book.
 type Loaded struct {
-	Books    map[string]*ledger.Book // by instance id; none for an instance that does not exist
+	// Books are by instance id; there is none for an instance that does not exist. Each has the holds on its instance that were neither settled
+	// for good nor released, and are live at Want.NowMS or later.
+	Books    map[string]*ledger.Book
 	Earlier  map[usage.OnceID]*usage.Receipt
 	Sessions map[string]*access.Session // by id, those that were claimed among them; none that does not exist
 	Due      []*access.Session          // claimed, the ones due first in front
+	Holds    map[string]*access.Hold    // by id; none that does not exist
 	// Standings are those of the requesters, as far as anything that is loaded asks for them: a requester that has none here
 	// has nothing behind it. Never nil.
 	Standings map[ledger.RequesterKey]*ledger.Standing
@@ -87,7 +93,7 @@ type Loaded struct {
 }
 
 // Decided is what a batch has come to. Without anything in it nothing is written, and what decide did to the books is
-// forgotten. Balances, allocations, consumption, covers and what was given back follow from the receipts (usage.EffectsOf).
+// forgotten. Balances, allocations, consumption, covers, holds and what was given back follow from the receipts (usage.EffectsOf).
 type Decided struct {
 	Receipts []*usage.Receipt
 	Sessions []*access.Session // new (with Number 0, which is then set) and changed, each once
@@ -199,6 +205,14 @@ type Reader interface {
 	// EachSession calls fn with all sessions, ended ones too, and EachCover with all covers, in any order.
 	EachSession(fn func(*access.Session) error) error
 	EachCover(fn func(*ledger.Cover) error) error
+	// Hold returns a hold, also one that has ended, until it was forgotten.
+	Hold(id string) (*access.Hold, error)
+	// LiveHolds returns those of an instance that have neither ended nor lapsed by a time, newest first, from before a number on (0: from the
+	// newest), and Held returns what all of those keep, in any order.
+	LiveHolds(instanceID string, nowMS, beforeNumber int64, limit int) ([]*access.Hold, error)
+	Held(instanceID string, nowMS int64) ([]*ledger.Hold, error)
+	// EachHold calls fn with all holds that were not forgotten, in any order.
+	EachHold(fn func(*access.Hold) error) error
 	// Conditions returns an instance's conditions in their order.
 	Conditions(instanceID string) ([]*ledger.Condition, error)
 	// Consumed returns what requesters consumed in a period of the limit of a line item, in the order of their type and value,
@@ -241,7 +255,8 @@ type Tx interface {
 	// PutLineItem writes a line item, new or not, with its actions and limit, but never the use of one that exists, nor that of
 	// allocations; that of actions which are gone is forgotten. It sets Number.
 	PutLineItem(*ledger.LineItem) error
-	// Charged reports whether a line item has usage events. Its use does not tell: it is 0 after a charge of 0 tokens.
+	// Charged reports whether a line item has usage events, or might get some, since there are holds on its instance that were not forgotten. Its
+	// use does not tell: it is 0 after a charge of 0 tokens.
 	Charged(activationID string) (bool, error)
 	// RemoveLineItem removes a line item that was never charged, with every trace but its changes.
 	RemoveLineItem(activationID string) error

@@ -11,7 +11,8 @@ type Effects struct {
 	Actions  map[ActionKey]token.Amount
 	Consumed map[ConsumedKey]token.Amount
 	Covers   map[ledger.CoverKey]ledger.Cover
-	Given    []GivenBack // by refunds of earlier charges, in their order
+	Given    []GivenBack           // by refunds of earlier charges, in their order
+	Holds    map[string]HoldEffect // by id
 }
 
 // Balance is a line item's use, and of a recurring one when the allowance began that it is of.
@@ -51,6 +52,7 @@ func EffectsOf(receipts []*Receipt) *Effects {
 			e.add(requester, &r.Items[i])
 			e.cover(requester, &r.Items[i])
 		}
+		e.hold(r)
 	}
 	return e
 }

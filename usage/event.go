@@ -20,10 +20,11 @@ const (
 	Refund          Kind = "REFUND"           // tokens went back to a line item
 	Adjustment      Kind = "ADJUSTMENT"       // an administrator moved tokens, for no item
 	Denial          Kind = "DENIAL"           // an item was not granted
+	Settlement      Kind = "SETTLEMENT"       // a charge for work that tokens were held for
 )
 
 // Kinds are all kinds of event.
-var Kinds = []Kind{Charge, AutomaticCharge, Refund, Adjustment, Denial}
+var Kinds = []Kind{Charge, AutomaticCharge, Refund, Settlement, Adjustment, Denial}
 
 // Tenant stands in TENANT_ID: one Farebox serves one producer.
 const Tenant = "default"
@@ -61,6 +62,10 @@ type Event struct {
 	// Requests is 1 on the first event of an item that was decided on, be it charged or denied, and 0 on all others: the
 	// further line items that pay for it, refunds and adjustments. So its sum counts the items that were asked for.
 	Requests int `json:"requests,omitzero"`
+
+	HoldID    string       `json:"holdId,omitzero"`    // of a settlement: what it settles
+	Late      bool         `json:"late,omitzero"`      // the hold had lapsed before
+	Overdrawn token.Amount `json:"overdrawn,omitzero"` // the part of Tokens that was past all that is allowed
 
 	LineItemKind ledger.Kind `json:"lineItemKind,omitzero"` // FREE of given tokens
 	Detail       string      `json:"detail,omitzero"`       // of a denial: more than its status says
@@ -113,13 +118,16 @@ func (r *Receipt) event(item *Item, kind Kind) Event {
 	if c := r.Correction; c != nil {
 		e.RefundOf, e.By, e.Reason = c.Of, c.By, c.Reason
 	}
+	if r.Hold != nil {
+		e.HoldID, e.Late = r.Hold.ID, r.Hold.Late
+	}
 	return e
 }
 
 // of adds to an event which line item it moved tokens of.
 func (e Event) of(s *Slice) Event {
 	e.ActivationID, e.LineItem = s.ActivationID, s.Number
-	e.Rate, e.Tokens, e.Overdraft, e.EntitledCount, e.Used = s.Rate, s.Tokens, s.Overdraft, s.Quantity, s.Used
+	e.Rate, e.Tokens, e.Overdraft, e.EntitledCount, e.Used, e.Overdrawn = s.Rate, s.Tokens, s.Overdraft, s.Quantity, s.Used, s.Overdrawn
 	e.RateTableSeries, e.RateTableVersion, e.LineItemKind = s.Series, s.TableVersion, s.Kind
 	e.UnitPrice, e.Currency = s.UnitPrice, s.Currency
 	e.ResetMS, e.Balance, e.Ruled = s.ResetMS, s.Balance(), s.Ruled
@@ -152,6 +160,9 @@ func (r *Receipt) itemEvents(item *Item, to []Event) []Event {
 	}
 	if r.Correction != nil {
 		base.Kind = Adjustment
+	}
+	if r.Hold != nil {
+		base.Kind = Settlement
 	}
 	left := item.Count
 	for i := range item.Slices {

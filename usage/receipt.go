@@ -22,6 +22,7 @@ type Receipt struct {
 	Requester     access.Requester  `json:"requester"`
 	Source        *Source           `json:"source,omitzero"`     // where it came from, if that is recorded
 	Session       *Session          `json:"session,omitzero"`    // what it did to a session; nil of a one-off request
+	Hold          *Hold             `json:"hold,omitzero"`       // what it did to a hold
 	RefundedTo    *access.Requester `json:"refundedTo,omitzero"` // who had been charged, if another than Requester
 	Refunds       []Item            `json:"refunds,omitzero"`    // before Items were charged
 	Items         []Item            `json:"items"`
@@ -76,6 +77,7 @@ type Slice struct {
 	Rate         token.Amount `json:"rate"`
 	Tokens       token.Amount `json:"tokens"`
 	Overdraft    token.Amount `json:"overdraft,omitzero"`
+	Overdrawn    token.Amount `json:"overdrawn,omitzero"` // the part of Overdraft or Tokens that was past all that is allowed, of a settlement
 	Quantity     int64        `json:"quantity"`           // of the line item, then
 	Used         token.Amount `json:"used"`               // of the line item, after this slice
 	ResetMS      int64        `json:"reset,omitzero"`     // when the allowance began that paid; of a recurring line item
@@ -151,13 +153,15 @@ func bought(tokens, rate token.Amount) token.Amount {
 var one = token.FromInt(1)
 
 // OnceID returns the id of the idempotency key that a receipt's request came with; false if there was none. The key of a
-// request to a session belongs to that session.
+// request to a session or a hold belongs to that.
 func (r *Receipt) OnceID() (OnceID, bool) {
 	switch {
 	case r.Key == "":
 		return OnceID{}, false
 	case r.Session != nil && r.Session.Operation != access.Create:
 		return NewOnceID(r.Session.ID, r.Key), true
+	case r.Hold != nil && r.Hold.Operation != access.MakeHold:
+		return NewOnceID(r.Hold.ID, r.Key), true
 	}
 	return NewOnceID(r.InstanceID, r.Key), true
 }
@@ -213,7 +217,7 @@ func newItem(asked *access.Item, outcome *ledger.Outcome, room []Slice) Item {
 func newSlice(s *ledger.Slice) Slice {
 	slice := Slice{
 		ActivationID: s.LineItem.ActivationID, Number: s.LineItem.Number, Series: s.Series, TableVersion: s.Version,
-		Rate: s.Rate, Tokens: s.Tokens, Overdraft: s.Overdraft, Quantity: s.LineItem.Quantity, Used: s.Used, ResetMS: s.ResetMS,
+		Rate: s.Rate, Tokens: s.Tokens, Overdraft: s.Overdraft, Overdrawn: s.Overdrawn, Quantity: s.LineItem.Quantity, Used: s.Used, ResetMS: s.ResetMS,
 	}
 	if s.UsedResetMS != s.ResetMS {
 		slice.UsedResetMS = s.UsedResetMS

@@ -1,6 +1,9 @@
 package usage
 
 import (
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/jsonwriter"
 )
@@ -20,6 +23,9 @@ func (r *Receipt) AppendJSON(b []byte) ([]byte, error) {
 	}
 	if r.Session != nil {
 		w.Any("session", r.Session)
+	}
+	if r.Hold != nil {
+		w.hold(r.Hold)
 	}
 	if r.RefundedTo != nil {
 		w.requester("refundedTo", r.RefundedTo)
@@ -41,6 +47,11 @@ func (r *Receipt) AppendJSON(b []byte) ([]byte, error) {
 
 // writer writes what receipts are made of.
 type writer struct{ jsonwriter.Writer }
+
+// hold keeps what callers gave as it is, as the items of a receipt do.
+func (w *writer) hold(h *Hold) {
+	w.Any("hold", h, json.Deterministic(true), jsontext.AllowDuplicateNames(true), jsontext.PreserveRawStrings(true))
+}
 
 func (w *writer) requester(name string, r *access.Requester) {
 	w.Name(name)
@@ -95,6 +106,7 @@ func (w *writer) slice(s *Slice) {
 	w.Amount("rate", s.Rate)
 	w.Amount("tokens", s.Tokens)
 	w.AmountIf("overdraft", s.Overdraft)
+	w.AmountIf("overdrawn", s.Overdrawn)
 	w.Int("quantity", s.Quantity)
 	w.Amount("used", s.Used)
 	w.IntIf("reset", s.ResetMS)

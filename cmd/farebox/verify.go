@@ -37,7 +37,11 @@ func (cmd *verifyCmd) Run() error {
 	if proof.More > 0 {
 		fmt.Printf("… and %d more\n", proof.More)
 	}
-	fmt.Printf("%d line items, %d sessions, %d receipts, %d usage events, %s tokens used\n", proof.LineItems, proof.Sessions, proof.Receipts, proof.Events, proof.Used)
+	holds := "" // most have none
+	if proof.Holds > 0 {
+		holds = fmt.Sprintf("%d holds, ", proof.Holds)
+	}
+	fmt.Printf("%d line items, %d sessions, %s%d receipts, %d usage events, %s tokens used\n", proof.LineItems, proof.Sessions, holds, proof.Receipts, proof.Events, proof.Used)
 	if proof.Opened > 0 {
 		fmt.Printf("%d receipts before %s by the opening state\n", proof.Opened, time.UnixMilli(proof.OpenedMS).UTC().Format("2006-01-02T15:04:05.999Z07:00"))
 	}

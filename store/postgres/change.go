@@ -108,7 +108,8 @@ func (t *tx) PutLineItem(l *ledger.LineItem) error {
 
 func (t *tx) Charged(activationID string) (charged bool, err error) {
 	err = t.each(func(rows pgx.Rows) error { return rows.Scan(&charged) },
-		"SELECT charged FROM balance JOIN line_item ON line_item = number WHERE activation_id = $1", activationID)
+		`SELECT charged OR EXISTS (SELECT 1 FROM hold WHERE hold.instance_id = line_item.instance_id)
+		FROM balance JOIN line_item ON line_item = number WHERE activation_id = $1`, activationID)
 	return charged, err
 }
 

@@ -151,6 +151,7 @@ func (l *loading) queueBooks(b *pgx.Batch) {
 				return nil
 			})
 		})
+		l.queueHolds(b)
 	}
 	if len(l.once) > 0 {
 		b.Queue(selectOnce, l.once).Query(l.scanPlaces)

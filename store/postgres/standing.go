@@ -35,7 +35,7 @@ const (
 )
 
 // queueEffects has written how all that follows from a batch's receipts stands after it.
-func queueEffects(b *pgx.Batch, effects *usage.Effects) {
+func queueEffects(b *pgx.Batch, effects *usage.Effects) error {
 	if n := len(effects.Balances); n > 0 {
 		var numbers, resets []int64
 		var used []string
@@ -54,6 +54,7 @@ func queueEffects(b *pgx.Batch, effects *usage.Effects) {
 	}
 	queueConsumed(b, effects)
 	queueCovers(b, effects)
+	return queueHoldEffects(b, effects.Holds)
 }
 
 func queueConsumed(b *pgx.Batch, effects *usage.Effects) {

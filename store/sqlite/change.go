@@ -133,7 +133,8 @@ func (t *tx) PutLineItem(l *ledger.LineItem) error {
 }
 
 func (t *tx) Charged(activationID string) (charged bool, err error) {
-	err = t.s.conn.QueryRowContext(t.ctx, "SELECT charged FROM balance JOIN line_item ON line_item = number WHERE activation_id = ?", activationID).
+	err = t.s.conn.QueryRowContext(t.ctx, `SELECT charged OR EXISTS (SELECT 1 FROM hold WHERE hold.instance_id = line_item.instance_id)
+		FROM balance JOIN line_item ON line_item = number WHERE activation_id = ?`, activationID).
 		Scan(&charged)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil

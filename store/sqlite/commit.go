@@ -26,6 +26,7 @@ type statements struct {
 	conditions, allocations          *sql.Stmt
 	covers, consumed                 *sql.Stmt
 	putAllocation, consume, putCover *sql.Stmt
+	held, hold, newHold, moveHold    *sql.Stmt
 
 	putAlertState, deleteAlertState, alertFired, newDelivery *sql.Stmt // many at a time when many line items cross a threshold
 }
@@ -58,6 +59,11 @@ func (st *statements) texts() map[string]**sql.Stmt {
 		`INSERT INTO cover (instance_id, requester_type, requester_value, item, version, count, until_ms, line_item)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET (count, until_ms, line_item) = (excluded.count, excluded.until_ms, excluded.line_item)`: &st.putCover,
+
+		selectHeld:                   &st.held,
+		selectHolds + "WHERE id = ?": &st.hold,
+		"INSERT INTO hold (id, instance_id, live, until_ms, promise, holding) VALUES (?, ?, ?, ?, ?, ?)": &st.newHold,
+		"UPDATE hold SET live = ?, until_ms = ?, holding = ? WHERE id = ?":                               &st.moveHold,
 
 		`INSERT INTO alert_state (subject, alert, due_ms, body) VALUES (?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET (due_ms, body) = (excluded.due_ms, excluded.body)`: &st.putAlertState,
@@ -205,9 +211,12 @@ func (s *Store) newLoaded(want store.Want) *store.Loaded {
 
 func (s *Store) load(ctx context.Context, want store.Want, loaded *store.Loaded) error {
 	for _, id := range want.Instances {
-		if err := s.loadBook(ctx, id, loaded); err != nil {
+		if err := s.loadBook(ctx, id, want.NowMS, loaded); err != nil {
 			return err
 		}
+	}
+	if err := s.loadHolds(ctx, want, loaded); err != nil {
+		return err
 	}
 	if err := s.loadSessions(ctx, want, loaded); err != nil {
 		return err
@@ -235,19 +244,19 @@ func (s *Store) load(ctx context.Context, want store.Want, loaded *store.Loaded)
 	return nil
 }
 
-func (s *Store) loadBook(ctx context.Context, id string, loaded *store.Loaded) error {
+func (s *Store) loadBook(ctx context.Context, id string, nowMS int64, loaded *store.Loaded) error {
 	if _, done := loaded.Books[id]; done {
 		return nil
 	}
-	book, err := s.book(ctx, id)
+	book, err := s.book(ctx, id, nowMS)
 	if book != nil {
 		loaded.Books[id] = book
 	}
 	return err
 }
 
-func (s *Store) book(ctx context.Context, id string) (*ledger.Book, error) {
-	if book := s.books[id]; book != nil {
+func (s *Store) book(ctx context.Context, id string, nowMS int64) (*ledger.Book, error) {
+	if book := s.books[id]; book != nil && knowsHolds(book, nowMS) {
 		return book, nil
 	}
 	book := &ledger.Book{InstanceID: id}
@@ -269,6 +278,9 @@ func (s *Store) book(ctx context.Context, id string) (*ledger.Book, error) {
 		if err := s.loadRules(ctx, book); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.loadHeld(ctx, book, nowMS); err != nil {
+		return nil, err
 	}
 	book.Sort()
 	for other := range s.books {

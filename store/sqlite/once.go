@@ -144,7 +144,7 @@ func (s *Store) Forget(ctx context.Context, beforeMS, settledMS int64) error {
 			coalesce((SELECT min(journal) FROM once WHERE time_ms >= ?), 9223372036854775807)`, beforeMS); err != nil {
 			return unavailable(err)
 		}
-		for _, query := range [...]string{"DELETE FROM answer WHERE time_ms < ?", forgetCovers} {
+		for _, query := range [...]string{"DELETE FROM answer WHERE time_ms < ?", forgetCovers, forgetHolds} {
 			if _, err := s.conn.ExecContext(ctx, query, beforeMS); err != nil {
 				return unavailable(err)
 			}

@@ -36,7 +36,7 @@ func (s *Store) loadSessions(ctx context.Context, want store.Want, loaded *store
 		}
 	}
 	for _, session := range loaded.Sessions {
-		if err := s.loadBook(ctx, session.InstanceID, loaded); err != nil {
+		if err := s.loadBook(ctx, session.InstanceID, want.NowMS, loaded); err != nil {
 			return err
 		}
 	}

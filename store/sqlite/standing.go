@@ -216,6 +216,9 @@ func (s *Store) writeEffects(ctx context.Context, effects *usage.Effects) error 
 			return err
 		}
 	}
+	if err := s.writeHolds(ctx, effects.Holds); err != nil {
+		return err
+	}
 	return s.writeGiven(ctx, s.lastCommit+1, effects.Given)
 }
 

@@ -114,6 +114,7 @@ func keepsReceiptsAsTheyWere(b *books) {
 	b.same("the record", got, []*usage.Receipt{want})
 
 	full := filled[usage.Receipt]()
+	full.Hold.Operation = access.MakeHold // or there would have to be that hold
 	for _, items := range [][]usage.Item{full.Refunds, full.Items} {
 		for i := range items {
 			for j := range items[i].Slices {

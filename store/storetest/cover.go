@@ -303,7 +303,7 @@ func forgetsCovers(b *books) {
 	b.must(b.Forget(ctx, dawnMS-2*dayMS, dawnMS-2*dayMS))
 	b.same("the state when nothing is too old", b.state(), kept)
 	b.must(b.Forget(ctx, then, then))
-	kept.Covers = []*ledger.Cover{ended, live}
+	kept.Covers, kept.Holds = []*ledger.Cover{ended, live}, nil
 	for _, when := range []string{"", " after reopening"} {
 		b.same("the state"+when, b.state(), kept)
 		b.same("the covers that a batch loads"+when, b.covered(user("user")), byKey(ended, live))

@@ -106,7 +106,7 @@ func givenIsRemoved(b *books) {
 	}
 }
 
-func (b *books) receiptOf(id string, madeMS int64) (found *usage.Receipt) {
+func (b *books) findReceipt(id string, madeMS int64) (found *usage.Receipt) {
 	b.Helper()
 	b.view(func(r store.Reader) (err error) {
 		found, err = r.Receipt(id, madeMS)
@@ -128,10 +128,10 @@ func findsReceipt(b *books) {
 	all = append(all, b.commit(one)...)
 	for range 2 {
 		for _, r := range all {
-			b.same("the receipt", b.receiptOf(r.CorrelationID, r.MadeMS()), r)
+			b.same("the receipt", b.findReceipt(r.CorrelationID, r.MadeMS()), r)
 		}
 		for id, ms := range map[string]int64{"receipt-999": dawnMS, all[0].CorrelationID: dawnMS - 1} {
-			if got := b.receiptOf(id, ms); got != nil {
+			if got := b.findReceipt(id, ms); got != nil {
 				b.Errorf("%s of %d finds %+v", id, ms, got)
 			}
 		}
@@ -143,7 +143,7 @@ func findsNoMention(b *books) {
 	b.instance("A")
 	b.lineItem("A", "a1", nil)
 	b.give([]string{""}, "mentioned")
-	if got := b.receiptOf("mentioned", dawnMS); got != nil {
+	if got := b.findReceipt("mentioned", dawnMS); got != nil {
 		b.Errorf("it finds %+v", got)
 	}
 }

@@ -23,6 +23,7 @@ type state struct {
 	Sessions  []*access.Session
 	NextDue   int64
 	Covers    []*ledger.Cover
+	Holds     []*access.Hold
 	Rules     map[string][]*ledger.Condition // by instance
 	Consumed  []*ledger.Consumed
 	Packs     []store.Pack
@@ -63,7 +64,7 @@ func (b *books) state() (s state) {
 		s.Settings = *settings
 		return err
 	})
-	s.Sessions, s.Covers, s.Consumed = b.sessions(), b.covers(), b.consumed()
+	s.Sessions, s.Covers, s.Consumed, s.Holds = b.sessions(), b.covers(), b.consumed(), b.holds()
 	s.Receipts, s.Positions = b.receipts()
 	return s
 }
@@ -107,6 +108,7 @@ func (b *books) lasting() {
 		return errors.Join(tx.PutLineItem(l), tx.PutConditions("A", newConditions()), tx.InsertRateTable(windows()))
 	}))
 	b.cover(newCover("item", l))
+	b.moveHolds(access.MakeHold, newHold("hold", l))
 	b.commit(charge{instance: "A", lineItem: "a1", tokens: "0", requester: "user", ruled: &usage.Ruled{
 		ActionID: "first", ActionUsed: amount("0.5"), Limited: true, SinceMS: dawnMS, Consumed: amount("1.5"),
 	}})

@@ -491,7 +491,7 @@ func (b *books) leaves(try func(want store.Want, decide func(*store.Loaded) stor
 	b.same("the state after reopening", b.state(), before)
 	b.begin(beside)
 	b.same("a session that is begun after all", b.session("new"), beside)
-	b.onlyUsed("a1", "5", 3)
+	b.onlyUsed("a1", "5", 4)
 }
 
 func leftByNothing(b *books) {

@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Settings", settingsTests},
 		{"Session", sessionTests},
 		{"Cover", coverTests},
+		{"Hold", holdTests},
 		{"Consumption", consumptionTests},
 		{"Action", actionTests},
 		{"Condition", conditionTests},

@@ -180,6 +180,19 @@ CREATE TABLE session (
 CREATE INDEX session_due ON session (due_ms, number) WHERE due_ms IS NOT NULL;
 CREATE INDEX session_live ON session (instance_id, number) WHERE live;
 
+-- Holds. A row stays after its hold has ended or lapsed, for settlements that come late.
+CREATE TABLE hold (
+  number      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id          text COLLATE "C" NOT NULL UNIQUE,
+  instance_id text COLLATE "C" NOT NULL,
+  live        boolean NOT NULL, -- was neither settled for good nor released; whether it has lapsed follows from until_ms
+  until_ms    bigint NOT NULL,
+  promise     bytea NOT NULL, -- JSON: what never changes
+  holding     bytea NOT NULL  -- JSON: how it stands
+) WITH (fillfactor = 70);
+CREATE INDEX hold_live ON hold (instance_id, until_ms) WHERE live;
+CREATE INDEX hold_until ON hold (until_ms);
+
 -- How time passes; one row, written when the database is first served.
 CREATE TABLE clock (
   one    boolean PRIMARY KEY DEFAULT true CHECK (one),
