@@ -156,7 +156,7 @@ func (s *shop) attempts(p place) (all []attempt) {
 		{name: "nothing but the header", header: "own", inBody: true},
 	} {
 		a.p = p
-		a.foreign = a.path && (has("path", "instanceId") || has("path", "correlationId")) || a.query && a.withQuery && has("query", "instanceId") || a.header == "others" && p.namesInstance()
+		a.foreign = a.path && (has("path", "instanceId") || has("path", "correlationId") || has("path", "holdId")) || a.query && a.withQuery && has("query", "instanceId") || a.header == "others" && p.namesInstance()
 		for _, a.body = range bodies {
 			all = append(all, a)
 		}
