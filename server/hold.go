@@ -76,11 +76,14 @@ type holdMove func(*engine.HoldMove) (*usage.Receipt, bool, error)
 // ofHold is for the handlers that ask something of one hold: its instance must be one that the caller may reach.
 func ofHold(read func(*call) (holdMove, error)) func(*call) (*reply, error) {
 	return func(c *call) (*reply, error) {
-		move, err := read(c)
-		if err != nil {
-			return nil, err
+		h, missing := c.hold()
+		if problem.KindOf(missing) == problem.Forbidden { // a stranger is told nothing else
+			return nil, missing
 		}
-		h, err := c.hold()
+		move, err := read(c)
+		if err == nil {
+			err = missing
+		}
 		if err != nil {
 			return nil, err
 		}

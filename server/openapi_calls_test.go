@@ -56,7 +56,7 @@ type shop struct {
 	webhook, delivery       string     // ids of a webhook, to which nobody listens, and of an event to it
 	pair                    *auth.Pair // of the one administration key, and of the client key
 
-	charging bool            // whether open makes a charge as well
+	charging bool            // whether open makes a charge and a hold as well
 	answered map[string]bool // operation ids with the statuses that were seen
 }
 
@@ -248,8 +248,8 @@ func (s *shop) open(t testing.TB) {
 	s.session = receipt.Session.ID
 	if s.charging {
 		s.charge(t)
+		s.openHold(t)
 	}
-	s.openHold(t)
 }
 
 // charge makes a charge that can be refunded, once the item has a price.
