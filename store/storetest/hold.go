@@ -127,6 +127,9 @@ func (b *books) held(nowMS int64, instanceIDs ...string) string {
 		texts = tell(texts, loaded.Books[id])
 		b.view(func(r store.Reader) error {
 			all, err := r.Held(id, nowMS)
+			if err != nil {
+				return err
+			}
 			book := &ledger.Book{InstanceID: id}
 			if book.LineItems, err = r.LineItems(id); err != nil {
 				return err
