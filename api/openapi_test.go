@@ -215,7 +215,7 @@ var wireTypes = map[string]reflect.Type{
 	"ReceiptLimit": reflect.TypeFor[ReceiptLimit](), "ReceiptRefund": reflect.TypeFor[ReceiptRefund](),
 	"NewRefund": reflect.TypeFor[NewRefund](), "NewAdjustment": reflect.TypeFor[NewAdjustment](), "NewTopUp": reflect.TypeFor[NewTopUp](),
 	"NewTransfer": reflect.TypeFor[NewTransfer](), "LineItemRef": reflect.TypeFor[LineItemRef](),
-	"ReceiptStatus": reflect.TypeFor[Status](),
+	"ReceiptItemBack": reflect.TypeFor[ReceiptItemBack](), "RefundPart": reflect.TypeFor[RefundPart](),
 	"LineItemMoved": reflect.TypeFor[LineItemMoved](), "Transfer": reflect.TypeFor[Transfer](),
 	"NewHold": reflect.TypeFor[NewHold](), "HoldExtension": reflect.TypeFor[HoldExtension](), "HoldSettlement": reflect.TypeFor[HoldSettlement](),
 	"SettledItem": reflect.TypeFor[SettledItem](), "HoldAnswer": reflect.TypeFor[HoldAnswer](), "Hold": reflect.TypeFor[Hold](),

@@ -4,6 +4,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/farebox/farebox/token"
+	"github.com/farebox/farebox/usage"
 )
 
 // Receipt is all that one request did, and what was refunded of it since. Times are milliseconds since 1970.
@@ -14,7 +15,7 @@ type Receipt struct {
 	AccountID      string          `json:"accountId"`
 	InstanceID     string          `json:"instanceId"`
 	Requester      Requester       `json:"requester"`
-	Source         *ReceiptSource  `json:"source,omitzero"`
+	Source         *usage.Source   `json:"source,omitzero"`
 	Session        *ReceiptSession `json:"session,omitzero"`
 	IdempotencyKey string          `json:"idempotencyKey,omitzero"`
 	Items          []ReceiptItem   `json:"items"`
@@ -25,12 +26,6 @@ type Receipt struct {
 	Tokens         token.Amount    `json:"tokens"`
 	Refunded       token.Amount    `json:"refunded"`
 	RefundedBy     []ReceiptRefund `json:"refundedBy,omitzero"`
-}
-
-// ReceiptSource is where a request came from.
-type ReceiptSource struct {
-	Address   string `json:"address,omitzero"`
-	UserAgent string `json:"userAgent,omitzero"`
 }
 
 // ReceiptSession is what a request did to a session.

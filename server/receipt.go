@@ -121,10 +121,7 @@ func wireReceipt(b *engine.Booked, rates *rate.Catalog) *api.Receipt {
 	r := b.Receipt
 	out := &api.Receipt{
 		CorrelationID: r.CorrelationID, Time: r.TimeMS, Written: r.MadeMS(), AccountID: r.AccountID, InstanceID: r.InstanceID,
-		Requester: api.Requester(r.Requester), IdempotencyKey: r.Key, Items: make([]api.ReceiptItem, len(r.Items)),
-	}
-	if r.Source != nil {
-		out.Source = &api.ReceiptSource{Address: r.Source.Address, UserAgent: r.Source.UserAgent}
+		Requester: api.Requester(r.Requester), Source: r.Source, IdempotencyKey: r.Key, Items: make([]api.ReceiptItem, len(r.Items)),
 	}
 	if s := r.Session; s != nil {
 		out.Session = &api.ReceiptSession{ID: s.ID, Operation: string(s.Operation), State: string(s.State)}
