@@ -188,6 +188,8 @@ func (g *postgresGround) cut(commits bool) cluster.Cut {
 }
 
 func (g *postgresGround) arm(s *simulated) {
+	s.writing.Lock()
+	defer s.writing.Unlock() // the dice are thrown by deliveries, too
 	if s.fate.IntN(3) > 0 {
 		return
 	}
