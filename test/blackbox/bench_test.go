@@ -63,7 +63,8 @@ func TestBench(t *testing.T) {
 			t.Errorf("%+v", m)
 		}
 		bare := strings.HasPrefix(m.Contender, "bare")
-		if bare != (m.Verified == "") || bare != (m.DiskBytesPerItem == 0) || m.StartMillis <= 0 {
+		grows := !bare && m.Requests >= 100 // few fit into pages that are there
+		if bare != (m.Verified == "") || bare && m.DiskBytesPerItem != 0 || grows && m.DiskBytesPerItem == 0 || m.StartMillis <= 0 {
 			t.Errorf("%+v", m)
 		}
 		counts := fmt.Sprintf(", %d receipts, %d usage events, ", m.Requests, m.Items)

@@ -1,6 +1,7 @@
 package blackbox
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/url"
 	"os"
@@ -34,6 +35,13 @@ func newFullDatabase(t *testing.T, db string) *fullDisk {
 	d.c.putLineItem(t, d.instance, "L", 1_000_000, "")
 	d.charge(t, 20)
 	return d
+}
+
+// askAtLength is a request for one unit that takes about so many bytes on disk.
+func askAtLength(bytes int) string {
+	text := make([]byte, bytes/2)
+	_, _ = rand.Read(text) // never fails
+	return fmt.Sprintf(`{"requester":{"type":"user","value":"mia"},"requestedItems":[{"item":"unit","version":"","count":1,"metaData":{"x":"%x"}}]}`, text)
 }
 
 // The disk of PostgreSQL's tables is full: what cannot be written is refused for now, and charged when there is space again.
@@ -76,7 +84,7 @@ func TestDatabaseLogDiskFull(t *testing.T) {
 	fill(t, ballast)
 	var failed *sent
 	for i := range 20_000 {
-		r := &sent{path: accessPath("v1.1", d.instance), key: fmt.Sprint("key ", i), body: ask("unit", "", "1")}
+		r := &sent{path: accessPath("v1.1", d.instance), key: fmt.Sprint("key ", i), body: askAtLength(12 << 10)}
 		if !d.ask(t, r) {
 			failed = r
 			break

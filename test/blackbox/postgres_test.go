@@ -50,7 +50,7 @@ func (s *shop) clients(token string) (all []*client) {
 
 // Two and four servers on one database, 64 clients on one hot line item: never a token too many, and never one too few.
 func TestServersShareOneLimit(t *testing.T) {
-	for servers, allowed := range map[int]int{2: 3_000, 4: 3_000} {
+	for servers, allowed := range map[int]int{2: 1_500, 4: 1_500} {
 		t.Run(fmt.Sprint(servers), func(t *testing.T) { shareOneLimit(t, servers, allowed) })
 	}
 }
