@@ -58,6 +58,13 @@ vulnerabilities: ## govulncheck, where its database can be reached
 bench: ## the benchmarks behind docs/BENCHMARKS.md
 	go test -run '^$$' -bench . -benchmem ./...
 
+PIECES = '^Benchmark(Price|Decide|Authenticate|RequestJSON|AnswerJSON|ReceiptJSON|Commit|NewBucket)$$'
+
+.PHONY: benchstat
+benchstat: ## medians of what a charge is made of, in bench.txt; BEFORE=old.txt compares
+	go test -run '^$$' -bench $(PIECES) -benchmem -count 6 ./ledger ./auth ./server ./usage ./store/sqlite >bench.txt
+	go tool benchstat $(BEFORE) bench.txt
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (default 20s)
 	@for pkg in $$(go list ./...); do \

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// serveProfiles offers Go's profiles and traces of this process on an address of their own until ctx ends, and returns where. They show what is in
-// memory, so the address is not that of the API, and nobody listens unless asked to.
+// serveProfiles offers Go's profiles and traces of this process on an address of their own until ctx ends, and returns where. Whoever
+// asks for them can keep a processor busy, so the address is not that of the API, and nobody listens unless asked to.
 func serveProfiles(ctx context.Context, addr string) (url string, err error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {

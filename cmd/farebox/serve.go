@@ -21,7 +21,7 @@ type serveCmd struct {
 	Addr        string `default:"127.0.0.1:8080" help:"Where to listen; port 0 picks a free one." placeholder:"HOST:PORT" env:"FAREBOX_ADDR"`
 	TestClock   moment `help:"Let time pass only when an administrator advances it, from this time on: a date or a time such as 2026-01-01T00:00:00Z. For tests, on a database of their own." placeholder:"TIME"`
 	Private     bool   `name:"webhook-allow-private" help:"Let webhooks go to private addresses and to http:// too. For tests, and where all who may set webhooks may reach this network anyway." env:"FAREBOX_WEBHOOK_ALLOW_PRIVATE"`
-	ProfileAddr string `help:"Offer Go's profiles and traces of this process here (/debug/pprof/), for go tool pprof. They show what is in memory: use an address that only you reach." placeholder:"HOST:PORT" env:"FAREBOX_PROFILE_ADDR"`
+	ProfileAddr string `help:"Offer Go's profiles and traces of this process here (/debug/pprof/), for go tool pprof. They take processor time: use an address that only you reach." placeholder:"HOST:PORT" env:"FAREBOX_PROFILE_ADDR"`
 	sourceFlags `embed:""`
 	outFlags    `embed:""`
 	database    `embed:""`

@@ -132,6 +132,7 @@ func TestLockedByAnother(t *testing.T) {
 func TestConnectionIsReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "replaced.db")
 	s := open(t, path, Options{Create: true})
+	s.checkpoint.stop() // it asks s.writes, which this replaces
 	setUp(t, s)
 	chargeOne(t, s, "key 0")
 	s.checkpoint.stop() // it would look at what is replaced
