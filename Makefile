@@ -48,6 +48,9 @@ unit: ## all tests, the README's tour among them
 	go test $(RACE) -count=1 -run 'NeverOverspend|ServersShare|Stop' ./test/blackbox
 	go test -count=1 -timeout 20m -run '$(PLAIN)|$(PARTLY)' ./test/audit ./engine ./export ./forecast ./formula ./server ./store/sqlite ./store/postgres ./usage
 	go test -count=1 -timeout 20m ./test/blackbox ./test/rules
+	@# What is skipped go test tells only when asked.
+	@! go test -count=1 -v -run ThereIsPostgreSQL ./test/cluster | grep -q 'NO POSTGRESQL' || \
+	  echo "NO POSTGRESQL: the tests that need it were NOT run. Install PostgreSQL 15 or later (apt-get install postgresql), or set FAREBOX_TEST_POSTGRES"
 
 .PHONY: vulnerabilities
 vulnerabilities: ## govulncheck, where its database can be reached

@@ -15,15 +15,14 @@ type Booked struct {
 	Given []usage.GivenBack // by refunds, in their order
 }
 
-// Receipt returns a receipt by its correlation id. It fails with a problem NotFound: there is none, or it was removed from the record, or it is of
-// an instance that mayRead refuses, of which nothing is told.
-func (e *Engine) Receipt(ctx context.Context, correlationID string, mayRead func(instanceID string) bool) (b *Booked, err error) {
+// Receipt returns a receipt by its correlation id. It fails with a problem NotFound: there is none, or it was removed from the record.
+func (e *Engine) Receipt(ctx context.Context, correlationID string) (b *Booked, err error) {
 	err = e.View(ctx, func(r store.Reader) error {
 		b, err = bookedOf(r, correlationID)
 		return err
 	})
-	if err == nil && (b == nil || !mayRead(b.InstanceID)) {
-		return nil, problem.New(problem.NotFound, "there is no receipt %q, or it is no longer kept", correlationID)
+	if err == nil && b == nil {
+		err = problem.New(problem.NotFound, "there is no receipt %q, or it is no longer kept", correlationID)
 	}
 	return b, err
 }

@@ -31,7 +31,7 @@ func (e *Engine) Refund(ctx context.Context, f *Refund) (receipt *usage.Receipt,
 	if err := checkReason(f.Reason); err != nil {
 		return nil, false, err
 	}
-	charge, err := e.Receipt(ctx, f.Of, func(string) bool { return true })
+	charge, err := e.Receipt(ctx, f.Of)
 	if err != nil {
 		return nil, false, err
 	}

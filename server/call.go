@@ -132,6 +132,15 @@ func (c *call) authorize(a audience) error {
 	return nil
 }
 
+// hides reports whether a client must not be told whether something is there that a path names by an id of its own: it is of an instance that the
+// token is not for, or, which must look the same, it was not found.
+func (c *call) hides(err error, instanceID func() string) bool {
+	if err != nil {
+		return c.principal.Role != auth.Admin && problem.KindOf(err) == problem.NotFound
+	}
+	return !c.principal.MayReach(instanceID())
+}
+
 var errNotForInstance = problem.New(problem.Forbidden, "this token is not for that instance")
 
 func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {

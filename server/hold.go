@@ -7,7 +7,6 @@ import (
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/api"
-	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/usage"
@@ -101,7 +100,7 @@ func ofHold(read func(*call) (holdMove, error)) func(*call) (*reply, error) {
 // hold returns the hold of the path. A client learns nothing of one on another instance, existing or not.
 func (c *call) hold() (*access.Hold, error) {
 	h, err := c.server.engine.HoldByID(c.Context(), c.PathValue("holdId"))
-	if c.principal.Role != auth.Admin && (problem.KindOf(err) == problem.NotFound && err != nil || err == nil && !c.principal.MayReach(h.InstanceID)) {
+	if c.hides(err, func() string { return h.InstanceID }) {
 		return nil, problem.New(problem.Forbidden, "there is no such hold on an instance that this token is for")
 	}
 	return h, err

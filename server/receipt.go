@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"github.com/farebox/farebox/api"
-	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/rate"
@@ -14,10 +13,8 @@ import (
 
 // getReceipt shows what a request did. A client learns nothing of receipts of other instances.
 func getReceipt(c *call) (*reply, error) {
-	b, err := c.server.engine.Receipt(c.Context(), c.PathValue("correlationId"), func(instanceID string) bool {
-		return c.principal.Role == auth.Admin || c.principal.MayReach(instanceID)
-	})
-	if problem.KindOf(err) == problem.NotFound && c.principal.Role != auth.Admin {
+	b, err := c.server.engine.Receipt(c.Context(), c.PathValue("correlationId"))
+	if c.hides(err, func() string { return b.InstanceID }) {
 		return nil, problem.New(problem.Forbidden, "the instances of this token have no receipt %q", c.PathValue("correlationId"))
 	}
 	if err != nil {

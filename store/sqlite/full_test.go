@@ -135,7 +135,6 @@ func TestConnectionIsReplaced(t *testing.T) {
 	s.checkpoint.stop() // it asks s.writes, which this replaces
 	setUp(t, s)
 	chargeOne(t, s, "key 0")
-	s.checkpoint.stop() // it would look at what is replaced
 	good := s.writes
 	bad, err := sql.Open("sqlite", dsn(filepath.Join(path, "not a folder"), false))
 	if err != nil {
