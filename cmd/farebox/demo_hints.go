@@ -9,6 +9,7 @@ import (
 func demoHints(addr, db string, w *demoWorld) [][]string {
 	instance, always := w.customers[0].instanceID, w.customers[len(w.customers)-1].instanceID // the latter has a session open always
 	return [][]string{
+		{thisProgram(), "console", "--admin", "--db", db, "--server", "http://" + reachable(addr)},
 		{"TOKEN=$(" + thisProgram(), "token", "--admin", "--db", db + ")"},
 		{"curl", "-s", "-H", `"Authorization: Bearer $TOKEN"`, "'http://" + addr + "/farebox/v1/usage/events?kind=DENIAL&limit=1'"},
 		{"curl", "-s", "-H", `"Authorization: Bearer $TOKEN"`,
