@@ -44,7 +44,7 @@ func sameFile(a, b string) bool {
 func (s *demoState) tryIt(width int, all bool) []line {
 	lines := []line{{text(faint, " q or Ctrl-C ends it and removes its database · from another terminal, try")}}
 	for i, words := range s.hints {
-		if i >= 2 && !all {
+		if i >= 3 && !all {
 			break
 		}
 		pasted, fits := pasteable(words, width)
