@@ -8,8 +8,12 @@ import (
 // demoHints are commands, as words, that show what a token is for.
 func demoHints(addr, db string, w *demoWorld) [][]string {
 	instance, always := w.customers[0].instanceID, w.customers[len(w.customers)-1].instanceID // the latter has a session open always
+	console := []string{thisProgram(), "console", "--admin", "--db", db}
+	if addr != demoAddr { // where the console is expected
+		console = append(console, "--server", "http://"+reachable(addr))
+	}
 	return [][]string{
-		{thisProgram(), "console", "--admin", "--db", db, "--server", "http://" + reachable(addr)},
+		console,
 		{"TOKEN=$(" + thisProgram(), "token", "--admin", "--db", db + ")"},
 		{"curl", "-s", "-H", `"Authorization: Bearer $TOKEN"`, "'http://" + addr + "/farebox/v1/usage/events?kind=DENIAL&limit=1'"},
 		{"curl", "-s", "-H", `"Authorization: Bearer $TOKEN"`,

@@ -119,8 +119,8 @@ const screenOfTwo = `
                             acme/maria        render.frame ×2     4.00 over
                             acme/maria        render.frame ×2     15.00
                             lumen/kofi        ai.output ×1.5      0.19
-                            acme/maria        render.frame ×2     15.00
  q or Ctrl-C ends it and removes its database · from another terminal, try
+ farebox console --admin --db /tmp/farebox-1/demo.db
  TOKEN=$(farebox token --admin --db /tmp/farebox-1/demo.db)
  curl -s -H "Authorization: Bearer $TOKEN" \
   'http://127.0.0.1:8080/farebox/v1/usage/events?kind=DENIAL&limit=1'

@@ -79,7 +79,8 @@ test("a customer's token shows that customer alone", async ({ page }) => {
 for (const colorScheme of ["light", "dark"] as const) {
   for (const [device, viewport] of [["desktop", { width: 1280, height: 900 }], ["phone", { width: 390, height: 844 }]] as const) {
     test(`${device}, ${colorScheme} @screenshots`, async ({ browser }) => {
-      const page = await browser.newPage({ colorScheme, viewport });
+      const context = await browser.newContext({ colorScheme, viewport });
+      const page = await context.newPage();
       const shoot = async (name: string) => {
         await settled(page);
         await page.screenshot({ path: `screenshots/${name}-${device}-${colorScheme}.png`, fullPage: true });
@@ -98,7 +99,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       await page.getByRole("link", { name: "acme" }).click();
       await expect(page.getByRole("cell", { name: /ACME-2026/ }).first()).toBeVisible();
       await shoot("customer");
-      await page.close();
+      await context.close();
     });
   }
 }
