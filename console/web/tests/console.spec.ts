@@ -25,7 +25,7 @@ test("a link signs in, is gone from the address, and the overview shows the demo
   await expect(page.getByRole("heading", { level: 1, name: "Overview" })).toBeVisible();
   expect(page.url()).toBe(`${demo.url}/console/`);
   await expect(page.getByRole("link", { name: "acme" })).toBeVisible();
-  await expect(page.getByRole("img", { name: "Tokens used each day, by item" })).toBeVisible();
+  await expect(page.getByRole("img", { name: "Tokens used, by day and item" })).toBeVisible();
   await settled(page);
   await accessible(page);
   expect(strangers).toEqual([]);

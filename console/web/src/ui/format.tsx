@@ -1,6 +1,7 @@
 const grouped = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
 const exact = new Intl.NumberFormat(undefined, { maximumFractionDigits: 20 });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const second = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 
 export const short = (n: number) => grouped.format(n);
@@ -11,7 +12,7 @@ export function Number({ value }: { value: number }) {
 }
 
 /** A time in the viewer's zone, with UTC on hover. */
-export function Time({ ms, only }: { ms: number; only?: "day" }) {
+export function Time({ ms, only }: { ms: number; only?: "day" | "second" }) {
   const at = new Date(ms);
-  return <time dateTime={at.toISOString()} title={at.toISOString().replace("T", " ").replace(/\.\d+Z/, " UTC")}>{(only ? day : moment).format(at)}</time>;
+  return <time dateTime={at.toISOString()} title={at.toISOString().replace("T", " ").replace(/\.\d+Z/, " UTC")}>{(only === "day" ? day : only === "second" ? second : moment).format(at)}</time>;
 }

@@ -39,3 +39,8 @@ export function Card({ title, aside, children }: { title: string; aside?: ReactN
     </section>
   );
 }
+
+/** A few choices of which one is taken. */
+export function Choice<T extends string>({ label, of, chosen, choose }: { label: string; of: readonly T[]; chosen: T; choose: (t: T) => void }) {
+  return <div className="choice" role="group" aria-label={label}>{of.map((o) => <button key={o} aria-pressed={o === chosen} onClick={() => choose(o)}>{o}</button>)}</div>;
+}

@@ -2,15 +2,13 @@ import { type ReactNode, useState } from "react";
 
 export type Column<T> = { name: string; show: (row: T) => ReactNode; by?: (row: T) => number | string; right?: boolean };
 
-const pageSize = 50;
-
-/** A table that is sorted by its heads, and cut into pages when it is long. `by` of a column is what it is sorted by. */
-export function Table<T>({ label, rows, columns, id }: { label: string; rows: readonly T[]; columns: readonly Column<T>[]; id: (row: T) => string }) {
+/** A table that is sorted by its heads, and cut into pages of `most` rows when it is long. `by` of a column is what it is sorted by. */
+export function Table<T>({ label, rows, columns, id, most = 50 }: { label: string; rows: readonly T[]; columns: readonly Column<T>[]; id: (row: T) => string; most?: number }) {
   const [sort, setSort] = useState<{ column: number; down: boolean } | null>(null);
   const [page, setPage] = useState(0);
   const by = sort ? columns[sort.column]?.by : undefined;
   const sorted = by ? rows.toSorted((a, b) => ((x, y) => (x < y ? -1 : x > y ? 1 : 0) * (sort?.down ? -1 : 1))(by(a), by(b))) : rows;
-  const pages = Math.max(1, Math.ceil(rows.length / pageSize));
+  const pages = Math.max(1, Math.ceil(rows.length / most));
   const at = Math.min(page, pages - 1);
   return (
     <>
@@ -26,7 +24,7 @@ export function Table<T>({ label, rows, columns, id }: { label: string; rows: re
             </tr>
           </thead>
           <tbody>
-            {sorted.slice(at * pageSize, (at + 1) * pageSize).map((row) => (
+            {sorted.slice(at * most, (at + 1) * most).map((row) => (
               <tr key={id(row)}>{columns.map((c) => <td key={c.name} className={c.right ? "right" : ""}>{c.show(row)}</td>)}</tr>
             ))}
           </tbody>

@@ -87,9 +87,9 @@ function Events({ instanceId }: { instanceId: string }) {
           <>
             {page.next && <p className="quiet">There are more than 1,000 events in this time; the first 1,000 are here.</p>}
             <Table
-              label="Recent events" rows={page.events.toReversed()} id={(e) => e.id}
+              label="Recent events" most={20} rows={page.events.toReversed()} id={(e) => e.id}
               columns={[
-                { name: "When", by: (e) => e.usageTime, show: (e) => <Time ms={e.usageTime} /> },
+                { name: "When", by: (e) => e.usageTime, show: (e) => <Time ms={e.usageTime} only="second" /> },
                 { name: "What", show: (e) => <span className={`badge ${e.kind === "DENIAL" ? "bad" : ""}`}>{e.kind.toLowerCase().replace("_", " ")}</span> },
                 { name: "Requester", show: (e) => e.requester.value },
                 { name: "Item", show: (e) => `${e.item} ${e.itemVersion ?? ""}` },

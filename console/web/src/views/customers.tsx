@@ -43,11 +43,11 @@ export function Standings({ only }: { only?: string[] }) {
               label="Customers" rows={rows} id={(r) => r.instance.id}
               columns={[
                 { name: "Account", by: (r) => r.instance.accountId, show: (r) => <Link to={`/customers/${encodeURIComponent(r.instance.id)}`}>{r.instance.accountId}</Link> },
-                { name: "Instance", by: (r) => r.instance.shortName, show: (r) => r.instance.shortName },
                 { name: "Left", right: true, by: (r) => r.balance.total.balance, show: (r) => <Number value={r.balance.total.balance} /> },
-                { name: "Overdraft used", right: true, by: (r) => r.balance.total.overdraftUsed, show: (r) => r.balance.total.overdraftUsed > 0 ? <span className="warn"><Number value={r.balance.total.overdraftUsed} /></span> : "–" },
-                { name: "A day, over 7", right: true, by: (r) => r.forecast.pace.last7Days, show: (r) => <Number value={r.forecast.pace.last7Days} /> },
                 { name: "Runs out", by: (r) => r.forecast.runsOut?.earliest ?? "9", show: (r) => <RunsOut of={r.forecast} /> },
+                { name: "Tokens a day", right: true, by: (r) => r.forecast.pace.last7Days, show: (r) => <Number value={r.forecast.pace.last7Days} /> },
+                { name: "Overdraft used", right: true, by: (r) => r.balance.total.overdraftUsed, show: (r) => r.balance.total.overdraftUsed > 0 ? <span className="warn"><Number value={r.balance.total.overdraftUsed} /></span> : "–" },
+                { name: "Instance", by: (r) => r.instance.shortName, show: (r) => r.instance.shortName },
               ]}
             />
           )}

@@ -1,12 +1,12 @@
+import { useState } from "react";
 import { answer, api } from "../api/client";
 import { StackedBars } from "../ui/chart";
 import { useLoad } from "../ui/data";
 import { Number, Time } from "../ui/format";
-import { Card, Empty, Show } from "../ui/states";
+import { Card, Choice, Empty, Show } from "../ui/states";
 import { Standings } from "./customers";
 
 const minute = 60_000;
-const dayMS = 24 * 60 * minute;
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 function usage(query: { from: string; interval?: "hour" | "day"; groupBy?: string[]; top?: number }) {
@@ -43,24 +43,35 @@ function Figure({ name, value, note }: { name: string; value: number; note: stri
   return <div className="figure"><h2>{name}</h2><p><Number value={value} /></p><small>{note}</small></div>;
 }
 
+// Each interval begins where the clock of the viewer's zone says; days of 23 and 25 hours are days.
+const spans = {
+  "Today": { interval: "hour", times: () => Array.from({ length: 24 }, (_, i) => new Date().setHours(i, 0, 0, 0)) },
+  "30 days": { interval: "day", times: () => Array.from({ length: 30 }, (_, i) => { const d = new Date(); d.setHours(0, 0, 0, 0); return d.setDate(d.getDate() - 29 + i); }) },
+} as const;
+
 function OverTime() {
-  const days = 30;
-  const loaded = useLoad("over time", () => usage({ from: String(new Date().setHours(0, 0, 0, 0) - (days - 1) * dayMS), interval: "day", groupBy: ["item"], top: 6 }), 30_000);
+  const [span, setSpan] = useState<keyof typeof spans>("30 days");
+  const loaded = useLoad(`over time ${span}`, async () => {
+    const times = spans[span].times();
+    const { rows } = await usage({ from: String(times[0]), interval: spans[span].interval, groupBy: ["item"], top: 6 });
+    return { times, rows };
+  }, 30_000);
   return (
-    <Card title="Tokens by item" aside={<span className="quiet">last {days} days</span>}>
+    <Card title="Tokens by item" aside={<Choice label="Time" of={Object.keys(spans) as (keyof typeof spans)[]} chosen={span} choose={setSpan} />}>
       <Show of={loaded}>
-        {({ rows }) => {
+        {({ times, rows }) => {
           if (rows.length === 0) return <Empty>Nothing was used in this time.</Empty>;
-          const times = Array.from({ length: days }, (_, i) => new Date().setHours(0, 0, 0, 0) - (days - 1 - i) * dayMS);
-          const at = (ms: number) => Math.min(days - 1, Math.max(0, Math.round((ms - (times[0] ?? 0)) / dayMS))); // days of 23 hours, too
           const series = new Map<string, number[]>();
           for (const row of rows) {
             const name = row.other ? "others" : (row.by?.["item"] ?? "none");
             const values = series.get(name) ?? times.map(() => 0);
-            values[at(row.from)] = row.tokens;
+            const at = times.indexOf(row.from);
+            if (at >= 0) values[at] = row.tokens;
             series.set(name, values);
           }
-          return <StackedBars label="Tokens used each day, by item" times={times} series={[...series].map(([name, values]) => ({ name, values }))} />;
+          // By name, so that colours stay when the order of size changes.
+          const sorted = [...series].sort(([x], [y]) => (x === "others" ? 1 : y === "others" ? -1 : x.localeCompare(y)));
+          return <StackedBars label={`Tokens used, by ${spans[span].interval} and item`} times={times} series={sorted.map(([name, values]) => ({ name, values }))} />;
         }}
       </Show>
     </Card>
