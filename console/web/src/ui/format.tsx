@@ -1,7 +1,7 @@
 const grouped = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
 const exact = new Intl.NumberFormat(undefined, { maximumFractionDigits: 20 });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const second = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const second = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" }); // of what happened just now
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 
 export const short = (n: number) => grouped.format(n);

@@ -37,8 +37,8 @@ function LineItems({ instanceId }: { instanceId: string }) {
             label="Line items" rows={rows} id={(l) => l.activationId}
             columns={[
               { name: "Line item", show: (l) => <>{l.activationId} {!l.usable && <span className="badge">{l.state === "DEPLOYED" ? "not usable now" : l.state.toLowerCase()}</span>}</> },
-              { name: "Left", show: (l) => <Left of={l} /> },
               { name: "Tokens left", right: true, by: (l) => l.balance, show: (l) => <Number value={l.balance} /> },
+              { name: "Left", show: (l) => <Left of={l} /> },
               { name: "Overdraft used", right: true, by: (l) => l.overdraftUsed, show: (l) => l.overdraftUsed > 0 ? <span className="warn"><Number value={l.overdraftUsed} /></span> : "–" },
               { name: "Runs out", show: (l) => l.forecast || l.tooLittleHistory ? <RunsOut of={{ ...(l.forecast?.runsOut ? { runsOut: l.forecast.runsOut } : {}), ...(l.tooLittleHistory ? { tooLittleHistory: l.tooLittleHistory } : {}) }} /> : "–" },
               { name: "Ends", by: (l) => l.end, show: (l) => <Time ms={l.end} only="day" /> },

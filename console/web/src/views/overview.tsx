@@ -2,7 +2,7 @@ import { useState } from "react";
 import { answer, api } from "../api/client";
 import { StackedBars } from "../ui/chart";
 import { useLoad } from "../ui/data";
-import { Number, Time } from "../ui/format";
+import { Number, short, Time } from "../ui/format";
 import { Card, Choice, Empty, Show } from "../ui/states";
 import { Standings } from "./customers";
 
@@ -34,7 +34,7 @@ function Now() {
     <div className="figures">
       <Show of={today}>{(t) => <Figure name="Tokens used today" value={t.total.tokens} note="in your time zone, less refunds" />}</Show>
       <Show of={last}>{(t) => <Figure name="Charges in the last minute" value={t.total.requests - t.total.denials} note="items charged" />}</Show>
-      <Show of={last}>{(t) => <Figure name="Denials in the last minute" value={t.total.denials} note={`of ${t.total.requests} items decided`} />}</Show>
+      <Show of={last}>{(t) => <Figure name="Denials in the last minute" value={t.total.denials} note={`of ${short(t.total.requests)} items decided`} />}</Show>
     </div>
   );
 }
@@ -79,7 +79,7 @@ function OverTime() {
 }
 
 function Alerts() {
-  const fired = useLoad("fired", () => answer(api.GET("/farebox/v1/alerts/fired", { params: { query: { limit: 8 } } })), 10_000);
+  const fired = useLoad("fired", () => answer(api.GET("/farebox/v1/alerts/fired", { params: { query: { limit: 5 } } })), 10_000);
   return (
     <Card title="Alerts">
       <Show of={fired}>
