@@ -10,9 +10,10 @@ RACE := $(shell command -v $${CC:-gcc} >/dev/null && echo -race)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# The console is built where Node is; without it the binary says at /console/ how to.
+# The console is built where Node is, 20.19 or later; without it the binary says at /console/ how to.
 WEB := console/web
-ifneq ($(shell command -v npm),)
+NODE := $(shell command -v npm >/dev/null && node -p '(([a, b]) => a > 20 || a == 20 && b >= 19 ? "new" : "old")(process.versions.node.split("."))')
+ifeq ($(NODE),new)
 CONSOLE := console
 endif
 
@@ -29,7 +30,7 @@ screenshots: build ## pictures of every view of the console, in console/web/scre
 
 .PHONY: browser
 browser: build ## the console's tests, in Chromium
-	@if [ -z "$(CONSOLE)" ]; then echo "NO NODE: the console was neither built nor tested"; \
+	@if [ -z "$(CONSOLE)" ]; then echo "NO NODE, or one before 20.19: the console was neither built nor tested"; \
 	elif [ ! -x /usr/bin/chromium ]; then echo "NO CHROMIUM: the console was built, but not tried (apt-get install chromium)"; \
 	else cd $(WEB) && npm run --silent test; fi
 
