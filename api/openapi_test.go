@@ -220,6 +220,7 @@ var wireTypes = map[string]reflect.Type{
 	"NewHold": reflect.TypeFor[NewHold](), "HoldExtension": reflect.TypeFor[HoldExtension](), "HoldSettlement": reflect.TypeFor[HoldSettlement](),
 	"SettledItem": reflect.TypeFor[SettledItem](), "HoldAnswer": reflect.TypeFor[HoldAnswer](), "Hold": reflect.TypeFor[Hold](),
 	"HeldItem": reflect.TypeFor[HeldItem](), "Holds": reflect.TypeFor[Holds](),
+	"BulkCharge": reflect.TypeFor[BulkCharge](), "BulkAnswer": reflect.TypeFor[BulkAnswer](),
 	"Source":    reflect.TypeFor[usage.Source](),
 	"TestClock": reflect.TypeFor[TestClock](), "ClockAdvance": reflect.TypeFor[ClockAdvance](),
 }

@@ -22,7 +22,7 @@ func makeHold(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	request, err := wireRequest(in.Requester, in.RequestedItems, func(in *api.RequestedItemV11) *api.RequestedItemV11 { return in })
+	request, err := wireRequest(in.Requester, in.RequestedItems, itemAsItIs)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ type route struct {
 	method, path string
 	family       family
 	audience     audience
-	bodyMost     int64 // bytes; 0: the route takes no body
+	bodyMost     int64 // bytes; 0: the route takes no body; less than 0: up to so many bytes, which the handler reads as they come
 	handle       func(*call) (*reply, error)
 }
 
@@ -54,6 +54,7 @@ func routes() []route {
 		{"POST", "/farebox/v1/instances/{instanceId}/line-items/{lineItemId}/adjustments", farebox, adminOnly, bodyMost, adjustLineItem},
 		{"POST", "/farebox/v1/instances/{instanceId}/line-items/{lineItemId}/top-up", farebox, adminOnly, bodyMost, topUpLineItem},
 		{"POST", "/farebox/v1/transfers", farebox, adminOnly, bodyMost, transferTokens},
+		{"POST", "/farebox/v1/access-requests", farebox, ofInstances, -bulkMost, chargeInBulk},
 		{"GET", "/farebox/v1/sessions", farebox, ofInstances, 0, pageSessions},
 		{"POST", "/farebox/v1/sessions", farebox, ofInstances, bodyMost, createSession},
 		{"GET", "/farebox/v1/sessions/{sessionId}", farebox, ofInstances, 0, ofSession(getSession)},
