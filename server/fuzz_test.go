@@ -39,6 +39,7 @@ func FuzzRequests(f *testing.F) {
 	for _, found := range []asked{ // what it has found
 		{method: "POST", target: "/farebox/v1/packs/%80/sales", body: `{"instanceId": "0", "orderNumber": "0"}`},
 		{method: "GET", target: "/farebox/v1/usage/events?limit"},
+		{method: "POST", target: "/farebox/v1/access-requests", body: "\n{}\n[\n{\"instanceId\":\"" + exampleInstance + "\"}\r\n\xff\n"},
 		{method: "GET", target: "/farebox/v1/usage/export?limit&&limit=00"},
 		{method: "GET", target: "/farebox/v1/usage/events?kind=%zz"},
 		{method: "GET", target: "/dynamicmonetization/api/v1.0/instances?accountId=ACME&default=true&next=x"},

@@ -301,7 +301,7 @@ func listsHolds(b *books) {
 	for {
 		var page []*access.Hold
 		b.view(func(r store.Reader) (err error) {
-			page, err = r.LiveHolds("A", dawnMS, before, 2)
+			page, err = r.LiveHolds("A", false, dawnMS, before, 2)
 			return err
 		})
 		if len(page) == 0 {
