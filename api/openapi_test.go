@@ -221,6 +221,11 @@ var wireTypes = map[string]reflect.Type{
 	"SettledItem": reflect.TypeFor[SettledItem](), "HoldAnswer": reflect.TypeFor[HoldAnswer](), "Hold": reflect.TypeFor[Hold](),
 	"HeldItem": reflect.TypeFor[HeldItem](), "Holds": reflect.TypeFor[Holds](),
 	"BulkCharge": reflect.TypeFor[BulkCharge](), "BulkAnswer": reflect.TypeFor[BulkAnswer](),
+	"NewLease": reflect.TypeFor[NewLease](), "LeaseItem": reflect.TypeFor[LeaseItem](), "LeaseReport": reflect.TypeFor[LeaseReport](),
+	"LeaseItemUsed": reflect.TypeFor[LeaseItemUsed](), "LeaseAnswer": reflect.TypeFor[LeaseAnswer](), "LeasedItem": reflect.TypeFor[LeasedItem](),
+	"Lease": reflect.TypeFor[Lease](), "Leases": reflect.TypeFor[Leases](), "LeaseClaims": reflect.TypeFor[LeaseClaims](),
+	"RequesterClaim": reflect.TypeFor[RequesterClaim](), "LeasedItemOfClaim": reflect.TypeFor[LeasedItemOfClaim](),
+	"LeaseKeys": reflect.TypeFor[LeaseKeys](), "LeaseKey": reflect.TypeFor[LeaseKey](),
 	"Source":    reflect.TypeFor[usage.Source](),
 	"TestClock": reflect.TypeFor[TestClock](), "ClockAdvance": reflect.TypeFor[ClockAdvance](),
 }

@@ -51,6 +51,7 @@ type shop struct {
 	instance, other         string     // ids of two instances
 	session, hold           string     // the ids of a session and of a live hold of instance
 	receipt                 string     // the correlation id of a charge of instance, if charging
+	lease, leaseText        string     // the id of a live lease of instance, and the lease as it was signed
 	condition, action       string     // ids of a condition of instance, and of the action of its line item
 	admin, client, stranger string     // tokens; the client's is for instance, the stranger's for other
 	webhook, delivery       string     // ids of a webhook, to which nobody listens, and of an event to it
@@ -249,6 +250,7 @@ func (s *shop) open(t testing.TB) {
 	if s.charging {
 		s.charge(t)
 		s.openHold(t)
+		s.openLease(t)
 	}
 }
 
@@ -276,6 +278,30 @@ func (s *shop) openHold(t testing.TB) {
 		t.Fatal(err)
 	}
 	s.hold = receipt.Hold.ID
+}
+
+// openLease makes a lease, once there are prices, and keeps the others of the instance few.
+func (s *shop) openLease(t testing.TB) {
+	if s.lease != "" {
+		_, _, _ = s.engine.EndLease(&engine.HoldMove{HoldID: s.lease})
+	}
+	receipt, _, err := s.engine.Lease(t.Context(), &engine.NewLease{InstanceID: s.instance, TTL: time.Hour, Lease: &access.NewLease{
+		Client: "laptop", Requester: access.Requester{Type: "user", Value: "leaser"}, Tokens: token.FromInt(100),
+		Items: []access.Item{{Ask: ledger.Ask{Item: "render"}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.lease = receipt.Hold.ID; s.lease == "" { // there is no price yet
+		return
+	}
+	claims, err := json.Marshal(leaseClaims(receipt))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.leaseText, err = s.engine.SignLease(t.Context(), receipt.Hold.Lease.KeyID, claims); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // change runs a change that must succeed.
@@ -590,7 +616,7 @@ func (s *shop) conflict(t *testing.T, p place) {
 			t.Errorf("%s does not name the state: %s", p.OperationId, got.body)
 		}
 		s.open(t)
-	case "makeHold": // too many are live
+	case "makeHold", "makeLease": // too many are live
 		few := engine.New(s.store, engine.Options{Now: s.now, HoldsMost: 1})
 		defer few.Stop()
 		req := httptest.NewRequest(p.method, path, strings.NewReader(s.body(p)))
@@ -599,6 +625,13 @@ func (s *shop) conflict(t *testing.T, p place) {
 		}
 	case "extendHold", "settleHold", "releaseHold": // it was settled before
 		if _, _, err := s.engine.SettleHold(&engine.HoldMove{HoldID: s.hold}, nil, true); err != nil {
+			t.Fatal(err)
+		}
+		s.must(t, http.StatusConflict, p.method, path, s.client, s.body(p))
+		s.open(t)
+	case "reportLease": // it is more than was leased; and the client has reported for the last time
+		s.must(t, http.StatusConflict, p.method, path, s.client, strings.Replace(s.body(p), `"count":2`, `"count":100000`, 1))
+		if _, _, err := s.engine.ReportLease(&engine.HoldMove{HoldID: s.lease}, &access.Report{Final: true}); err != nil {
 			t.Fatal(err)
 		}
 		s.must(t, http.StatusConflict, p.method, path, s.client, s.body(p))
@@ -658,7 +691,7 @@ func (s *shop) nowhere(t *testing.T, p place) {
 	switch p.id() {
 	case "deleteRateTable":
 		s.must(t, http.StatusNotFound, p.method, strings.Replace(path, "version=2", "version=nobody", 1), s.admin, body)
-	case "listSessions", "pageSessions", "createSession", "pageHolds":
+	case "listSessions", "pageSessions", "createSession", "pageHolds", "pageLeases":
 		path, body = strings.Replace(path, s.instance, "nobody", 1), strings.Replace(body, s.instance, "nobody", 1)
 		s.must(t, http.StatusNotFound, p.method, path, s.admin, body)
 	case "transferTokens":
@@ -681,7 +714,7 @@ func (s *shop) nowhere(t *testing.T, p place) {
 // exampleOf returns the values of a parameter's first example. It stands in the schema: the page at /docs/ would fill one that
 // stands beside it into every call that is tried.
 func (s *shop) exampleOf(p *v3.Parameter) (values []string) {
-	if id := map[string]string{"instanceId": s.instance, "sessionId": s.session, "holdId": s.hold, "conditionId": s.condition, "webhookId": s.webhook, "deliveryId": s.delivery, "correlationId": s.receipt}[p.Name]; id != "" {
+	if id := map[string]string{"instanceId": s.instance, "sessionId": s.session, "holdId": s.hold, "leaseId": s.lease, "conditionId": s.condition, "webhookId": s.webhook, "deliveryId": s.delivery, "correlationId": s.receipt}[p.Name]; id != "" {
 		return []string{id}
 	}
 	node := p.Schema.Schema().Examples[0]
@@ -703,6 +736,7 @@ const (
 	exampleLineItem  = "ACME-2026-0001"
 	exampleCondition = "0199c0de-3b1a-7e55-a1c2-9d8e7f6a5b4c"
 	exampleAction    = "0199c0df-11aa-7c3d-8e4f-0a1b2c3d4e5f"
+	exampleLease     = "eyJhbGciOiJFZERTQSJ9.eyJqdGkiOiIwMTk5ZTJiNCJ9.c2lnbmF0dXJl"
 )
 
 // bodies returns the examples of an operation's body as JSON; one empty body if it takes none.
@@ -719,7 +753,7 @@ func (s *shop) bodies(p place) (all []string) {
 		if err != nil {
 			panic(err)
 		}
-		ours := strings.NewReplacer(exampleInstance, s.instance, exampleCondition, s.condition, exampleAction, s.action)
+		ours := strings.NewReplacer(exampleInstance, s.instance, exampleCondition, s.condition, exampleAction, s.action, exampleLease, s.leaseText)
 		all = append(all, ours.Replace(string(body)))
 	}
 	return all
