@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Session", sessionTests},
 		{"Cover", coverTests},
 		{"Hold", holdTests},
+		{"Lease", leaseTests},
 		{"Consumption", consumptionTests},
 		{"Action", actionTests},
 		{"Condition", conditionTests},
