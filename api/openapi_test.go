@@ -210,7 +210,7 @@ var wireTypes = map[string]reflect.Type{
 	"StatementInstance": reflect.TypeFor[StatementInstance](), "StatementLineItem": reflect.TypeFor[StatementLineItem](),
 	"StatementItem": reflect.TypeFor[StatementItem](), "StatementFlows": reflect.TypeFor[usage.Flows](), "StatementMoney": reflect.TypeFor[usage.StatementMoney](),
 	"Insights": reflect.TypeFor[Insights](), "InsightName": reflect.TypeFor[InsightName](), "Insight": reflect.TypeFor[Insight](),
-	"Receipt": reflect.TypeFor[Receipt](), "ReceiptSession": reflect.TypeFor[ReceiptSession](), "ReceiptItem": reflect.TypeFor[ReceiptItem](),
+	"Receipt": reflect.TypeFor[Receipt](), "ReceiptSession": reflect.TypeFor[ReceiptSession](), "ReceiptHold": reflect.TypeFor[ReceiptHold](), "ReceiptItem": reflect.TypeFor[ReceiptItem](),
 	"ReceiptLineItem": reflect.TypeFor[ReceiptLineItem](), "ReceiptAllocation": reflect.TypeFor[ReceiptAllocation](),
 	"ReceiptLimit": reflect.TypeFor[ReceiptLimit](), "ReceiptRefund": reflect.TypeFor[ReceiptRefund](),
 	"NewRefund": reflect.TypeFor[NewRefund](), "NewAdjustment": reflect.TypeFor[NewAdjustment](), "NewTopUp": reflect.TypeFor[NewTopUp](),

@@ -181,8 +181,8 @@ func (c *call) idempotency() (*engine.Once, error) {
 	if len(values) == 0 {
 		return nil, nil
 	}
-	if len(values) > 1 {
-		return nil, problem.Field("Idempotency-Key", "must be one header")
+	if key := values[0]; len(values) > 1 || len(key) == 0 || len(key) > keyBytesMost {
+		return nil, problem.Field("Idempotency-Key", "must be one header of 1 to %d bytes", keyBytesMost)
 	}
 	if why := unfitKey(values[0]); why != "" {
 		return nil, problem.Field("Idempotency-Key", "%s", why)

@@ -19,8 +19,8 @@ func decode(body []byte, into any, more ...json.Options) error {
 	if len(body) == 0 {
 		return problem.New(problem.Invalid, "the body is empty; it must be JSON")
 	}
-	if jsontext.Value(body).Kind() == 'n' { // which would be taken for an empty list, and might delete all there is
-		return problem.New(problem.Invalid, "the body is null; send what it is to be, an empty list for none")
+	if jsontext.Value(body).Kind() == 'n' && reflect.TypeOf(into).Elem().Kind() == reflect.Slice { // or it would be an empty one, and might delete all there is
+		return problem.New(problem.Invalid, "null found, array expected")
 	}
 	err := json.Unmarshal(body, into, append(more, json.RejectUnknownMembers(true))...)
 	if err == nil {

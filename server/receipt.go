@@ -123,6 +123,14 @@ func wireReceipt(b *engine.Booked, rates *rate.Catalog) *api.Receipt {
 	if s := r.Session; s != nil {
 		out.Session = &api.ReceiptSession{ID: s.ID, Operation: string(s.Operation), State: string(s.State)}
 	}
+	if h := r.Hold; h != nil {
+		did := &api.ReceiptHold{ID: h.ID, Operation: string(h.Operation), Late: h.Late, Overdrawn: h.OverdrawnBy}
+		if h.OfLease() {
+			out.Lease = did
+		} else {
+			out.Hold = did
+		}
+	}
 	if c := r.Correction; c != nil {
 		out.RefundOf, out.By, out.Reason = c.Of, c.By, c.Reason
 	}
