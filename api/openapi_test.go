@@ -226,6 +226,9 @@ var wireTypes = map[string]reflect.Type{
 	"Lease": reflect.TypeFor[Lease](), "Leases": reflect.TypeFor[Leases](), "LeaseClaims": reflect.TypeFor[LeaseClaims](),
 	"RequesterClaim": reflect.TypeFor[RequesterClaim](), "LeasedItemOfClaim": reflect.TypeFor[LeasedItemOfClaim](),
 	"LeaseKeys": reflect.TypeFor[LeaseKeys](), "LeaseKey": reflect.TypeFor[LeaseKey](),
+	"NewAutoTopUp": reflect.TypeFor[NewAutoTopUp](), "AutoTopUp": reflect.TypeFor[AutoTopUp](), "AutoTopUps": reflect.TypeFor[AutoTopUps](),
+	"AutoTopUpAcknowledgement": reflect.TypeFor[AutoTopUpAcknowledgement](), "AutoTopUpDecline": reflect.TypeFor[AutoTopUpDecline](),
+	"TopUpRequest": reflect.TypeFor[notify.TopUpRequest](), "TopUpRequested": reflect.TypeFor[notify.TopUpRequested](),
 	"Source":    reflect.TypeFor[usage.Source](),
 	"TestClock": reflect.TypeFor[TestClock](), "ClockAdvance": reflect.TypeFor[ClockAdvance](),
 }

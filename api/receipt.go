@@ -126,7 +126,8 @@ type NewAdjustment struct {
 
 // NewTopUp adds bought tokens to a line item.
 type NewTopUp struct {
-	Tokens int64 `json:"tokens"`
+	Tokens    int64  `json:"tokens"`
+	RequestID string `json:"requestId"` // of the automatic top-up that it answers; empty: none
 }
 
 // NewTransfer moves unused tokens between line items.

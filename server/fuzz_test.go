@@ -146,7 +146,7 @@ func (z *fuzzed) renew(t testing.TB) {
 func (z *fuzzed) stands() []string {
 	s := z.shop
 	return []string{
-		exampleInstance, s.instance, exampleCondition, s.condition, exampleAction, s.action, exampleSession, s.session, "{webhookId}", s.webhook, "{holdId}", s.hold, "{leaseId}", s.lease, exampleLease, s.leaseText,
+		exampleInstance, s.instance, exampleCondition, s.condition, exampleAction, s.action, exampleSession, s.session, "{webhookId}", s.webhook, "{holdId}", s.hold, "{leaseId}", s.lease, exampleLease, s.leaseText, exampleRequest, s.request, exampleModified, s.modified,
 		"{deliveryId}", s.delivery, "{keyId}", s.pair.ID,
 	}
 }

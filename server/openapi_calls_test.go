@@ -52,6 +52,7 @@ type shop struct {
 	session, hold           string     // the ids of a session and of a live hold of instance
 	receipt                 string     // the correlation id of a charge of instance, if charging
 	lease, leaseText        string     // the id of a live lease of instance, and the lease as it was signed
+	request, modified       string     // of the line item's automatic top-up: the id of its open request, and when its terms were set
 	condition, action       string     // ids of a condition of instance, and of the action of its line item
 	admin, client, stranger string     // tokens; the client's is for instance, the stranger's for other
 	webhook, delivery       string     // ids of a webhook, to which nobody listens, and of an event to it
@@ -241,6 +242,7 @@ func (s *shop) open(t testing.TB) {
 		return err
 	})
 	s.change(t, s.openRules)
+	s.openTopUp(t)
 	s.openWebhook(t)
 	receipt, _, err := s.engine.CreateSession(s.instance, nil, nil)
 	if err != nil {
@@ -264,6 +266,35 @@ func (s *shop) charge(t testing.TB) {
 		t.Fatal(err)
 	}
 	s.receipt = receipt.CorrelationID
+}
+
+// openTopUp makes an automatic top-up anew that has a request open.
+func (s *shop) openTopUp(t testing.TB) {
+	t.Helper()
+	var a *engine.AutoTopUp
+	s.change(t, func(tx *engine.Change) error {
+		if err := tx.DeleteAutoTopUp(s.instance, exampleLineItem); err != nil && problem.KindOf(err) != problem.NotFound {
+			return err
+		}
+		terms := notify.TopUp{Below: token.FromInt(1_000_000_000), Tokens: 1000, MonthMost: 1000}
+		var err error
+		if a, err = tx.PutAutoTopUp(s.instance, exampleLineItem, terms); err != nil {
+			return err
+		}
+		a, err = tx.AcknowledgeAutoTopUp(s.instance, exampleLineItem, a.Modified, "key")
+		return err
+	})
+	if err := s.engine.LookAtTopUps(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err := s.engine.View(t.Context(), func(r store.Reader) (err error) {
+		a, err = engine.AutoTopUpOf(r, s.instance, exampleLineItem, s.now().UnixMilli())
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.request, s.modified = a.State.Open.ID, fmt.Sprint(a.Modified)
 }
 
 // openHold makes a hold, once there are prices, and keeps the others of the instance few.
@@ -602,6 +633,17 @@ func (s *shop) conflict(t *testing.T, p place) {
 			}
 		}
 		s.must(t, http.StatusConflict, p.method, strings.Replace(path, exampleLineItem, "GONE", 1), s.admin, s.body(p))
+	case "putAutoTopUp": // an allowance recurs
+		s.change(t, func(tx *engine.Change) error {
+			_, err := tx.PutLineItem(ledger.LineItem{ActivationID: "MONTHLY", InstanceID: s.instance, State: ledger.Deployed, Quantity: 1, EndMS: ledger.LatestMS, Recurs: period.Monthly, Kind: ledger.Paid})
+			return err
+		})
+		s.must(t, http.StatusConflict, p.method, strings.Replace(path, exampleLineItem, "MONTHLY", 1), s.admin, s.body(p))
+		s.change(t, func(tx *engine.Change) error { return tx.DeleteLineItem(s.instance, "MONTHLY") })
+	case "acknowledgeAutoTopUp": // the terms are others by now
+		s.must(t, http.StatusConflict, p.method, path, s.client, strings.Replace(s.body(p), s.modified, "1", 1))
+	case "declineAutoTopUp": // another request is open
+		s.must(t, http.StatusConflict, p.method, path, s.admin, strings.Replace(s.body(p), s.request, s.instance, 1))
 	case "transferTokens": // so many are not unused
 		s.must(t, http.StatusConflict, p.method, path, s.admin, strings.Replace(s.body(p), "100", "1000000", 1))
 	case "askInSession", "sendHeartbeat": // it has ended
@@ -736,6 +778,8 @@ const (
 	exampleLineItem  = "ACME-2026-0001"
 	exampleCondition = "0199c0de-3b1a-7e55-a1c2-9d8e7f6a5b4c"
 	exampleAction    = "0199c0df-11aa-7c3d-8e4f-0a1b2c3d4e5f"
+	exampleRequest   = "0199e3c5-2b3c-7d4e-8f5a-6b7c8d9e0f1a"
+	exampleModified  = "1772000000123"
 	exampleLease     = "eyJhbGciOiJFZERTQSJ9.eyJqdGkiOiIwMTk5ZTJiNCJ9.c2lnbmF0dXJl"
 )
 
@@ -753,7 +797,7 @@ func (s *shop) bodies(p place) (all []string) {
 		if err != nil {
 			panic(err)
 		}
-		ours := strings.NewReplacer(exampleInstance, s.instance, exampleCondition, s.condition, exampleAction, s.action, exampleLease, s.leaseText)
+		ours := strings.NewReplacer(exampleInstance, s.instance, exampleCondition, s.condition, exampleAction, s.action, exampleLease, s.leaseText, exampleRequest, s.request, exampleModified, s.modified)
 		all = append(all, ours.Replace(string(body)))
 	}
 	return all

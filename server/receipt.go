@@ -76,7 +76,7 @@ func topUpLineItem(c *call) (*reply, error) {
 		return nil, err
 	}
 	return c.change(func(tx *engine.Change) (*reply, error) {
-		moved, err := tx.TopUp(c.PathValue("instanceId"), c.PathValue("lineItemId"), in.Tokens)
+		moved, err := tx.TopUp(c.PathValue("instanceId"), c.PathValue("lineItemId"), in.Tokens, in.RequestID)
 		if err != nil {
 			return nil, err
 		}

@@ -34,6 +34,8 @@ type route struct {
 	handle       func(*call) (*reply, error)
 }
 
+const autoTopUpPath = "/farebox/v1/instances/{instanceId}/line-items/{lineItemId}/auto-top-up"
+
 // Bounds of bodies (decisions.md D32).
 const (
 	bodyMost      = 1 << 20
@@ -53,6 +55,12 @@ func routes() []route {
 		{"POST", "/farebox/v1/receipts/{correlationId}/refund", farebox, adminOnly, bodyMost, refundReceipt},
 		{"POST", "/farebox/v1/instances/{instanceId}/line-items/{lineItemId}/adjustments", farebox, adminOnly, bodyMost, adjustLineItem},
 		{"POST", "/farebox/v1/instances/{instanceId}/line-items/{lineItemId}/top-up", farebox, adminOnly, bodyMost, topUpLineItem},
+		{"PUT", autoTopUpPath, farebox, adminOnly, bodyMost, putAutoTopUp},
+		{"GET", autoTopUpPath, farebox, ofInstance, 0, getAutoTopUp},
+		{"DELETE", autoTopUpPath, farebox, adminOnly, 0, deleteAutoTopUp},
+		{"POST", autoTopUpPath + "/acknowledge", farebox, ofInstance, bodyMost, acknowledgeAutoTopUp},
+		{"POST", autoTopUpPath + "/decline", farebox, adminOnly, bodyMost, declineAutoTopUp},
+		{"GET", "/farebox/v1/auto-top-ups", farebox, adminOnly, 0, listAutoTopUps},
 		{"POST", "/farebox/v1/transfers", farebox, adminOnly, bodyMost, transferTokens},
 		{"POST", "/farebox/v1/access-requests", farebox, ofInstances, -bulkMost, chargeInBulk},
 		{"GET", "/farebox/v1/sessions", farebox, ofInstances, 0, pageSessions},
