@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Removed", removedTests},
 		{"Alert", alertTests},
 		{"Webhook", webhookTests},
+		{"AutoTopUp", topUpTests},
 		{"Bucket", bucketTests},
 		{"Clock", clockTests},
 		{"Receipts", receiptTests},
