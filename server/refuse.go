@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -59,7 +60,11 @@ func (c *call) problemOf(err error) (*problem.Error, int) {
 	}
 	status := statusOf[p.Kind]
 	if status >= http.StatusInternalServerError {
-		slog.Error("request failed", "method", c.Method, "path", c.URL.Path, "error", p.Error(), "cause", p.Cause)
+		level := slog.LevelError
+		if c.Context().Err() != nil && errors.Is(p.Cause, context.Canceled) {
+			level = slog.LevelDebug // whoever asked has gone, as browsers do when another page is opened
+		}
+		slog.Log(c.Context(), level, "request failed", "method", c.Method, "path", c.URL.Path, "error", p.Error(), "cause", p.Cause)
 	}
 	return p, status
 }
