@@ -25,6 +25,13 @@ type tx struct {
 	settings bool // keys, configuration or rate tables have changed
 }
 
+// Conn returns the connection of a change, for what moves whole tables. All settings are taken to change.
+func Conn(t store.Tx) *pgx.Conn {
+	of := t.(*tx)
+	of.wrote, of.settings = true, true
+	return of.q
+}
+
 func (t *tx) exec(query string, args ...any) (pgconn.CommandTag, error) {
 	t.wrote = true
 	tag, err := t.q.Exec(t.ctx, query, args...)
