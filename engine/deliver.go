@@ -78,12 +78,9 @@ func (e *Engine) Deliver(ctx context.Context) (attempts int, err error) {
 	for {
 		before := attempts
 		err := e.deliverer.claim(ctx, func(*Webhook, *Delivery) { attempts++ })
-		if err != nil {
+		e.deliverer.running.Wait() // one webhook's error is no other's
+		if err != nil || attempts == before {
 			return attempts, err
-		}
-		e.deliverer.running.Wait()
-		if attempts == before {
-			return attempts, nil
 		}
 	}
 }

@@ -144,17 +144,22 @@ func (a *attempt) pricesOf(item *DecidedItem) {
 type wanted struct {
 	status, detail string
 	slices         []DecidedSlice
-	vague          bool // it cannot be told exactly what was there
-	ruled, limited bool // rules, a limit may be why
+	vague          bool   // it cannot be told exactly what was there
+	ruled, limited bool   // rules, a limit may be why
+	failed         string // the status if those who price it do not suffice and another cannot price it
 }
 
 // allows says whether a status may be right, where what there was cannot be told exactly.
 func (w *wanted) allows(status string) bool {
-	switch w.status {
-	case granted, deniedByRules, limitReached, insufficient:
-		return status == granted || status == noStatus || status == insufficient || status == deniedByRules && w.ruled || status == limitReached && w.limited
+	switch {
+	case status == granted || status == noStatus || w.failed != "":
+		return status == granted || status == noStatus || status == w.failed
+	case status == deniedByRules:
+		return w.ruled
+	case status == limitReached:
+		return w.limited
 	}
-	return false
+	return status == insufficient
 }
 
 func (a *attempt) item(item *DecidedItem) wanted {
@@ -174,8 +179,11 @@ func (a *attempt) item(item *DecidedItem) wanted {
 	if !there || c.until <= a.Time {
 		w, terms := a.pay(item, item.Count)
 		if w.status == granted {
-			if w.vague && len(item.Slices) > 0 {
+			if w.vague && len(item.Slices) > 0 { // whoever pays says for how long
 				w.slices = item.Slices
+				if table := a.effective(w.slices[0].Series, a.Time); table != nil {
+					terms = table.Items[item.Item]
+				}
 			}
 			a.covers[key] = ruledCover{item.Count, a.Time + terms.Window, w.slices[0].LineItem}
 		}
@@ -211,6 +219,7 @@ type giver struct {
 // pay says who pays for a count, in the order and within the bounds of CHARGING.md, or why nobody does.
 func (a *attempt) pay(item *DecidedItem, count *big.Rat) (w wanted, terms PricedItem) {
 	givers, usable, failed := a.givers(item, &w)
+	w.failed = failed
 	priced := false
 	for _, t := range a.tables {
 		if e := a.effective(t.Series, a.Time); e != nil {
@@ -250,7 +259,7 @@ func (a *attempt) pay(item *DecidedItem, count *big.Rat) (w wanted, terms Priced
 			}
 			if b.uncovered.Sign() == 0 {
 				w.status = granted
-				return a.take(w, paid), paid[0].table.Items[item.Item]
+				return a.take(w.widened(givers), paid), paid[0].table.Items[item.Item]
 			}
 		}
 	}
@@ -270,12 +279,20 @@ func (a *attempt) pay(item *DecidedItem, count *big.Rat) (w wanted, terms Priced
 	default:
 		w.status = insufficient
 	}
-	if w.vague {
-		for _, g := range givers {
+	if len(givers) == 0 {
+		w.vague = false // whatever there was
+	}
+	return w.widened(givers), terms
+}
+
+// widened adds the bounds that may be why a count is denied, where what there was cannot be told exactly.
+func (w wanted) widened(givers []*giver) wanted {
+	for _, g := range givers {
+		if w.vague {
 			w.ruled, w.limited = w.ruled || g.allocation != nil, w.limited || g.limit != nil
 		}
 	}
-	return w, terms
+	return w
 }
 
 // take notes what was drawn for the items after.
