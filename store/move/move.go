@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -40,7 +41,7 @@ func Books(ctx context.Context, from *sqlite.Store, to *postgres.Store, checks C
 			return err
 		}
 		return to.Change(ctx, func(database store.Tx) error {
-			m := &moving{ctx, sqlite.Conn(file), postgres.Conn(database), told}
+			m := &moving{ctx, sqlite.Conn(file), postgres.Conn(database), database, told}
 			p, err := m.plan()
 			if err != nil {
 				return err
@@ -74,6 +75,7 @@ type moving struct {
 	ctx      context.Context
 	file     *sql.Conn
 	database *pgx.Conn
+	into     store.Tx // of the database
 	told     func(Moved)
 }
 
@@ -85,7 +87,7 @@ func (m *moving) plan() (plan, error) {
 	if _, err := m.database.Exec(m.ctx, unbounded); err != nil {
 		return nil, err
 	}
-	if _, err := m.file.ExecContext(m.ctx, makePlaces); err != nil {
+	if _, err := m.file.ExecContext(m.ctx, makeHelpers); err != nil {
 		return nil, err
 	}
 	file, err := tablesOfFile(m.ctx, m.file)
@@ -119,6 +121,9 @@ func (m *moving) fill(p plan) error {
 	if _, err := m.database.Exec(m.ctx, "TRUNCATE "+strings.Join(names, ", ")); err != nil {
 		return err
 	}
+	if err := m.makeMonths(); err != nil {
+		return err
+	}
 	for i := range p {
 		if err := m.copy(&p[i]); err != nil {
 			return err
@@ -135,6 +140,29 @@ func (m *moving) fill(p plan) error {
 		m.told(Moved{p[i].name, rows})
 	}
 	return nil
+}
+
+// makeMonths makes the partitions of the journal.
+func (m *moving) makeMonths() error {
+	rows, err := m.file.QueryContext(m.ctx, "SELECT month FROM temp.month")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return err
+		}
+		month, err := time.Parse(time.DateOnly, text)
+		if err != nil {
+			return err
+		}
+		if err := postgres.MakeMonth(m.into, month); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 func (m *moving) copy(t *table) error {
@@ -346,6 +374,8 @@ func (r *fileRows) which() string {
 				v = string(b)
 			case [16]byte:
 				v = fmt.Sprintf("%x", b[:])
+			case time.Time:
+				v = b.Format(time.DateOnly)
 			}
 			if s, ok := v.(string); ok {
 				v = fmt.Sprintf("%q", s)

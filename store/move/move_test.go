@@ -281,9 +281,9 @@ func TestWhatCannotBeKept(t *testing.T) {
 // A database that does not hold what the file holds is left as it is, and the message says what it holds.
 func TestAnotherBookIsRefused(t *testing.T) {
 	for _, other := range []struct{ name, file, database, want string }{
-		{"another", "UPDATE journal SET receipts = x'00'", "", "holds another book already (table journal: receipts of number 1)"},
+		{"another", "UPDATE journal SET receipts = x'00'", "", "holds another book already (table journal: receipts of month \"2001-09-01\", number 1)"},
 		{"gone on", "", "UPDATE balance SET used = '5'", "has gone on since it was moved there (table balance: used of line_item"},
-		{"gone on", "", "INSERT INTO journal SELECT number + 1, gen_random_uuid(), from_ms, time_ms, codec, receipts FROM journal ORDER BY number DESC LIMIT 1",
+		{"gone on", "", "INSERT INTO journal SELECT month, number + 1, gen_random_uuid(), from_ms, time_ms, codec, receipts FROM journal ORDER BY number DESC LIMIT 1",
 			"has gone on since it was moved there (table journal: one has 3 rows, the other more)"},
 		{"behind", "INSERT INTO journal SELECT 4, time_ms, codec, receipts, from_ms FROM journal WHERE number = 3", "", "the file has changed since"},
 		{"other things", "", "DELETE FROM journal; UPDATE clock SET now_ms = 3", "holds another book already (table clock: now_ms of one true)"},

@@ -1,6 +1,7 @@
 package move
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -21,6 +22,7 @@ type table struct {
 	columns []column
 	key     []string // the columns that rows are in the order of
 	query   string   // of the file, without an order
+	order   string   // of that query
 }
 
 // column is a column of the database.
@@ -36,6 +38,7 @@ type column struct {
 type rewritten struct {
 	columns string
 	query   string
+	order   string // that of the database's key, as the file has an index for it; empty: by the key
 }
 
 // batchOf names a commit of the file, as the database names all: by a UUID in the order of time (RFC 9562, version 7), here the time of the
@@ -43,22 +46,27 @@ type rewritten struct {
 const batchOf = `printf('%08x-%04x-7000-8000-%012x', j.time_ms >> 16, j.time_ms & 65535, j.number)`
 
 var differently = map[string]rewritten{
-	"clock": {"only test now_ms", "SELECT 1 AS one, test, now_ms FROM clock"},
+	"clock": {"only test now_ms", "SELECT 1 AS one, test, now_ms FROM clock", ""},
 	// Rows from before there was from_ms have 0: their receipts have one time.
-	"journal": {"number time_ms codec receipts from_ms", `SELECT j.number, ` + batchOf + ` AS batch,
-		CASE j.from_ms WHEN 0 THEN j.time_ms ELSE j.from_ms END AS from_ms, j.time_ms, j.codec, j.receipts FROM journal AS j`},
+	"journal": {"number time_ms codec receipts from_ms", `SELECT (SELECT month FROM temp.month WHERE first <= j.number ORDER BY first DESC LIMIT 1) AS month, j.number, ` + batchOf + ` AS batch,
+		CASE j.from_ms WHEN 0 THEN j.time_ms ELSE j.from_ms END AS from_ms, j.time_ms, j.codec, j.receipts FROM journal AS j`, "number"},
 	"given": {"charge number refund journal body", `SELECT g.charge, g.number, g.refund, ` + batchOf + ` AS batch, g.body
-		FROM given AS g LEFT JOIN journal AS j ON j.number = g.journal`},
+		FROM given AS g LEFT JOIN journal AS j ON j.number = g.journal`, ""},
 	// A key is in the file as often as it was used; the last use counts. SQLite takes the other columns from the row that has the maximum
 	// (https://sqlite.org/lang_select.html#bareagg). There are as many places as a commit can have receipts.
 	"once": {"journal time_ms keys", `SELECT id, batch, place, time_ms FROM (
 		SELECT substr(o.keys, 18 * p.number + 1, 16) AS id, ` + batchOf + ` AS batch, substr(o.keys, 18 * p.number + 17, 2) AS place, o.time_ms,
 			max(o.journal * 65536 + p.number)
-		FROM once AS o CROSS JOIN temp.place AS p ON p.number < length(o.keys) / 18 LEFT JOIN journal AS j ON j.number = o.journal GROUP BY 1)`},
+		FROM once AS o CROSS JOIN temp.place AS p ON p.number < length(o.keys) / 18 LEFT JOIN journal AS j ON j.number = o.journal GROUP BY 1)`, ""},
 }
 
-const makePlaces = `CREATE TEMP TABLE IF NOT EXISTS place (number INTEGER PRIMARY KEY);
-	INSERT OR IGNORE INTO temp.place WITH RECURSIVE n (number) AS (SELECT 0 UNION ALL SELECT number + 1 FROM n WHERE number < 65535) SELECT number FROM n`
+// makeHelpers makes temporary tables, which are no part of the file: the places that receipts can have in a commit, and the months of the
+// journal, each not before that of the commit before, with its first commit.
+const makeHelpers = `CREATE TEMP TABLE IF NOT EXISTS place (number INTEGER PRIMARY KEY);
+	INSERT OR IGNORE INTO temp.place WITH RECURSIVE n (number) AS (SELECT 0 UNION ALL SELECT number + 1 FROM n WHERE number < 65535) SELECT number FROM n;
+	DROP TABLE IF EXISTS temp.month;
+	CREATE TEMP TABLE month AS SELECT month, min(number) AS first FROM (
+		SELECT number, date(max(time_ms) OVER (ORDER BY number) / 1000, 'unixepoch', 'start of month') AS month FROM journal) GROUP BY month`
 
 // itsOwn are the tables of the database that say nothing of a book: what schema it is, and which changes were made lately.
 var itsOwn = []string{"farebox", "change"}
@@ -94,6 +102,7 @@ func planned(file map[string][]string, database []table) (plan, error) {
 // from returns the query that finds a table's rows in the file, where it has some columns.
 func (t *table) from(columns []string) (string, error) {
 	slices.Sort(columns)
+	t.order = strings.Join(t.key, ", ")
 	other, rewritten := differently[t.name]
 	expected := t.names()
 	if rewritten {
@@ -104,6 +113,7 @@ func (t *table) from(columns []string) (string, error) {
 		return "", fmt.Errorf("table %s of the file has the columns %q, and %q can be moved", t.name, columns, expected)
 	}
 	if rewritten {
+		t.order = cmp.Or(other.order, t.order)
 		return other.query, nil
 	}
 	return "SELECT * FROM " + t.name, nil
@@ -118,7 +128,7 @@ func (t *table) names() (names []string) {
 
 // ordered returns the query that finds the rows of the file in order.
 func (t *table) ordered() string {
-	return fmt.Sprintf("SELECT %s FROM (%s) ORDER BY %s", strings.Join(t.names(), ", "), t.query, strings.Join(t.key, ", "))
+	return fmt.Sprintf("SELECT %s FROM (%s) ORDER BY %s", strings.Join(t.names(), ", "), t.query, t.order)
 }
 
 // tablesOfFile returns the columns of each table of a file.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -44,6 +45,10 @@ func (c *column) convert(v any) (any, error) {
 		case string:
 			return []byte(v), nil
 		}
+	case "date":
+		if s, ok := v.(string); ok {
+			return time.Parse(time.DateOnly, s)
+		}
 	case "uuid":
 		switch v := v.(type) {
 		case []byte:
@@ -75,6 +80,9 @@ func same(ours, theirs any) bool {
 	case []byte:
 		ours, ok := ours.([]byte)
 		return ok && bytes.Equal(ours, theirs)
+	case time.Time:
+		ours, ok := ours.(time.Time)
+		return ok && ours.Equal(theirs)
 	case int32:
 		return ours == int64(theirs)
 	}
