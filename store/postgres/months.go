@@ -121,12 +121,11 @@ func (s *Store) readyMonth(ctx context.Context, conn *pgx.Conn, ms int64) (*mont
 		if err := s.makeMonth(ctx, conn, month); err != nil {
 			return nil, err
 		}
-		s.months.Store(nil) // nobody knows it before it is committed
 	}
-	if !m.writable(after(month)) {
+	if !m.writable(after(month)) && !s.makeAhead(ctx, conn, after(month)) {
 		s.aheadAt.Store(time.Now().Add(aheadAgain).Unix())
-		s.makeAhead(ctx, conn, after(month))
 	}
+	s.months.Store(nil) // nobody knows of a new one before it is committed
 	return m, nil
 }
 
@@ -138,13 +137,13 @@ func MakeMonth(t store.Tx, month time.Time) error {
 	return unavailable(of.s.makeMonth(of.ctx, of.q, month))
 }
 
-// aheadAgain is when a server looks again whether a partition that was made ahead is there.
+// aheadAgain is when a server tries again to make a partition ahead that it could not make.
 const aheadAgain = time.Minute
 
-// makeAhead makes a partition, or leaves it to the next one who comes along.
-func (s *Store) makeAhead(ctx context.Context, conn *pgx.Conn, month time.Time) {
+// makeAhead makes a partition and says whether it did, or else leaves it to a later commit.
+func (s *Store) makeAhead(ctx context.Context, conn *pgx.Conn, month time.Time) (made bool) {
 	if _, err := conn.Exec(ctx, "SAVEPOINT ahead"); err != nil {
-		return
+		return false
 	}
 	_, err := conn.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)", aheadWithin)
 	if err == nil {
@@ -155,7 +154,8 @@ func (s *Store) makeAhead(ctx context.Context, conn *pgx.Conn, month time.Time) 
 		slog.Debug("the journal's partition of next month was not made now", "error", err)
 		end = "ROLLBACK TO ahead"
 	}
-	_, _ = conn.Exec(ctx, end, pgx.QueryExecModeSimpleProtocol) // what follows fails if this has
+	_, failed := conn.Exec(ctx, end, pgx.QueryExecModeSimpleProtocol) // then what follows fails, too
+	return err == nil && failed == nil
 }
 
 // makeMonth makes a partition unless it is there. Attaching it is in nobody's way who reads or writes (https://www.postgresql.org/docs/15/sql-altertable.html).

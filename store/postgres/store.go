@@ -40,7 +40,7 @@ type Store struct {
 	receipts *codec.Receipts
 	settings atomic.Pointer[settings]
 	months   atomic.Pointer[months] // nil: to be read
-	aheadAt  atomic.Int64           // Unix seconds before which no partition is made ahead of its month
+	aheadAt  atomic.Int64           // Unix seconds; before that no partition is made ahead, since the last attempt failed
 }
 
 var _ store.Store = (*Store)(nil)
