@@ -36,7 +36,7 @@ func (cmd *migrateDBCmd) Run() error {
 	if !isPostgres(cmd.To) {
 		return usageError("--to is a database such as postgres://user@host/database")
 	}
-	from, err := sqlite.Open(cmd.From, sqlite.Options{Serve: true})
+	from, err := sqlite.Open(cmd.From, sqlite.Options{Serve: true, Move: true})
 	if err != nil {
 		return err
 	}

@@ -138,7 +138,7 @@ func (b *book) fill(table string, columns []string, values [][]any) {
 // move moves, and returns what was moved.
 func (b *book) move(checks Checks) (again bool, moved map[string]int64, err error) {
 	b.t.Helper()
-	from, err := sqlite.Open(b.path, sqlite.Options{Serve: true})
+	from, err := sqlite.Open(b.path, sqlite.Options{Serve: true, Move: true})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -256,7 +256,7 @@ func (s *Store) reload(ctx context.Context) error {
 	if err := s.conn.QueryRowContext(ctx, "SELECT coalesce(max(journal), 0) FROM removed").Scan(&s.once.removed); err != nil {
 		return err
 	}
-	if !s.read { // nobody decides here
+	if !s.read && !s.move { // nobody decides here
 		if err := s.loadOnce(ctx, s.lastCommit); err != nil {
 			return err
 		}

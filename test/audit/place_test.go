@@ -63,7 +63,7 @@ func (m *moved) crash(close func()) error {
 	if err := m.file.crash(close); err != nil {
 		return err
 	}
-	from, err := sqlite.Open(m.file.path(), sqlite.Options{Serve: true})
+	from, err := sqlite.Open(m.file.path(), sqlite.Options{Serve: true, Move: true})
 	if err != nil {
 		return err
 	}
