@@ -71,11 +71,14 @@ const (
 		ON CONFLICT (id) DO UPDATE SET (batch, place, time_ms) = (excluded.batch, excluded.place, excluded.time_ms)`
 	// Numbers have no gaps and are in the order in which commits become visible, since the lock of the journal is held until then: who
 	// follows the journal never finds a number that is less than one seen before.
-	// The commit before is looked for in the months from one on that is known to have some; a journal that has none there is not the one that
-	// we know, and takes no row, since a number is not NULL.
-	insertJournal = `INSERT INTO journal (month, number, batch, from_ms, time_ms, codec, receipts)
-		SELECT greatest($1::date, month), coalesce(number, $2::bigint) + 1, $3, $4::bigint, $5::bigint, $6::integer, $7::bytea
-		FROM (SELECT 1) AS one LEFT JOIN (SELECT month, number FROM journal WHERE month >= $8::date ORDER BY month DESC, number DESC LIMIT 1) AS last ON true`
+	// The commit before is looked for in the months from one on that is known to have some. If there is none, or it is of a later month than
+	// this one, the journal is not the one that we know, and takes no row, since a number is not NULL.
+	insertJournal = `INSERT INTO journal (month, number, batch, from_ms, time_ms, codec, receipts) VALUES ($1,
+		(SELECT CASE WHEN month <= $1 THEN number END FROM journal WHERE month >= $2 ORDER BY month DESC, number DESC LIMIT 1) + 1, $3, $4, $5, $6, $7)`
+	// While no month is known to have any, the journal is empty, or others have just begun it.
+	insertFirst = `INSERT INTO journal (month, number, batch, from_ms, time_ms, codec, receipts)
+		SELECT greatest($1::date, month), coalesce(number, 0) + 1, $2, $3::bigint, $4::bigint, $5::integer, $6::bytea
+		FROM (SELECT 1) AS one LEFT JOIN (SELECT month, number FROM journal ORDER BY month DESC, number DESC LIMIT 1) AS last ON true`
 )
 
 // madeMS returns when the latest of some receipts was written down.
@@ -108,11 +111,11 @@ func (s *Store) queueReceipts(b *pgx.Batch, batch [16]byte, months *months, rece
 	}
 	queueOnce(b, batch, nowMS, receipts)
 	b.Queue(lockJournal, s.locks.journal)
-	var none *int64
-	if months.latest().IsZero() {
-		none = new(int64)
+	if latest := months.latest(); latest.IsZero() {
+		b.Queue(insertFirst, monthOf(nowMS), batch, fromMS, nowMS, form, packed)
+	} else {
+		b.Queue(insertJournal, later(monthOf(nowMS), latest), latest, batch, fromMS, nowMS, form, packed)
 	}
-	b.Queue(insertJournal, monthOf(nowMS), none, batch, fromMS, nowMS, form, packed, months.latest())
 	return nil
 }
 

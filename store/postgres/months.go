@@ -35,6 +35,13 @@ func monthOf(ms int64) time.Time {
 
 func after(month time.Time) time.Time { return month.AddDate(0, 1, 0) }
 
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
 // of returns a month before which there is no commit with a number or a later one.
 func (m *months) of(number int64) (month time.Time) {
 	for _, b := range m.begun {

@@ -119,7 +119,10 @@ func TestJournalByMonth(t *testing.T) {
 	}
 	chargeAt(t, other, "g", "2026-07-01")
 	chargeAt(t, s, "h", "2026-07-02")
-	expect(t, "the record", record(t, s, nil), "1a 2b 3c 4d 5e 6f 7g 8h")
+	chargeAt(t, other, "i", "2026-08-01")
+	chargeAt(t, s, "j", "2026-07-31") // by a server that has not heard of August yet, and whose clock is behind
+	expect(t, "the record", record(t, s, nil), "1a 2b 3c 4d 5e 6f 7g 8h 9i 10j")
+	expect(t, "partitions", partitions(t, url), "2026_01 1, 2026_02 2, 2026_03 0, 2026_06 3, 2026_07 2, 2026_08 2, 2026_09 0")
 }
 
 // What is in the way of a partition that is made ahead is in no charge's way.
@@ -345,7 +348,7 @@ func TestFewMonthsAreTouched(t *testing.T) {
 	}
 	now := at(t, "2026-12-05")
 	for what, touched := range map[string]int{
-		"the next number":   explain(insertJournal, monthOf(now), nil, newBatch(), 1, 1, 0, []byte{}, m.latest()),
+		"the next number":   explain(insertJournal, monthOf(now), m.latest(), newBatch(), 1, 1, 0, []byte{}),
 		"the last commit":   explain(selectLast, m.latest()),
 		"a retry":           explain(selectOnceRows, [][16]byte{newBatch()}, monthOf(now)),
 		"who follows":       explain("SELECT number FROM journal WHERE month >= $2 AND number >= $1"+notRemoved+inOrder+"LIMIT 64", 36, m.of(36)),

@@ -137,8 +137,8 @@ func passes(err error) bool {
 	return e.Code[:2] == "08" || repeated(err) || otherMonths(err)
 }
 
-// otherMonths says whether the journal was not as a server knew it: after a restore, or when another database has taken over. What is known
-// is forgotten at any failure.
+// otherMonths says whether the journal was not as a server knew it: another one, whose clock is ahead, has begun the next month, or it was restored.
+// What is known of it is forgotten at any failure.
 func otherMonths(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && strings.HasPrefix(e.TableName, "journal") && (e.Code == "23502" || e.Code == "23514") // no number, no partition
