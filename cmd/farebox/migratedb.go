@@ -23,7 +23,7 @@ type migrateDBCmd struct {
 func (*migrateDBCmd) Help() string {
 	return `Everything moves: prices, line items, usage, sessions, holds, idempotency keys, alerts, webhooks, keys, configuration. Balances, statements,
 receipts and retries are answered as before. Both sides are verified, and every row is read back and compared, before the database keeps anything:
-what is interrupted leaves nothing behind, and may be run again. A database that holds another book is refused. The file is not changed.
+what is interrupted leaves nothing behind, and may be run again. A database that holds another book is refused. The file stays as it is.
 
   farebox migrate-db --from ./farebox.db --to postgres://farebox@db.example/postgres`
 }

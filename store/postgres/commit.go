@@ -24,7 +24,8 @@ func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.
 				return err
 			}
 			// The locks that were just taken were held until an earlier attempt had ended, if there was one. Not those of what it
-			// claimed, which are passed over; but then its row is in the way of another of the same name.
+			// claimed, which are passed over; but then its row is in the way of another of the same name, or is of another month, and both
+			// are there, each with what it had claimed.
 			if doubt {
 				var made bool
 				if err := conn.QueryRow(ctx, selectMade, batch).Scan(&made); err != nil || made {
