@@ -40,6 +40,7 @@ func newBook(t *testing.T) *book {
 	if err = errors.Join(err, s.Close()); err != nil {
 		t.Fatal(err)
 	}
+	booleans := b.booleans()
 	rows, err := b.open().Query(`SELECT t.name, c.name, c.type, c."notnull" OR c.pk FROM sqlite_schema AS t JOIN pragma_table_info(t.name) AS c
 		WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%' ORDER BY t.name, c.cid`)
 	if err != nil {
@@ -55,7 +56,7 @@ func newBook(t *testing.T) *book {
 			t.Fatal(err)
 		}
 		columns[table] = append(columns[table], column)
-		values[table] = append(values[table], filling(n, table, column, kind, never))
+		values[table] = append(values[table], filling(n, table, column, kind, never, booleans[table+"."+column]))
 	}
 	for table := range columns {
 		b.fill(table, columns[table], values[table])
@@ -63,12 +64,31 @@ func newBook(t *testing.T) *book {
 	return b
 }
 
+// booleans are the columns that the database has as such, where the file has 0 and 1.
+func (b *book) booleans() map[string]bool {
+	s, err := postgres.Open(b.url, postgres.Options{})
+	if err = errors.Join(err, s.Close()); err != nil {
+		b.t.Fatal(err)
+	}
+	tables, err := tablesOfDatabase(ctx, b.conn())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, t := range tables {
+		for _, c := range t.columns {
+			found[t.name+"."+c.name] = c.kind == "boolean" && c.name != "one"
+		}
+	}
+	return found
+}
+
 // filling is what a column has in each row: never twice the same, NULL where that may be, and texts that are awkward.
-func filling(n int, table, column, kind string, never bool) (values []any) {
+func filling(n int, table, column, kind string, never, boolean bool) (values []any) {
 	for i := range rowsOfEach {
 		v := any(int64(1_000_000*n + 1_000_000_000_000 + i))
 		switch {
-		case strings.HasPrefix(column, "is_"), slices.Contains([]string{"deleted", "elastic", "live", "charged", "test"}, column):
+		case boolean:
 			v = int64(i % 2)
 		case slices.Contains([]string{"only", "one"}, column):
 			v = int64(1)
