@@ -22,6 +22,7 @@ type cli struct {
 	Serve     serveCmd     `cmd:"" help:"Run the server; nothing else is needed."`
 	Demo      demoCmd      `cmd:"" help:"Watch tokens being charged, on a throw-away database with customers, prices and live traffic."`
 	Token     tokenCmd     `cmd:"" help:"Print a token (JWT) for calling the server, and nothing else."`
+	Console   consoleCmd   `cmd:"" help:"Print a link that opens the console, signed in."`
 	Keys      keysCmd      `cmd:"" help:"Create, list and delete the keys that tokens are signed with."`
 	Rates     ratesCmd     `cmd:"" help:"Apply, import, simulate, list and show rate tables."`
 	Packs     packsCmd     `cmd:"" help:"Apply and list packs: what is sold, as templates for line items."`
