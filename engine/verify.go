@@ -46,6 +46,12 @@ func Verify(ctx context.Context, s store.Store) (*Proof, error) {
 	return p, s.View(ctx, p.compare)
 }
 
+// Prove is Verify on one state that is open already, also on one that is not committed yet. Damage below the books is not looked for.
+func Prove(r store.Reader) (*Proof, error) {
+	p := new(Proof)
+	return p, p.compare(r)
+}
+
 func (p *Proof) differ(format string, args ...any) {
 	if len(p.Differences) == differencesMost {
 		p.More++

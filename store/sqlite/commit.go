@@ -99,6 +99,9 @@ const booksKept = 100_000
 // and data_version tells whether another process has written since.
 func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.Loaded) store.Decided) error {
 	ctx = context.WithoutCancel(ctx) // a caller that hangs up does not interrupt the others' batch
+	if s.move {
+		return unavailable(errors.New("this database is being moved"))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.begin(ctx); err != nil {
