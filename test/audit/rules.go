@@ -46,11 +46,20 @@ type candidate struct {
 // candidates returns who may pay for an ask, in the order of drawing (D4), and how many line items are usable at all.
 func (s *state) candidates(instance string, ask Ask, now int64) (all []candidate, usable int) {
 	for _, l := range s.lineItems {
-		if l.Instance != instance || !s.usable(l, now) {
+		if l.Instance == instance && s.usable(l, now) {
+			usable++
+		}
+	}
+	return s.pricing(instance, ask, now, func(l LineItem) bool { return s.usable(l, now) }), usable
+}
+
+// pricing returns the line items of an instance that price an ask, by the tables of a time, in the order of drawing.
+func (s *state) pricing(instance string, ask Ask, at int64, counts func(LineItem) bool) (all []candidate) {
+	for _, l := range s.lineItems {
+		if l.Instance != instance || !counts(l) {
 			continue
 		}
-		usable++
-		if rate, table := s.rate(l.Series, ask.Item, ask.Version, now); rate != nil {
+		if rate, table := s.rate(l.Series, ask.Item, ask.Version, at); rate != nil {
 			all = append(all, candidate{l, rate, table})
 		}
 	}
@@ -62,7 +71,7 @@ func (s *state) candidates(instance string, ask Ask, now int64) (all []candidate
 		}
 		return strings.Compare(a.ID, b.ID)
 	})
-	return all, usable
+	return all
 }
 
 // pricedAnywhere says whether the effective table of any series prices an ask.
