@@ -271,7 +271,14 @@ func (w *Twin) Refund(correlationID string, place int, tokens *big.Rat) string {
 	return Done
 }
 
+// back replays draws backwards. A record does not tell in which order overdrafts were drawn, so that the line items' order now decides between those.
 func (w *Twin) back(paid []draw, tokens *big.Rat) {
+	slices.SortStableFunc(paid, func(a, b draw) int {
+		if a.overdraft && b.overdraft {
+			return drawn(w.lineItems[a.ID], w.lineItems[b.ID])
+		}
+		return 0 // balances come first as it is
+	})
 	for i := len(paid) - 1; i >= 0; i-- {
 		back := smaller(tokens, paid[i].tokens)
 		tokens, paid[i].tokens = sub(tokens, back), sub(paid[i].tokens, back)

@@ -63,15 +63,18 @@ func (s *state) pricing(instance string, ask Ask, at int64, counts func(LineItem
 			all = append(all, candidate{l, rate, table})
 		}
 	}
-	slices.SortFunc(all, func(a, b candidate) int {
-		for _, by := range [][2]int64{{a.Priority, b.Priority}, {a.End, b.End}, {a.Start, b.Start}} {
-			if by[0] != by[1] {
-				return int(min(max(by[0]-by[1], -1), 1))
-			}
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
+	slices.SortFunc(all, func(a, b candidate) int { return drawn(a.LineItem, b.LineItem) })
 	return all
+}
+
+// drawn compares line items by the order of drawing (D4).
+func drawn(a, b LineItem) int {
+	for _, by := range [][2]int64{{a.Priority, b.Priority}, {a.End, b.End}, {a.Start, b.Start}} {
+		if by[0] != by[1] {
+			return int(min(max(by[0]-by[1], -1), 1))
+		}
+	}
+	return strings.Compare(a.ID, b.ID)
 }
 
 // pricedAnywhere says whether the effective table of any series prices an ask.
