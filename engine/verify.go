@@ -16,7 +16,8 @@ import (
 type Proof struct {
 	LineItems   int
 	Sessions    int
-	Holds       int
+	Holds       int // leases too
+	Leases      int
 	Receipts    int64
 	Events      int64
 	Used        token.Amount // by all line items

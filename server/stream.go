@@ -22,19 +22,26 @@ func writeStream(w http.ResponseWriter, r *http.Request, rep *reply) {
 	h.Set("Content-Type", rep.contentType)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Trailer", nextCursor)
+	out := &patient{w: w, deadline: http.NewResponseController(w)}
+	if rep.duplex {
+		_ = out.deadline.EnableFullDuplex() // where it is not supported, as in HTTP/2, it need not be enabled
+	} else {
+		h.Set("Trailer", nextCursor)
+	}
 	w.WriteHeader(rep.status)
 	if r.Method == http.MethodHead {
 		return
 	}
-	cursor, err := rep.stream(&patient{w: w, deadline: http.NewResponseController(w)})
+	cursor, err := rep.stream(out)
 	if err != nil {
 		if r.Context().Err() == nil {
 			slog.Warn("an answer was cut off", "path", r.URL.Path, "error", err)
 		}
 		panic(http.ErrAbortHandler) // the only way to end a connection so that the other side sees that something is missing
 	}
-	h.Set(nextCursor, cursor)
+	if !rep.duplex {
+		h.Set(nextCursor, cursor)
+	}
 }
 
 // patient gives every bit of an answer the time that a whole one has otherwise: a long answer may take hours, a reader that has
@@ -50,4 +57,12 @@ func (p *patient) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	return p.w.Write(b)
+}
+
+// Flush sends what was written so far.
+func (p *patient) Flush() error {
+	if err := p.deadline.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
 }

@@ -38,8 +38,11 @@ func (cmd *verifyCmd) Run() error {
 		fmt.Printf("… and %d more\n", proof.More)
 	}
 	holds := "" // most have none
-	if proof.Holds > 0 {
-		holds = fmt.Sprintf("%d holds, ", proof.Holds)
+	if proof.Holds > proof.Leases {
+		holds = fmt.Sprintf("%d holds, ", proof.Holds-proof.Leases)
+	}
+	if proof.Leases > 0 {
+		holds += fmt.Sprintf("%d leases, ", proof.Leases)
 	}
 	fmt.Printf("%d line items, %d sessions, %s%d receipts, %d usage events, %s tokens used\n", proof.LineItems, proof.Sessions, holds, proof.Receipts, proof.Events, proof.Used)
 	if proof.Opened > 0 {

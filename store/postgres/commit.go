@@ -115,7 +115,8 @@ const (
 	forgetAnswers = "DELETE FROM answer WHERE once_id IN (SELECT once_id FROM answer WHERE time_ms < $1 LIMIT $2)"
 	forgetCovers  = `DELETE FROM cover WHERE (instance_id, requester_type, requester_value, item, version) IN
 		(SELECT instance_id, requester_type, requester_value, item, version FROM cover WHERE until_ms < $1 LIMIT $2)`
-	forgetHolds = "DELETE FROM hold WHERE number IN (SELECT number FROM hold WHERE until_ms < $1 ORDER BY until_ms LIMIT $2)"
+	forgetHolds  = "DELETE FROM hold WHERE number IN (SELECT number FROM hold WHERE until_ms < $1 AND NOT lease ORDER BY until_ms LIMIT $2)"
+	forgetLeases = "DELETE FROM hold WHERE number IN (SELECT number FROM hold WHERE until_ms < $1 AND lease ORDER BY until_ms LIMIT $2)"
 	// The periods of a limit are the same for all: one is over when another, later one has begun.
 	forgetPeriods = `DELETE FROM consumed WHERE (instance_id, requester_type, requester_value, line_item, since_ms) IN (
 		SELECT c.instance_id, c.requester_type, c.requester_value, c.line_item, c.since_ms FROM line_item JOIN consumed AS c ON c.line_item = number
@@ -131,7 +132,7 @@ func (s *Store) Forget(ctx context.Context, beforeMS, settledMS int64) error {
 		args  []any
 	}{
 		{forgetOnce, []any{beforeMS, forgetAtOnce}}, {forgetAnswers, []any{beforeMS, forgetAtOnce}}, {forgetCovers, []any{beforeMS, forgetAtOnce}},
-		{forgetHolds, []any{beforeMS, forgetAtOnce}},
+		{forgetHolds, []any{beforeMS, forgetAtOnce}}, {forgetLeases, []any{beforeMS - store.LeaseLonger.Milliseconds(), forgetAtOnce}},
 		{forgetPeriods, []any{settledMS, forgetAtOnce}}, {forgetChanges, []any{forgetAtOnce}},
 	} {
 		for forgotten := int64(forgetAtOnce); forgotten == forgetAtOnce; {

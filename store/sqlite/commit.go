@@ -62,8 +62,8 @@ func (st *statements) texts() map[string]**sql.Stmt {
 
 		selectHeld:                   &st.held,
 		selectHolds + "WHERE id = ?": &st.hold,
-		"INSERT INTO hold (id, instance_id, live, until_ms, promise, holding) VALUES (?, ?, ?, ?, ?, ?)": &st.newHold,
-		"UPDATE hold SET live = ?, until_ms = ?, holding = ? WHERE id = ?":                               &st.moveHold,
+		"INSERT INTO hold (id, instance_id, lease, live, until_ms, promise, holding) VALUES (?, ?, ?, ?, ?, ?, ?)": &st.newHold,
+		"UPDATE hold SET live = ?, until_ms = ?, holding = ? WHERE id = ?":                                         &st.moveHold,
 
 		`INSERT INTO alert_state (subject, alert, due_ms, body) VALUES (?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET (due_ms, body) = (excluded.due_ms, excluded.body)`: &st.putAlertState,

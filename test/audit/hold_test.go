@@ -217,7 +217,7 @@ func (m *holdsMachine) adjust(t *rapid.T) {
 func (m *holdsMachine) topUp(t *rapid.T) {
 	m.t = t
 	instance, id, tokens := m.anyInstance(t), anyActivation.Draw(t, "id"), rapid.Int64Range(1, 9).Draw(t, "tokens")
-	got, _ := m.change("", "", "", func(c *engine.Change) error { _, err := c.TopUp(instance, id, tokens); return err })
+	got, _ := m.change("", "", "", func(c *engine.Change) error { _, err := c.TopUp(instance, id, tokens, ""); return err })
 	m.same("top-up of "+id, got, m.twin.TopUp(instance, id, tokens))
 }
 
