@@ -51,7 +51,7 @@ func samples(n int) []usage.Event {
 		case 5:
 			e.Kind, e.HoldID, e.Late, e.Overdrawn = usage.Settlement, "h-1", true, amount("0.000000000001")
 		case 6:
-			e.Kind, e.HoldID = usage.Settlement, "h-2"
+			e.Kind, e.LeaseID, e.Overdrawn = usage.LeaseReport, "l-1", amount("2")
 		}
 	}
 	return all
