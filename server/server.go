@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/farebox/farebox/console"
 	"github.com/farebox/farebox/engine"
 )
 
@@ -54,6 +55,7 @@ func New(e *engine.Engine, options Options) *Server {
 	}
 	s.mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
 	s.mux.Handle("GET /docs/", docs())
+	s.mux.Handle("GET /console/", console.Handler())
 	s.mux.HandleFunc("/", s.noRoute)
 	return s
 }

@@ -22,7 +22,7 @@ const module = "github.com/farebox/farebox/"
 // below never needs a change above to be understood.
 var floors = []string{
 	"problem", "period", "token", "jsonwriter", "formula", "rate", "ledger", "access", "usage", "forecast", "notify", "notify/webhook", "api", "auth", "store",
-	"store/codec", "store/sqlite", "store/postgres", "engine", "export", "statement", "server", "bench", "cmd/farebox",
+	"store/codec", "store/sqlite", "store/postgres", "engine", "export", "statement", "console", "server", "bench", "cmd/farebox",
 }
 
 // stores keep the books; none knows another.
