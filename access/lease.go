@@ -221,5 +221,6 @@ func (h *Hold) EndNow(w *World, nowMS int64) (changed bool) {
 	}
 	h.UntilMS = nowMS
 	w.Book.Drop(h.ID)
+	w.Book.HeldSinceMS = max(w.Book.HeldSinceMS, nowMS) // if the clock steps back it is live again, as it is to who loads it then
 	return true
 }
