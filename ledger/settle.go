@@ -128,6 +128,7 @@ type settling struct {
 	work   *Finished
 	draw
 	kept, rest Outcome // what was taken from what was kept, and from the book; booked
+	keptLast   int     // the slice of kept that was added to last
 }
 
 // fromKept takes from what is kept for an item.
@@ -155,6 +156,7 @@ func (w *settling) fromKept() *problem.Error {
 			of = append(of, s)
 			taken.Slices = append(taken.Slices, w.book.fromShare(w.who.Standing, s, price))
 		}
+		w.keptLast = at
 		slice := &taken.Slices[at]
 		slice.Tokens = slice.Tokens.Add(tokens)
 		if s.Overdraft {
@@ -279,11 +281,11 @@ func (w *settling) payer() (Slice, *problem.Error) {
 	of := func(s *Slice) (Slice, *problem.Error) {
 		return Slice{LineItem: s.LineItem, Series: s.Series, Version: s.Version, Rate: s.Rate}, nil
 	}
-	if n := len(w.slices); n > 0 {
-		return of(&w.slices[n-1])
+	if len(w.slices) > 0 {
+		return of(&w.slices[w.last])
 	}
-	if n := len(w.kept.Slices); n > 0 {
-		return of(&w.kept.Slices[n-1])
+	if len(w.kept.Slices) > 0 {
+		return of(&w.kept.Slices[w.keptLast])
 	}
 	for _, usable := range [...]bool{true, false} {
 		for _, l := range w.book.LineItems {
