@@ -95,18 +95,24 @@ export function Usage() {
                 columns={[
                   { name: titleOf(q.groupBy), by: (r) => nameOf(r, q.groupBy), show: (r) => <Group row={r} q={q} change={change} /> },
                   { name: "Tokens", right: true, by: (r) => r.tokens, show: (r) => <Number value={r.tokens} /> },
-                  { name: "Share", right: true, show: (r) => (total.tokens > 0 ? `${Math.round((1000 * r.tokens) / total.tokens) / 10} %` : "–") },
+                  { name: "Share", right: true, show: (r) => share(r.tokens, total.tokens) },
                   { name: "Requests", right: true, by: (r) => r.requests, show: (r) => <Number value={r.requests} /> },
                   { name: "Denied", right: true, by: (r) => r.denials, show: (r) => (r.denials > 0 ? <Number value={r.denials} /> : "–") },
                 ]}
               />
-              <p className="quiet">In all <Number value={total.tokens} /> tokens, less refunds, in {groups.length} {groups.length === 1 ? "group" : "groups"}.</p>
+              <p className="quiet sum">In all <Number value={total.tokens} /> tokens, less refunds, in {groups.length} {groups.length === 1 ? "group" : "groups"}.</p>
             </Card>
           </div>
         )}
       </Show>
     </>
   );
+}
+
+function share(part: number, whole: number): string {
+  if (whole <= 0 || part === 0) return "–";
+  const percent = Math.round((1000 * part) / whole) / 10;
+  return percent === 0 ? "< 0.1 %" : `${percent} %`;
 }
 
 type Change = ReturnType<typeof useQuery>[1];
@@ -177,7 +183,7 @@ function Filters({ q, change }: { q: Question; change: Change }) {
 function Group({ row, q, change }: { row: Schemas["UsageRow"]; q: Question; change: Change }) {
   const filter = `${q.groupBy}=${row.by?.[q.groupBy] ?? ""}`;
   if (q.filters.includes(filter)) return nameOf(row, q.groupBy);
-  return <button className="sort" title="Only this" onClick={() => change({ filter: [...q.filters, filter] })}>{nameOf(row, q.groupBy)}</button>;
+  return <button className="sort narrow" title="Only this" onClick={() => change({ filter: [...q.filters, filter] })}>{nameOf(row, q.groupBy)}</button>;
 }
 
 function Chart({ q, to, rows }: { q: Question; to: number; rows: Schemas["UsageRow"][] }) {
