@@ -1,6 +1,6 @@
-import AxeBuilder from "@axe-core/playwright";
 import { expect, type Page, test } from "@playwright/test";
 import { readFileSync } from "node:fs";
+import { accessible, settled, shoot } from "./page";
 import { Demo } from "./server";
 
 let demo: Demo;
@@ -8,13 +8,6 @@ test.beforeAll(async () => {
   demo = await Demo.start();
 });
 test.afterAll(() => demo.stop());
-
-const settled = (page: Page) => expect(page.locator(".loading")).toHaveCount(0);
-
-async function accessible(page: Page) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  expect(violations.filter((v) => v.impact === "serious" || v.impact === "critical").map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`)).toEqual([]);
-}
 
 async function open(page: Page) {
   await page.goto(demo.link());
@@ -78,10 +71,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       const context = await browser.newContext({ colorScheme, viewport });
       const page = await context.newPage();
       await open(page);
-      await settled(page);
-      await page.screenshot({ path: `screenshots/usage-${device}-${colorScheme}.png`, fullPage: true });
-      await accessible(page);
-      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0); // nothing is cut off
+      await shoot(page, `usage-${device}-${colorScheme}`);
       await context.close();
     });
   }

@@ -31,7 +31,7 @@ function Tables({ all, posted }: { all: RateTable[]; posted: () => void }) {
   const versions = inOrder(all.filter((t) => seriesOf(t) === series));
   const effective = effectiveOf(versions);
   const seen = versions.find((v) => v.version === query.get("version")) ?? effective ?? versions[0];
-  const against = versions.find((v) => v.version === query.get("against"));
+  const against = versions.find((v) => v !== seen && v.version === query.get("against"));
   if (!seen) return null;
   return (
     <div className="sections">
@@ -62,7 +62,7 @@ function Tables({ all, posted }: { all: RateTable[]; posted: () => void }) {
           </div>
         }
       >
-        {against && against !== seen ? <Differences before={against.items} after={seen.items} /> : <Items items={seen.items} query={query.get("q") ?? ""} search={(q) => change({ q })} />}
+        {against ? <Differences before={against.items} after={seen.items} /> : <Items items={seen.items} query={query.get("q") ?? ""} search={(q) => change({ q })} />}
       </Card>
       {drafting && <Draft key={`${series} ${seen.version}`} from={seen} {...(effective ? { effective } : {})} close={() => draft(false)} posted={posted} />}
     </div>
@@ -77,7 +77,7 @@ function Items({ items, query, search }: { items: readonly Item[]; query: string
   return (
     <div className="sections">
       <div className="fields">
-        <label>Search<input type="search" value={text} placeholder="name, version or formula" onChange={(e) => setText(e.target.value)} onBlur={() => search(text)} /></label>
+        <label>Search<input type="search" size={28} value={text} placeholder="name, version or formula" onChange={(e) => setText(e.target.value)} onBlur={() => search(text)} /></label>
         <span className="quiet" role="status">{short(found.length)} of {short(items.length)}</span>
       </div>
       {found.length === 0 ? <Empty>No item has this in its name, version or formula.</Empty> : (
@@ -171,6 +171,8 @@ function parsed(text: string): Item[] {
   } catch (error) {
     throw new Error(`The items are no JSON: ${(error as Error).message}.`);
   }
+  const long = text.replace(/"(?:\\.|[^"\\])*"/g, '""').match(/\d[\d.]*/g)?.find((n) => n.replace(".", "").replace(/^0+/, "").length > 15);
+  if (long) throw new Error(`${long} has more than 15 digits, of which a browser would lose some. Post this table through the API.`);
   if (!Array.isArray(items)) throw new Error("The items must be a list, in square brackets.");
   return items as Item[]; // what is in them, the server checks
 }
@@ -185,7 +187,7 @@ function Simulated({ of, old }: { of: Schemas["Simulation"]; old: boolean }) {
   }
   const rows = [...payers.values()].sort((a, b) => Math.abs(b.next - b.old) - Math.abs(a.next - a.old));
   return (
-    <div className="sections" role="status">
+    <div className="sections simulated" role="status">
       <p>
         {old && <span className="warn">The draft has changed since. </span>}
         From <Time ms={of.from} /> to <Time ms={of.to} />, the draft would have charged <strong><Number value={of.newTokens} /></strong> tokens instead
