@@ -37,6 +37,7 @@ type reply struct {
 	contentType string
 	body        []byte
 	stream      stream // instead of body: an answer that is not kept in memory
+	live        bool   // the stream goes on as long as there is news, has no cursor, and ends in any way
 	replayed    bool
 }
 

@@ -27,6 +27,9 @@ type Server struct {
 	sourcing Sourcing
 	patience patience
 	stopping atomic.Bool
+
+	onlookers onlookers
+	liveTime  time.Duration // how long a live stream lasts
 }
 
 // Options of a server. The zero value is right.
@@ -38,7 +41,7 @@ type Options struct {
 // New returns a server.
 func New(e *engine.Engine, options Options) *Server {
 	s := &Server{
-		engine: e, sourcing: options.Sourcing, patience: usualPatience, mux: http.NewServeMux(), registry: prometheus.NewRegistry(),
+		engine: e, sourcing: options.Sourcing, patience: usualPatience, liveTime: liveTimeUsual, mux: http.NewServeMux(), registry: prometheus.NewRegistry(),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "farebox_http_seconds", Help: "Time to answer a request, by route and status.",
 			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 16),

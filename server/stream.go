@@ -22,32 +22,45 @@ func writeStream(w http.ResponseWriter, r *http.Request, rep *reply) {
 	h.Set("Content-Type", rep.contentType)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Trailer", nextCursor)
+	connection := http.NewResponseController(w)
+	if rep.live {
+		h.Set("X-Accel-Buffering", "no")            // or a proxy in front keeps back what there is
+		_ = connection.SetReadDeadline(time.Time{}) // the request was read long ago; who has no connection has no deadline
+	} else {
+		h.Set("Trailer", nextCursor)
+	}
 	w.WriteHeader(rep.status)
 	if r.Method == http.MethodHead {
 		return
 	}
-	cursor, err := rep.stream(&patient{w: w, deadline: http.NewResponseController(w)})
+	cursor, err := rep.stream(&patient{w: w, connection: connection, flush: rep.live})
 	if err != nil {
 		if r.Context().Err() == nil {
 			slog.Warn("an answer was cut off", "path", r.URL.Path, "error", err)
 		}
 		panic(http.ErrAbortHandler) // the only way to end a connection so that the other side sees that something is missing
 	}
-	h.Set(nextCursor, cursor)
+	if !rep.live {
+		h.Set(nextCursor, cursor)
+	}
 }
 
 // patient gives every bit of an answer the time that a whole one has otherwise: a long answer may take hours, a reader that has
 // stopped reading may not.
 type patient struct {
-	w        io.Writer
-	deadline *http.ResponseController
+	w          io.Writer
+	connection *http.ResponseController
+	flush      bool // every bit is to arrive at once
 }
 
 func (p *patient) Write(b []byte) (int, error) {
 	// Who answers in a test without a connection has no deadlines.
-	if err := p.deadline.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := p.connection.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return 0, err
 	}
-	return p.w.Write(b)
+	n, err := p.w.Write(b)
+	if err == nil && p.flush {
+		err = p.connection.Flush()
+	}
+	return n, err
 }
