@@ -25,7 +25,6 @@ func writeStream(w http.ResponseWriter, r *http.Request, rep *reply) {
 	connection := http.NewResponseController(w)
 	if rep.live {
 		h.Set("X-Accel-Buffering", "no")            // or a proxy in front keeps back what there is
-		_ = connection.SetReadDeadline(time.Time{}) // the request was read long ago; who has no connection has no deadline
 	} else {
 		h.Set("Trailer", nextCursor)
 	}
