@@ -191,6 +191,7 @@ func (e *Engine) commit(batch []*request, due *catchUp) {
 		return
 	}
 	e.metrics.decided(last.Receipts)
+	e.live.record(last.Receipts)
 	e.recorded.Add(int64(len(last.Receipts)))
 	if due != nil {
 		due.made += last.made

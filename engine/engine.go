@@ -68,6 +68,7 @@ type Engine struct {
 	folding   foldSizes
 	watcher   *watcher
 	deliverer *deliverer
+	live      live
 
 	queue    chan *request
 	dues     chan *catchUp
@@ -114,6 +115,7 @@ func New(s store.Store, options Options) *Engine {
 	e.adoptKeys()
 	e.running.Go(e.commitBatches)
 	e.running.Go(e.lookAround)
+	e.running.Go(e.tellLive)
 	if e.serve {
 		e.running.Go(e.makeDue)
 	}

@@ -58,22 +58,11 @@ func chargeInBulk(c *call) (*reply, error) {
 		for portion := range portions { // to the end: whoever asked may hang up, but what came whole is charged
 			answers := c.answerLines(portion)
 			if failed == nil {
-				failed = writeNow(w, answers)
+				_, failed = w.Write(answers)
 			}
 		}
 		return "", failed
 	}}, nil
-}
-
-// writeNow does not wait for more.
-func writeNow(w io.Writer, b []byte) error {
-	if _, err := w.Write(b); err != nil {
-		return err
-	}
-	if f, ok := w.(interface{ Flush() error }); ok {
-		return f.Flush()
-	}
-	return nil
 }
 
 // readLines reads a bulk portion by portion, until its end or what cannot be gone on from.

@@ -39,6 +39,7 @@ type reply struct {
 	body        []byte
 	stream      stream // instead of body: an answer that is not kept in memory
 	duplex      bool   // the stream is written while the request's body is still read
+	live        bool   // the stream goes on as long as there is news, has no cursor, and ends in any way
 	replayed    bool
 }
 

@@ -29,6 +29,9 @@ type Server struct {
 	patience patience
 	bulks    chan struct{} // has room for those that may be under way at a time
 	stopping atomic.Bool
+
+	onlookers onlookers
+	liveTime  time.Duration // how long a live stream lasts
 }
 
 // Options of a server. The zero value is right.
@@ -40,7 +43,8 @@ type Options struct {
 // New returns a server.
 func New(e *engine.Engine, options Options) *Server {
 	s := &Server{
-		engine: e, sourcing: options.Sourcing, patience: usualPatience, bulks: make(chan struct{}, bulksMost), mux: http.NewServeMux(), registry: prometheus.NewRegistry(),
+		engine: e, sourcing: options.Sourcing, patience: usualPatience, bulks: make(chan struct{}, bulksMost), liveTime: liveTimeUsual, mux: http.NewServeMux(),
+		registry: prometheus.NewRegistry(),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "farebox_http_seconds", Help: "Time to answer a request, by route and status.",
 			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 16),
