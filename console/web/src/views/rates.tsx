@@ -56,7 +56,7 @@ function Tables({ all, posted }: { all: RateTable[]; posted: () => void }) {
           <div className="actions">
             <select aria-label="Compare with" value={against?.version ?? ""} onChange={(e) => change({ against: e.target.value })}>
               <option value="">Compare with…</option>
-              {versions.filter((v) => v !== seen).map((v) => <option key={v.version} value={v.version}>{v.version}</option>)}
+              {versions.filter((v) => v !== seen).map((v) => <option key={v.version} value={v.version}>Against {v.version}</option>)}
             </select>
             {!drafting && <button onClick={() => draft(true)}>Draft a version</button>}
           </div>
@@ -147,7 +147,7 @@ function Draft({ from, effective, close, posted }: { from: RateTable; effective?
           <label>Prices from<input type="datetime-local" required value={date} onChange={(e) => setDate(e.target.value)} /></label>
         </div>
         <label htmlFor="items" className="quiet">Items, as the API has them</label>
-        <textarea id="items" rows={10} spellCheck={false} value={text} onChange={(e) => setText(e.target.value)} />
+        <textarea id="items" rows={10} wrap="off" spellCheck={false} value={text} onChange={(e) => setText(e.target.value)} />
         <div className="actions">
           <button type="button" disabled={outcome.state === "busy"} onClick={() => void simulate()}>Simulate the last 30 days</button>
           <button className="primary">Publish…</button>
