@@ -65,6 +65,25 @@ test("no usage, and a question the server refuses, are said", async ({ page }) =
   await accessible(page);
 });
 
+test("usage is grouped by a metadata key, and a customer's token sees that customer's alone", async ({ page }) => {
+  await open(page);
+  await page.getByLabel("Grouped by").selectOption("metadata");
+  await page.getByRole("textbox", { name: "Metadata key" }).fill("team");
+  await page.getByRole("button", { name: "Group", exact: true }).click();
+  await expect(page.getByRole("img", { name: "Tokens used, by day and team" })).toBeVisible();
+  await accessible(page);
+
+  await page.getByRole("link", { name: "Customers" }).click();
+  await page.getByRole("link", { name: "acme" }).click();
+  await page.waitForURL(/customers\/[^/]+$/);
+  const instance = page.url().split("/").at(-1) ?? "";
+  await page.goto("about:blank");
+  await page.goto(demo.link(instance).replace("/console/", "/console/usage?groupBy=accountId"));
+  await expect(page.getByRole("button", { name: "acme", exact: true })).toBeVisible();
+  await expect(page.getByRole("cell", { name: "100 %" })).toBeVisible();
+  await expect(page.getByRole("link", { name: "Rate tables" })).toHaveCount(0);
+});
+
 for (const colorScheme of ["light", "dark"] as const) {
   for (const [device, viewport] of [["desktop", { width: 1280, height: 900 }], ["phone", { width: 390, height: 844 }]] as const) {
     test(`usage, ${device}, ${colorScheme} @screenshots`, async ({ browser }) => {
