@@ -24,7 +24,7 @@ func writeStream(w http.ResponseWriter, r *http.Request, rep *reply) {
 	h.Set("Cache-Control", "no-store")
 	connection := http.NewResponseController(w)
 	if rep.live {
-		h.Set("X-Accel-Buffering", "no")            // or a proxy in front keeps back what there is
+		h.Set("X-Accel-Buffering", "no") // or a proxy in front keeps back what there is
 	} else {
 		h.Set("Trailer", nextCursor)
 	}
