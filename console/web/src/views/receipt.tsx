@@ -12,7 +12,7 @@ export function Receipt({ correlationId, close }: { correlationId: string; close
       <Show of={loaded}>
         {(r) => (
           <>
-            <p><Time ms={r.time} /> · {r.requester.value} · <Number value={r.tokens} /> tokens{r.refunded > 0 && <>, <Number value={r.refunded} /> refunded</>}</p>
+            <p><Time ms={r.time} /> · {r.requester && `${r.requester.value} · `}<Number value={r.tokens} /> tokens{r.refunded > 0 && <>, <Number value={r.refunded} /> refunded</>}</p>
             <p className="quiet"><code>{r.correlationId}</code></p>
             {[...r.items, ...(r.refunds ?? [])].map((i, n) => (
               <section key={n}>
