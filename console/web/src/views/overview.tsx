@@ -1,8 +1,9 @@
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { answer, api } from "../api/client";
 import { StackedBars } from "../ui/chart";
 import { useLoad } from "../ui/data";
 import { Number, short, Time } from "../ui/format";
+import { type Live, useLive } from "../ui/live";
 import { Card, Choice, Empty, Show } from "../ui/states";
 import { Standings } from "./customers";
 
@@ -29,18 +30,30 @@ export function Overview() {
 
 function Now() {
   const today = useLoad("today", () => usage({ from: String(new Date().setHours(0, 0, 0, 0)) }), 10_000);
-  const last = useLoad("minute", () => usage({ from: String(Date.now() - minute) }), 3_000);
+  const { seconds, broken } = useLive(minute / 1000);
+  const last = seconds.slice(-5); // a rate of one second jumps about
+  const rate = (of: (l: Live) => number) => sum(last, of) / Math.max(1, sum(last, (l) => l.seconds));
+  const note = (of: (l: Live) => number) => broken ? "no connection; trying again" : `${short(sum(seconds, of))} in the last minute`;
   return (
     <div className="figures">
       <Show of={today}>{(t) => <Figure name="Tokens used today" value={t.total.tokens} note="in your time zone, less refunds" />}</Show>
-      <Show of={last}>{(t) => <Figure name="Charges in the last minute" value={t.total.requests - t.total.denials} note="items charged" />}</Show>
-      <Show of={last}>{(t) => <Figure name="Denials in the last minute" value={t.total.denials} note={`of ${short(t.total.requests)} items decided`} />}</Show>
+      <Figure name="Charges a second" value={rate((l) => l.charges)} note={note((l) => l.charges)}><Spark values={seconds.map((l) => l.charges)} /></Figure>
+      <Figure name="Denials a second" value={rate((l) => l.denials)} note={note((l) => l.denials)}><Spark values={seconds.map((l) => l.denials)} /></Figure>
     </div>
   );
 }
 
-function Figure({ name, value, note }: { name: string; value: number; note: string }) {
-  return <div className="figure"><h2>{name}</h2><p><Number value={value} /></p><small>{note}</small></div>;
+const sum = <T,>(all: readonly T[], of: (t: T) => number) => all.reduce((n, t) => n + of(t), 0);
+
+function Figure({ name, value, note, children }: { name: string; value: number; note: string; children?: ReactNode }) {
+  return <div className="figure"><h2>{name}</h2><p><Number value={value} /></p>{children}<small>{note}</small></div>;
+}
+
+/** The last minute as a line, the newest at the right; the figure beside it says it in words. */
+function Spark({ values }: { values: readonly number[] }) {
+  const top = Math.max(1, ...values);
+  const points = values.map((v, i) => `${60 - values.length + 1 + i},${20 - (v / top) * 18}`).join(" ");
+  return <svg className="spark" viewBox="0 0 60 21" preserveAspectRatio="none" aria-hidden><polyline points={points} /></svg>;
 }
 
 // Each interval begins where the clock of the viewer's zone says; days of 23 and 25 hours are days.
