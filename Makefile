@@ -10,8 +10,40 @@ RACE := $(shell command -v $${CC:-gcc} >/dev/null && echo -race)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# The console is built where Node is, 20.19 or later; without it the binary says at /console/ how to.
+WEB := console/web
+NODE := $(shell command -v npm >/dev/null && node -p '(([a, b]) => a > 20 || a == 20 && b >= 19 ? "new" : "old")(process.versions.node.split("."))')
+ifeq ($(NODE),new)
+CONSOLE := console
+endif
+
+SITE := console/dist/site/index.html
+LOCK := $(WEB)/node_modules/.package-lock.json
+
+.PHONY: console
+console: $(SITE) ## build the console, which the binary embeds
+
+# Says nothing unless it fails.
+QUIETLY = { out=$$($(1) 2>&1) || { echo "$$out"; exit 1; }; }
+
+$(SITE): $(LOCK) api/openapi.yaml $(shell find $(WEB) -path '*/node_modules' -prune -o -type f ! -name '*.gen.ts' ! -path '*/tests/*' ! -path '*/screenshots/*' ! -path '*/test-results/*' -print)
+	@cd $(WEB) && $(call QUIETLY,npm run build)
+
+$(LOCK): $(WEB)/package-lock.json
+	@cd $(WEB) && $(call QUIETLY,npm ci --no-audit --no-fund) && touch node_modules/.package-lock.json
+
+.PHONY: screenshots
+screenshots: build ## pictures of every view of the console, in console/web/screenshots
+	cd $(WEB) && npm run --silent screenshots
+
+.PHONY: browser
+browser: build ## the console's tests, in Chromium
+	@if [ -z "$(CONSOLE)" ]; then echo "NO NODE, or one before 20.19: the console was neither built nor tested"; \
+	elif [ ! -x /usr/bin/chromium ]; then echo "NO CHROMIUM: the console was built, but not tried (apt-get install chromium)"; \
+	else cd $(WEB) && npm run --silent test; fi
+
 .PHONY: build
-build: ## build bin/farebox
+build: $(CONSOLE) ## build bin/farebox
 	go build -o bin/farebox ./cmd/farebox
 
 .PHONY: demo
@@ -19,7 +51,7 @@ demo: build ## watch tokens being charged
 	bin/farebox demo
 
 .PHONY: test
-test: format vet staticcheck unit vulnerabilities ## everything that must pass
+test: format vet staticcheck unit browser vulnerabilities ## everything that must pass
 
 .PHONY: format
 format: ## fail where gofmt would change something
@@ -35,7 +67,7 @@ staticcheck: ## staticcheck, as pinned in go.mod
 
 # Tests that compare long single-minded computations find no races that others do not, and the race detector makes them five to ten times as
 # slow. They run without it, as does the black box, which tries the binary that people run; what is about many at once runs with it.
-PLAIN := ^(FuzzFields$$|Test(Store$$|PowerCutAtAnyChange|AlertsSayWhatTheForecastSays|QuoteIsWhatAChargeWouldBe|StatementsAgreeWithTheBooks|UsageAgreesWithSQL|UsageWhereverFoldingStops|RetentionChangesNothingElse|RangesHoldAboutAsOftenAsTheySay|AgainstReference|EngineAgreesWithTwin|SessionsAreAccountedFor|SimulationRepeats|ManyGroupsAtManyPrices|TooManyGroups|KeysAreBounded|ParquetHasEveryColumn))
+PLAIN := ^(FuzzFields$$|Test(Store$$|PowerCutAtAnyChange|AlertsSayWhatTheForecastSays|QuoteIsWhatAChargeWouldBe|StatementsAgreeWithTheBooks|UsageAgreesWithSQL|UsageWhereverFoldingStops|RetentionChangesNothingElse|RangesHoldAboutAsOftenAsTheySay|AgainstReference|EngineAgreesWithTwin|SessionsAreAccountedFor|SimulationRepeats|ManyGroupsAtManyPrices|TooManyGroups|KeysAreBounded|ParquetHasEveryColumn|EveryTableMoves))
 # Of these a part is tried with the race detector, too.
 PARTLY := FuzzRequests|NoRouteReaches|EveryDocumentedAnswer|TestSimulation$$
 
@@ -46,7 +78,7 @@ unit: ## all tests, the README's tour among them
 	go test $(RACE) -count=1 -timeout 20m -skip '$(PLAIN)' $$(go list ./... | grep -v -e /test/rules$$ -e /test/blackbox$$)
 	go test $(RACE) -count=1 -run 'TestStore/(Concurrency|Handles)' ./store/sqlite ./store/postgres
 	go test $(RACE) -count=1 -run 'NeverOverspend|ServersShare|Stop' ./test/blackbox
-	go test -count=1 -timeout 20m -run '$(PLAIN)|$(PARTLY)' ./test/audit ./engine ./export ./forecast ./formula ./server ./store/sqlite ./store/postgres ./usage
+	go test -count=1 -timeout 20m -run '$(PLAIN)|$(PARTLY)' ./test/audit ./engine ./export ./forecast ./formula ./server ./store/move ./store/sqlite ./store/postgres ./usage
 	go test -count=1 -timeout 20m ./test/blackbox ./test/rules
 	@# What is skipped go test tells only when asked.
 	@! go test -count=1 -v -run ThereIsPostgreSQL ./test/cluster | grep -q 'NO POSTGRESQL' || \

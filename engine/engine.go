@@ -50,6 +50,7 @@ type Engine struct {
 	known    atomic.Pointer[store.Settings] // whose keys the verifier has
 
 	holdsMost int
+	leaseKeys atomic.Pointer[[]*auth.Pair] // those that were read last; nil: none
 
 	test      bool         // the clock is a test clock ...
 	testMS    atomic.Int64 // ... and stands here

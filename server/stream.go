@@ -22,24 +22,27 @@ func writeStream(w http.ResponseWriter, r *http.Request, rep *reply) {
 	h.Set("Content-Type", rep.contentType)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
-	connection := http.NewResponseController(w)
-	if rep.live {
+	out := &patient{w: w, connection: http.NewResponseController(w), flush: rep.live || rep.duplex}
+	switch {
+	case rep.duplex:
+		_ = out.connection.EnableFullDuplex() // where it is not supported, as in HTTP/2, it need not be enabled
+	case rep.live:
 		h.Set("X-Accel-Buffering", "no") // or a proxy in front keeps back what there is
-	} else {
+	default:
 		h.Set("Trailer", nextCursor)
 	}
 	w.WriteHeader(rep.status)
 	if r.Method == http.MethodHead {
 		return
 	}
-	cursor, err := rep.stream(&patient{w: w, connection: connection, flush: rep.live})
+	cursor, err := rep.stream(out)
 	if err != nil {
 		if r.Context().Err() == nil {
 			slog.Warn("an answer was cut off", "path", r.URL.Path, "error", err)
 		}
 		panic(http.ErrAbortHandler) // the only way to end a connection so that the other side sees that something is missing
 	}
-	if !rep.live {
+	if !rep.duplex && !rep.live {
 		h.Set(nextCursor, cursor)
 	}
 }
@@ -59,7 +62,9 @@ func (p *patient) Write(b []byte) (int, error) {
 	}
 	n, err := p.w.Write(b)
 	if err == nil && p.flush {
-		err = p.connection.Flush()
+		if err = p.connection.Flush(); errors.Is(err, http.ErrNotSupported) {
+			err = nil
+		}
 	}
 	return n, err
 }
