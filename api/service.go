@@ -26,6 +26,7 @@ type Proof struct {
 	LineItems   int          `json:"lineItems,omitzero"`
 	Sessions    int          `json:"sessions,omitzero"`
 	Holds       int          `json:"holds,omitzero"`
+	Leases      int          `json:"leases,omitzero"`
 	Receipts    int64        `json:"receipts,omitzero"`
 	Events      int64        `json:"events,omitzero"`
 	Used        token.Amount `json:"used,omitzero"`

@@ -12,14 +12,19 @@ import (
 // go on before; nil when there are no more. It looks at a bounded number of receipts, so a page may have fewer than limit, or none, and others follow.
 func (e *Engine) RecentReceipts(ctx context.Context, instanceIDs []string, before usage.Position, limit int) (page []*Booked, next *usage.Position, err error) {
 	err = e.View(ctx, func(r store.Reader) error {
-		page, next, err = recentReceipts(r, instanceIDs, before, limit, looksMost)
+		page, next, err = recentReceipts(r, instanceIDs, before, limit, recentLooks)
 		return err
 	})
 	return page, next, err
 }
 
-// stretchFirst is how many commits are looked through first; a stretch that has too few is followed by one twice as long.
-const stretchFirst = 8
+// A stretch of commits is looked through forwards; one that has too few is followed by one twice as long, up to the most. Not many receipts are looked
+// at for one page: whoever turns pages waits.
+const (
+	stretchFirst = 8
+	stretchMost  = 64
+	recentLooks  = 10_000
+)
 
 func recentReceipts(r store.Reader, instanceIDs []string, before usage.Position, limit, looks int) ([]*Booked, *usage.Position, error) {
 	removed, err := r.Removed()
@@ -35,7 +40,7 @@ func recentReceipts(r store.Reader, instanceIDs []string, before usage.Position,
 	}
 	v := &lookingBack{Reader: r, filter: &usage.Filter{InstanceIDs: instanceIDs}}
 	first := max(removed.Next.Commit, 1)
-	for commits := int64(stretchFirst); len(v.found) < limit && v.looked < looks; commits *= 2 {
+	for commits := int64(stretchFirst); len(v.found) < limit && v.looked < looks; commits = min(2*commits, stretchMost) {
 		from := usage.Position{Commit: max(before.Commit-commits, first)}
 		if err := v.stretch(from, before); err != nil {
 			return nil, nil, err

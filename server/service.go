@@ -50,7 +50,7 @@ func wireProof(p *engine.Proving) *api.Proof {
 		return &api.Proof{State: "BROKEN_OFF", Started: p.StartedMS, Ended: p.EndedMS, Reason: p.Failure}
 	}
 	out := &api.Proof{
-		State: "AGREES", Started: p.StartedMS, Ended: p.EndedMS, LineItems: p.Proof.LineItems, Sessions: p.Proof.Sessions, Holds: p.Proof.Holds,
+		State: "AGREES", Started: p.StartedMS, Ended: p.EndedMS, LineItems: p.Proof.LineItems, Sessions: p.Proof.Sessions, Holds: p.Proof.Holds - p.Proof.Leases, Leases: p.Proof.Leases,
 		Receipts: p.Proof.Receipts, Events: p.Proof.Events, Used: p.Proof.Used, Differences: p.Proof.Differences, More: p.Proof.More,
 	}
 	if len(out.Differences) > 0 {
