@@ -10,8 +10,32 @@ RACE := $(shell command -v $${CC:-gcc} >/dev/null && echo -race)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# The console is built where Node is, 20.19 or later; without it the binary says at /console/ how to.
+WEB := console/web
+NODE := $(shell command -v npm >/dev/null && node -p '(([a, b]) => a > 20 || a == 20 && b >= 19 ? "new" : "old")(process.versions.node.split("."))')
+ifeq ($(NODE),new)
+CONSOLE := console
+endif
+
+.PHONY: console
+console: $(WEB)/node_modules ## build the console, which the binary embeds
+	cd $(WEB) && npm run --silent build
+
+$(WEB)/node_modules: $(WEB)/package-lock.json
+	cd $(WEB) && npm ci --no-audit --no-fund && touch node_modules
+
+.PHONY: screenshots
+screenshots: build ## pictures of every view of the console, in console/web/screenshots
+	cd $(WEB) && npm run --silent screenshots
+
+.PHONY: browser
+browser: build ## the console's tests, in Chromium
+	@if [ -z "$(CONSOLE)" ]; then echo "NO NODE, or one before 20.19: the console was neither built nor tested"; \
+	elif [ ! -x /usr/bin/chromium ]; then echo "NO CHROMIUM: the console was built, but not tried (apt-get install chromium)"; \
+	else cd $(WEB) && npm run --silent test; fi
+
 .PHONY: build
-build: ## build bin/farebox
+build: $(CONSOLE) ## build bin/farebox
 	go build -o bin/farebox ./cmd/farebox
 
 .PHONY: demo
@@ -19,7 +43,7 @@ demo: build ## watch tokens being charged
 	bin/farebox demo
 
 .PHONY: test
-test: format vet staticcheck unit vulnerabilities ## everything that must pass
+test: format vet staticcheck unit browser vulnerabilities ## everything that must pass
 
 .PHONY: format
 format: ## fail where gofmt would change something

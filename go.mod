@@ -2,6 +2,9 @@ module github.com/farebox/farebox
 
 go 1.26.0
 
+// It has packages of npm, some with Go files in them.
+ignore ./console/web/node_modules
+
 require (
 	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/RoaringBitmap/roaring/v2 v2.30.0

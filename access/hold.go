@@ -55,8 +55,9 @@ type Hold struct {
 // Promise is what a hold was asked and granted for; it never changes. Its JSON is the one in the books.
 type Promise struct {
 	Requester Requester  `json:"requester"`
-	CreatedMS int64      `json:"created"` // the rate tables in force then price the work
-	Items     []Promised `json:"items"`
+	CreatedMS int64      `json:"created"`        // the rate tables in force then price the work
+	Items     []Promised `json:"items"`          // none of a lease
+	Lease     *Lease     `json:"lease,omitzero"` // nil of any other hold
 }
 
 // Promised is an item of a hold.
@@ -78,6 +79,7 @@ type Holding struct {
 	Shares    [][]ledger.Share `json:"shares"`           // still kept, for each item, in the order in which they were drawn; of a lapsed one, when it lapsed
 	Settled   token.Amount     `json:"settled,omitzero"` // tokens, in all
 	Overdrawn token.Amount     `json:"overdrawn,omitzero"`
+	Reported  []token.Amount   `json:"reported,omitzero"` // of a lease: how much of each of its items was used, in all
 }
 
 // Ended reports whether a hold was settled for good or released.

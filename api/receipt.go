@@ -17,6 +17,8 @@ type Receipt struct {
 	Requester      Requester       `json:"requester"`
 	Source         *usage.Source   `json:"source,omitzero"`
 	Session        *ReceiptSession `json:"session,omitzero"`
+	Hold           *ReceiptHold    `json:"hold,omitzero"`
+	Lease          *ReceiptHold    `json:"lease,omitzero"`
 	IdempotencyKey string          `json:"idempotencyKey,omitzero"`
 	Items          []ReceiptItem   `json:"items"`
 	Refunds        []ReceiptItem   `json:"refunds,omitzero"`
@@ -33,6 +35,14 @@ type ReceiptSession struct {
 	ID        string `json:"id"`
 	Operation string `json:"operation"`
 	State     string `json:"state"`
+}
+
+// ReceiptHold is what a request did to a hold or a lease; without an ID it was refused.
+type ReceiptHold struct {
+	ID        string       `json:"id,omitzero"`
+	Operation string       `json:"operation"`
+	Late      bool         `json:"late,omitzero"`
+	Overdrawn token.Amount `json:"overdrawn,omitzero"`
 }
 
 // ReceiptItem is what became of one item.
@@ -116,7 +126,8 @@ type NewAdjustment struct {
 
 // NewTopUp adds bought tokens to a line item.
 type NewTopUp struct {
-	Tokens int64 `json:"tokens"`
+	Tokens    int64  `json:"tokens"`
+	RequestID string `json:"requestId"` // of the automatic top-up that it answers; empty: none
 }
 
 // NewTransfer moves unused tokens between line items.

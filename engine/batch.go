@@ -37,8 +37,9 @@ type request struct {
 	onceID     usage.OnceID // of once
 	size       int          // in bytes, about
 	decide     func(*decision) outcome
+	with       []*request // more that are decided after it, in the same batch
 
-	done chan struct{}
+	done chan struct{} // nil of those that are with another
 	outcome
 }
 
@@ -53,14 +54,30 @@ type outcome struct {
 // do takes a request through a batch and returns once what it did is durable. If it fails nothing was done.
 func (e *Engine) do(r *request) outcome {
 	r.done = make(chan struct{})
-	if r.once != nil {
-		r.onceID = usage.NewOnceID(cmp.Or(r.sessionID, r.holdID, r.instanceID), r.once.Key)
+	r.identify()
+	for _, other := range r.with {
+		other.identify()
 	}
 	if err := e.enqueue(r); err != nil {
-		return outcome{err: err}
+		r.fail(err)
+		return r.outcome
 	}
 	<-r.done // whoever asked may hang up, but what is in a batch is decided with it
 	return r.outcome
+}
+
+func (r *request) identify() {
+	if r.once != nil {
+		r.onceID = usage.NewOnceID(cmp.Or(r.sessionID, r.holdID, r.instanceID), r.once.Key)
+	}
+}
+
+// fail has a request, and those with it, end with an error.
+func (r *request) fail(err error) {
+	r.outcome = outcome{err: err}
+	for _, other := range r.with {
+		other.outcome = outcome{err: err}
+	}
 }
 
 func (e *Engine) enqueue(r *request) error {
@@ -78,7 +95,7 @@ var errStopping = problem.New(problem.Unavailable, "the server is stopping; ask 
 // A batch is whatever has come in while the one before was committed: no timer holds anybody back. What is due for
 // sessions joins it, in portions, so that a million sessions do not keep requests waiting.
 const (
-	batchMost      = 1024    // requests
+	batchMost      = 1024    // requests; twice as many if a bulk comes last
 	batchBytesMost = 8 << 20 // of their bodies, about
 )
 
@@ -93,7 +110,7 @@ func (e *Engine) commitBatches() {
 				if !open {
 					return
 				}
-				batch = append(batch, r)
+				batch = append(append(batch, r), r.with...)
 			case due = <-e.dues:
 			}
 		}
@@ -101,7 +118,9 @@ func (e *Engine) commitBatches() {
 		batch = e.gather(batch)
 		e.commit(batch, due)
 		for _, r := range batch {
-			close(r.done)
+			if r.done != nil {
+				close(r.done)
+			}
 		}
 		if due != nil && due.more && e.stopped.Load() { // the rest of a backlog is for whoever serves next
 			due.err, due.more = errStopping, false
@@ -134,8 +153,11 @@ func (e *Engine) gather(batch []*request) []*request {
 			if !open {
 				return batch
 			}
-			batch = append(batch, r)
+			batch = append(append(batch, r), r.with...)
 			size += r.size
+			for _, other := range r.with {
+				size += other.size
+			}
 			continue
 		default:
 		}
@@ -169,6 +191,7 @@ func (e *Engine) commit(batch []*request, due *catchUp) {
 		return
 	}
 	e.metrics.decided(last.Receipts)
+	e.live.record(last.Receipts)
 	e.recorded.Add(int64(len(last.Receipts)))
 	if due != nil {
 		due.made += last.made

@@ -113,7 +113,10 @@ func (c *Change) told(old, next *ledger.LineItem) error {
 	if old != nil && old.SameTerms(next) {
 		return nil
 	}
-	return c.tx.AddLineItemChange(store.LineItemChange{TimeMS: c.nowMS, LineItem: next.Terms()})
+	if err := c.tx.AddLineItemChange(store.LineItemChange{TimeMS: c.nowMS, LineItem: next.Terms()}); err != nil {
+		return err
+	}
+	return c.toldOfTopUp(next)
 }
 
 // DeleteLineItem ends a line item. One that was charged stays in the books for its events, even when it has no use; one

@@ -22,7 +22,13 @@ type Charge struct {
 // Replayed tells that the request was booked before, under the same idempotency key, and that this is that receipt. It
 // fails with a problem: NotFound (no such instance), KeyReused, or Unavailable, and then nothing was charged.
 func (e *Engine) Charge(c *Charge) (receipt *usage.Receipt, replayed bool, err error) {
-	o := e.do(&request{
+	o := e.do(e.charging(c))
+	return o.receipt, o.replayed, o.err
+}
+
+// charging returns the request that makes a charge.
+func (e *Engine) charging(c *Charge) *request {
+	return &request{
 		instanceID: c.InstanceID, requester: &c.Request.Requester, once: c.Once, source: c.Source, size: c.Size,
 		decide: func(d *decision) outcome {
 			book := d.Books[c.InstanceID]
@@ -37,8 +43,7 @@ func (e *Engine) Charge(c *Charge) (receipt *usage.Receipt, replayed bool, err e
 			outcomes := d.room.Decide(book, &d.world.Prices, standing, c.Request)
 			return outcome{receipt: d.record(usage.NewReceipt(e.receiptID(d.nowMS), d.nowMS, book, c.Request, outcomes))}
 		},
-	})
-	return o.receipt, o.replayed, o.err
+	}
 }
 
 func noInstance(id string) error { return problem.New(problem.NotFound, "there is no instance %q", id) }

@@ -50,6 +50,7 @@ type Engine struct {
 	known    atomic.Pointer[store.Settings] // whose keys the verifier has
 
 	holdsMost int
+	leaseKeys atomic.Pointer[[]*auth.Pair] // those that were read last; nil: none
 
 	test      bool         // the clock is a test clock ...
 	testMS    atomic.Int64 // ... and stands here
@@ -67,6 +68,7 @@ type Engine struct {
 	folding   foldSizes
 	watcher   *watcher
 	deliverer *deliverer
+	live      live
 
 	queue    chan *request
 	dues     chan *catchUp
@@ -113,6 +115,7 @@ func New(s store.Store, options Options) *Engine {
 	e.adoptKeys()
 	e.running.Go(e.commitBatches)
 	e.running.Go(e.lookAround)
+	e.running.Go(e.tellLive)
 	if e.serve {
 		e.running.Go(e.makeDue)
 	}

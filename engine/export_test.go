@@ -16,3 +16,6 @@ func (e *Engine) FoldSome(ctx context.Context, least int) error {
 // SmallBuckets has buckets made of so many receipts, and so many merged into one. It is not for an engine that folds by itself.
 func (e *Engine) SmallBuckets(most, parts int) { e.folding.most, e.folding.parts = most, parts }
 func init()                                    { retainMost = 7 } // so that a pass has many portions
+
+// Tick ends a second for those who watch, as time does.
+func (e *Engine) Tick() { e.live.tick() }

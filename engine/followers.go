@@ -39,6 +39,8 @@ func ForgetFollower(ctx context.Context, s store.Store, name string) error {
 	switch name {
 	case foldName:
 		return problem.New(problem.Invalid, "%s makes what queries are answered from; `farebox usage rebuild` makes that anew", name)
+	case topUpName:
+		return problem.New(problem.Invalid, "%s are asked for by it; delete the automatic top-ups that are not wanted", name)
 	case watcherName:
 		return problem.New(problem.Invalid, "%s are fired by it; delete the alerts that are not wanted", name)
 	}

@@ -92,6 +92,11 @@ func (e *Engine) moveHold(m *HoldMove, move func(*decision, *access.Hold) outcom
 	if err != nil {
 		return nil, false, err
 	}
+	return e.moveOf(known, m, move)
+}
+
+// moveOf makes a move of a hold or a lease that is known.
+func (e *Engine) moveOf(known *access.Hold, m *HoldMove, move func(*decision, *access.Hold) outcome) (receipt *usage.Receipt, replayed bool, err error) {
 	o := e.do(&request{
 		instanceID: known.InstanceID, holdID: m.HoldID, requester: &known.Requester, once: m.Once, source: m.Source, size: m.Size,
 		decide: func(d *decision) outcome {
@@ -119,15 +124,15 @@ func (e *Engine) HoldByID(ctx context.Context, id string) (h *access.Hold, err e
 		h, err = r.Hold(id)
 		return err
 	})
-	if err == nil && h == nil {
-		err = NoHold(id)
+	if err == nil && (h == nil || h.Lease != nil) {
+		return nil, NoHold(id)
 	}
 	return h, err
 }
 
-// LiveHolds returns the holds of an instance that have neither ended nor lapsed, newest first, from before a number on (0: from the
+// LiveHolds returns the holds of an instance, leases or others, that have neither ended nor lapsed, newest first, from before a number on (0: from the
 // newest).
-func (e *Engine) LiveHolds(ctx context.Context, instanceID string, before int64, limit int) (all []*access.Hold, nowMS int64, err error) {
+func (e *Engine) LiveHolds(ctx context.Context, instanceID string, leases bool, before int64, limit int) (all []*access.Hold, nowMS int64, err error) {
 	nowMS = e.Now()
 	err = e.View(ctx, func(r store.Reader) error {
 		i, err := r.Instance(instanceID)
@@ -135,7 +140,7 @@ func (e *Engine) LiveHolds(ctx context.Context, instanceID string, before int64,
 			err = noInstance(instanceID)
 		}
 		if err == nil {
-			all, err = r.LiveHolds(instanceID, nowMS, before, limit)
+			all, err = r.LiveHolds(instanceID, leases, nowMS, before, limit)
 		}
 		return err
 	})

@@ -186,7 +186,7 @@ func margin(a *asking) (*usage.Table, error) {
 
 // unusedPurchases lists line items that are usable since long, and that nothing was ever taken from.
 func unusedPurchases(a *asking) (*usage.Table, error) {
-	taken := usage.Match{Dimension: usage.ByKind, Values: []usage.Value{{Text: string(usage.Charge)}, {Text: string(usage.AutomaticCharge)}, {Text: string(usage.Settlement)}}}
+	taken := usage.Match{Dimension: usage.ByKind, Values: []usage.Value{{Text: string(usage.Charge)}, {Text: string(usage.AutomaticCharge)}, {Text: string(usage.Settlement)}, {Text: string(usage.LeaseReport)}}}
 	used, err := a.sums(usage.ByLineItem, 0, a.nowMS+1, taken)
 	if err != nil {
 		return nil, err

@@ -10,8 +10,9 @@ import (
 // Moved is a line item before and after its quantity changed.
 type Moved struct{ Before, After *ledger.LineItem }
 
-// TopUp adds bought tokens to a line item: its quantity grows. It fails with a problem: NotFound, Invalid, or Conflict of one that is OBSOLETE.
-func (c *Change) TopUp(instanceID, activationID string, tokens int64) (*Moved, error) {
+// TopUp adds bought tokens to a line item: its quantity grows. With a requestID it answers that request of the line item's automatic top-up, which is
+// answered once. It fails with a problem: NotFound, Invalid, or Conflict of one that is OBSOLETE, or when the request is not open.
+func (c *Change) TopUp(instanceID, activationID string, tokens int64, requestID string) (*Moved, error) {
 	if tokens < 1 {
 		return nil, problem.Field("tokens", "must be a whole number of at least 1")
 	}
@@ -22,7 +23,11 @@ func (c *Change) TopUp(instanceID, activationID string, tokens int64) (*Moved, e
 	if l.State == ledger.Obsolete {
 		return nil, problem.New(problem.Conflict, "line item %q is OBSOLETE for good; sell another one", activationID)
 	}
-	return c.requantify(l, tokens)
+	moved, err := c.requantify(l, tokens)
+	if err == nil && requestID != "" {
+		err = c.grantTopUp(instanceID, activationID, requestID, tokens)
+	}
+	return moved, err
 }
 
 // Transfer says from where to where unused tokens go.

@@ -25,7 +25,7 @@ func (p *Proof) replayHold(r *usage.Receipt, events []usage.Event, holds map[str
 	if r.Hold == nil || r.Hold.ID == "" {
 		return
 	}
-	h, isNew := holds[r.Hold.ID], r.Hold.Operation == access.MakeHold
+	h, isNew := holds[r.Hold.ID], r.Hold.Makes()
 	switch {
 	case h == nil && !isNew:
 		p.differ("receipt %s is of hold %s, which nobody made", r.CorrelationID, r.Hold.ID)
@@ -51,6 +51,12 @@ func (p *Proof) replayHold(r *usage.Receipt, events []usage.Event, holds map[str
 	if !keepsNoMore(h.Shares, r.Hold.Shares) || r.Hold.Ended() && !keepsNoMore(nil, r.Hold.Shares) {
 		p.differ("receipt %s has hold %s keep more than is left of it", r.CorrelationID, r.Hold.ID)
 	}
+	for i := range h.Reported {
+		if len(r.Hold.Reported) != len(h.Reported) || r.Hold.Reported[i].Less(h.Reported[i]) {
+			p.differ("receipt %s has less reported of lease %s than before", r.CorrelationID, r.Hold.ID)
+			break
+		}
+	}
 	h.Holding = r.Hold.Holding
 }
 
@@ -72,15 +78,18 @@ func keepsNoMore(before, after [][]ledger.Share) bool {
 
 // compareHolds compares the holds that there are. Long after they would have lapsed they may be gone, those that end first first.
 func (p *Proof) compareHolds(r store.Reader, all *rebuilt) error {
-	earliestMS := int64(math.MaxInt64)
+	earliestMS := map[bool]int64{false: math.MaxInt64, true: math.MaxInt64} // of leases (true), which are remembered for longer, and of others
 	err := r.EachHold(func(h *access.Hold) error {
-		p.Holds++
+		if p.Holds++; h.Lease != nil {
+			p.Leases++
+		}
 		rebuilt := all.holds[h.ID]
 		if rebuilt == nil {
 			p.differ("hold %s has no receipts", h.ID)
 			return nil
 		}
-		rebuilt.compared, earliestMS = true, min(earliestMS, h.UntilMS)
+		isLease := h.Lease != nil
+		rebuilt.compared, earliestMS[isLease] = true, min(earliestMS[isLease], h.UntilMS)
 		if h.InstanceID != rebuilt.instanceID || h.CreatedMS != rebuilt.createdMS || !sameHolding(&h.Holding, &rebuilt.Holding) {
 			p.differ("hold %s on instance %s is %s until %s, keeps %s and %s of it was settled; its receipts say %s on %s until %s, %s and %s",
 				h.ID, h.InstanceID, h.State, exact(h.UntilMS), kept(&h.Holding), h.Settled,
@@ -89,7 +98,7 @@ func (p *Proof) compareHolds(r store.Reader, all *rebuilt) error {
 		return nil
 	})
 	for id, h := range all.holds {
-		if !h.compared && h.UntilMS >= earliestMS {
+		if !h.compared && h.UntilMS >= earliestMS[h.Reported != nil] {
 			p.differ("hold %s is not in the books", id)
 		}
 	}
@@ -110,6 +119,6 @@ func sameHolding(a, b *access.Holding) bool {
 		return same && s == t
 	}
 	return a.State == b.State && a.Type == b.Type && a.Value == b.Value && a.UntilMS == b.UntilMS && a.EndedMS == b.EndedMS &&
-		a.Settled.Equal(b.Settled) && a.Overdrawn.Equal(b.Overdrawn) &&
+		a.Settled.Equal(b.Settled) && slices.EqualFunc(a.Reported, b.Reported, token.Amount.Equal) && a.Overdrawn.Equal(b.Overdrawn) &&
 		slices.EqualFunc(a.Shares, b.Shares, func(s, t []ledger.Share) bool { return slices.EqualFunc(s, t, sameShare) })
 }

@@ -93,15 +93,16 @@ func (e *Engine) watchAlerts() {
 		if err == nil && !onlyTold {
 			err = e.watcher.forecast(ctx, circleMost)
 		}
+		err = orErr(err, e.LookAtTopUps(ctx))
 		if err != nil && problem.KindOf(err) != problem.Unavailable {
 			slog.Warn("alerts are held up; trying again", "error", err, "cause", cause(err))
 		}
 	}
 }
 
-// LookAtAlerts has all alerts fire that are to fire by now.
+// LookAtAlerts has all alerts fire that are to fire by now, and asks for automatic top-ups.
 func (e *Engine) LookAtAlerts(ctx context.Context) error {
-	return orErr(e.watcher.catchUp(ctx, false), e.watcher.forecast(ctx, 0))
+	return orErr(orErr(e.watcher.catchUp(ctx, false), e.watcher.forecast(ctx, 0)), e.LookAtTopUps(ctx))
 }
 
 // catchUp follows the record to its end and looks at what else has changed: with onlyTold, at line items that were told to be otherwise

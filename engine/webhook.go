@@ -61,7 +61,7 @@ func (w *Webhook) validate(private bool) error {
 	}
 	for i, t := range w.Types {
 		if !slices.Contains(notify.Types, t) {
-			return problem.Field(fmt.Sprintf("types[%d]", i), "must be alert.fired or alert.resolved; without types all events come")
+			return problem.Field(fmt.Sprintf("types[%d]", i), "must be alert.fired, alert.resolved or top_up.requested; without types all events come")
 		}
 	}
 	return nil
@@ -199,20 +199,28 @@ func (e *Engine) publish(tx store.Tx, notices []*notify.Notice) error {
 	if err != nil {
 		return err
 	}
-	nowMS := e.Now()
 	for _, n := range notices {
-		payload, err := newEvent(n.Type(), n.TimeMS, n)
-		if err != nil {
+		if err := e.publishTo(tx, hooks, n.Type(), n.TimeMS, n); err != nil {
 			return err
 		}
-		for _, w := range hooks {
-			if !w.wants(n.Type()) {
-				continue
-			}
-			d := &Delivery{ID: e.newID(), WebhookID: w.ID, Type: n.Type(), State: Pending, Created: nowMS, DueMS: nowMS, Payload: payload}
-			if err := insertDelivery(tx, d); err != nil {
-				return err
-			}
+	}
+	return nil
+}
+
+// publishTo has an event sent to those of webhooks who want it, in a transaction.
+func (e *Engine) publishTo(tx store.Tx, hooks []*Webhook, eventType string, timeMS int64, data any) error {
+	payload, err := newEvent(eventType, timeMS, data)
+	if err != nil {
+		return err
+	}
+	nowMS := e.Now()
+	for _, w := range hooks {
+		if !w.wants(eventType) {
+			continue
+		}
+		d := &Delivery{ID: e.newID(), WebhookID: w.ID, Type: eventType, State: Pending, Created: nowMS, DueMS: nowMS, Payload: payload}
+		if err := insertDelivery(tx, d); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -35,7 +35,7 @@ func samples(n int) []usage.Event {
 			Requester: access.Requester{Type: "user", Value: "ann, \"the\"\nfirst ü"}, Item: "render", Count: amount("1"),
 			Rate: amount("0.000000000001"), Tokens: amount("0.000000000001"), Used: token.Max, EntitledCount: int64(i),
 		}
-		switch i % 5 {
+		switch i % 7 {
 		case 1:
 			e.Kind, e.Tokens, e.Overdraft, e.Count = usage.Refund, token.Max.Neg(), amount("-0.000000000001"), amount("-1.5")
 		case 2:
@@ -48,6 +48,10 @@ func samples(n int) []usage.Event {
 			e.MetaData, e.Requester.Dictionary = jsontext.Value(`{"n":1.50,"t":"a,b\n"}`), jsontext.Value(`{"team":"x"}`)
 			e.Source = &usage.Source{Address: "2001:db8::/48"}
 			e.Tokens = amount("9999999999999999999.999999999999")
+		case 5:
+			e.Kind, e.HoldID, e.Late, e.Overdrawn = usage.Settlement, "h-1", true, amount("0.000000000001")
+		case 6:
+			e.Kind, e.LeaseID, e.Overdrawn = usage.LeaseReport, "l-1", amount("2")
 		}
 	}
 	return all
@@ -123,6 +127,8 @@ func shown(t *testing.T, field parquet.Field, v parquet.Value) string {
 			t.Fatalf("%s is %s", field.Name(), logical)
 		}
 		return time.UnixMilli(v.Int64()).UTC().Format("2006-01-02T15:04:05.000Z")
+	case v.Kind() == parquet.Boolean:
+		return strconv.FormatBool(v.Boolean())
 	case v.Kind() == parquet.Int64:
 		return strconv.FormatInt(v.Int64(), 10)
 	}

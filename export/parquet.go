@@ -51,6 +51,10 @@ type columns struct {
 	RefundOf      *string  `parquet:"REFUND_OF,optional"`
 	CorrectedBy   *string  `parquet:"CORRECTED_BY,dict,optional"`
 	Reason        *string  `parquet:"REASON,dict,optional"`
+	HoldID        *string  `parquet:"HOLD_ID,optional"`
+	Late          *bool    `parquet:"LATE,optional"`
+	Overdrawn     *decimal `parquet:"OVERDRAWN,decimal(12:38),optional"`
+	LeaseID       *string  `parquet:"LEASE_ID,optional"`
 }
 
 // groupRows is how many rows are kept until they are written, and so how much memory a file takes, however long it is.
@@ -86,11 +90,15 @@ func (c *columns) set(e *usage.Event) error {
 		Kind: string(e.Kind), Status: string(e.Status), SessionID: known(e.SessionID),
 		Series: known(e.RateTableSeries), TableVersion: known(e.RateTableVersion),
 		MetaData: known(string(e.MetaData)), Dictionary: known(string(e.Requester.Dictionary)), Currency: known(e.Currency), Requests: int64(e.Requests),
-		RefundOf: known(e.RefundOf), CorrectedBy: known(e.By), Reason: known(e.Reason),
+		RefundOf: known(e.RefundOf), CorrectedBy: known(e.By), Reason: known(e.Reason), HoldID: known(e.HoldID), LeaseID: known(e.LeaseID),
 	}
 	if e.Kind != usage.Denial {
 		used, rate := d.exact("USED", e.Used), d.exact("RATE", e.Rate)
 		c.EntitledCount, c.Used, c.Rate = &e.EntitledCount, &used, &rate
+	}
+	if e.Kind == usage.Settlement || e.Kind == usage.LeaseReport {
+		overdrawn := d.exact("OVERDRAWN", e.Overdrawn)
+		c.Late, c.Overdrawn = &e.Late, &overdrawn
 	}
 	if e.Currency != "" {
 		price, money := d.exact("UNIT_PRICE", e.UnitPrice), d.exact("MONEY", e.Money())

@@ -74,6 +74,14 @@ func (w *Writer) IntIf(name string, n int64) {
 	}
 }
 
+// TrueIf writes a member that is true, unless it is false.
+func (w *Writer) TrueIf(name string, is bool) {
+	if is {
+		w.Name(name)
+		w.B = append(w.B, "true"...)
+	}
+}
+
 // Amount writes a member that is an amount.
 func (w *Writer) Amount(name string, a token.Amount) {
 	w.Name(name)

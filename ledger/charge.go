@@ -199,6 +199,7 @@ type draw struct {
 	nowMS  int64
 	slices []Slice
 	first  int
+	last   int        // the slice that was added to last
 	terms  *rate.Item // of the first slice
 
 	item     *rate.Item   // whose price was asked for last
@@ -380,10 +381,12 @@ func (d *draw) take(l *LineItem, table *rate.Table, tokens token.Amount, overdra
 	}
 	for i := d.first; i < len(d.slices); i++ {
 		if s := &d.slices[i]; s.LineItem == l {
+			d.last = i
 			s.Tokens, s.Overdraft = s.Tokens.Add(tokens), s.Overdraft.Add(over)
 			return
 		}
 	}
+	d.last = len(d.slices)
 	d.slices = append(d.slices, Slice{
 		LineItem: l, Series: table.Series, Version: table.Version, Rate: d.rate, Tokens: tokens, Overdraft: over, ResetMS: l.ResetMS,
 		Ruled: d.who.ruled(l, against),

@@ -24,7 +24,12 @@ type Settling struct {
 type Finished struct {
 	Ask
 	Of int // which of Kept is for it; less than 0: none
+
+	Leased *Leased // nil: the hold is no lease
 }
+
+// Leased is what one of an item costs by a lease, and what it comes to this time (Spent).
+type Leased struct{ Price, Tokens token.Amount }
 
 // Settle pays for finished work and books it, item by item, in full. Each takes from what is kept for it, first what was drawn first. If
 // that is all, what is kept and not used returns. What is uncovered then is decided on the book as a charge would be, now, at the prices of
@@ -50,6 +55,10 @@ func (s *Settling) Settle(book *Book, prices *Prices, who *Who) (outcomes []Outc
 	}
 	for i := range items {
 		items[i] = settling{s: s, prices: prices, work: &s.Work[i], draw: draw{book: book, who: who, nowMS: prices.NowMS, count: s.Work[i].Count}}
+		if of := s.Work[i].Leased; of != nil {
+			d := &items[i].draw
+			d.begun, d.rate, d.asked, d.uncovered = true, of.Price, of.Tokens, of.Tokens
+		}
 	}
 	for i := range items {
 		if at, err = i, items[i].fromKept(); err != nil {
@@ -119,6 +128,7 @@ type settling struct {
 	work   *Finished
 	draw
 	kept, rest Outcome // what was taken from what was kept, and from the book; booked
+	keptLast   int     // the slice of kept that was added to last
 }
 
 // fromKept takes from what is kept for an item.
@@ -135,7 +145,7 @@ func (w *settling) fromKept() *problem.Error {
 		if err != nil {
 			return err
 		}
-		if s.Tokens.IsZero() && !w.free(price) {
+		if s.Tokens.IsZero() && !w.free(price) && !w.costsNothing() {
 			continue
 		}
 		w.reprice(price)
@@ -146,6 +156,7 @@ func (w *settling) fromKept() *problem.Error {
 			of = append(of, s)
 			taken.Slices = append(taken.Slices, w.book.fromShare(w.who.Standing, s, price))
 		}
+		w.keptLast = at
 		slice := &taken.Slices[at]
 		slice.Tokens = slice.Tokens.Add(tokens)
 		if s.Overdraft {
@@ -164,7 +175,10 @@ func (w *settling) fromKept() *problem.Error {
 
 // promised returns what one of an item costs where a share was drawn: the rate that was promised, if the variables are the same.
 func (w *settling) promised(s *Share) (token.Amount, *problem.Error) {
-	if w.sameVariables() {
+	switch {
+	case w.work.Leased != nil:
+		return w.work.Leased.Price, nil
+	case w.sameVariables():
 		return s.Rate, nil
 	}
 	item := w.prices.Catalog.Find(s.Series, s.Version).Item(w.work.Item, w.work.Version)
@@ -192,8 +206,16 @@ func (w *settling) noPrice() *problem.Error {
 	return problem.Field("item", "had no price when the hold was made, so this cannot be settled with it; charge it on its own")
 }
 
-// paid reports whether nothing is left to cover.
-func (w *settling) paid() bool { return w.work.Count.IsZero() || w.begun && w.uncovered.IsZero() }
+// paid reports whether nothing is left to cover. What costs nothing is still somebody's to pay, so that it is recorded.
+func (w *settling) paid() bool {
+	if w.costsNothing() && len(w.kept.Slices)+len(w.slices) == 0 {
+		return false
+	}
+	return w.work.Count.IsZero() || w.begun && w.uncovered.IsZero()
+}
+
+// costsNothing reports whether so many of an item come to no tokens by a lease.
+func (w *settling) costsNothing() bool { return w.work.Leased != nil && w.work.Leased.Tokens.IsZero() }
 
 // onBook pays for the rest of an item as a charge would, and then in any case.
 func (w *settling) onBook() *problem.Error {
@@ -227,6 +249,9 @@ func (w *settling) table(l *LineItem, usable bool) *rate.Table {
 	if item := table.Item(w.work.Item, w.work.Version); item == nil || !w.price(item, w.work.Variables) {
 		return nil
 	}
+	if w.work.Leased != nil {
+		w.itemRate = w.work.Leased.Price
+	}
 	return table
 }
 
@@ -256,11 +281,11 @@ func (w *settling) payer() (Slice, *problem.Error) {
 	of := func(s *Slice) (Slice, *problem.Error) {
 		return Slice{LineItem: s.LineItem, Series: s.Series, Version: s.Version, Rate: s.Rate}, nil
 	}
-	if n := len(w.slices); n > 0 {
-		return of(&w.slices[n-1])
+	if len(w.slices) > 0 {
+		return of(&w.slices[w.last])
 	}
-	if n := len(w.kept.Slices); n > 0 {
-		return of(&w.kept.Slices[n-1])
+	if len(w.kept.Slices) > 0 {
+		return of(&w.kept.Slices[w.keptLast])
 	}
 	for _, usable := range [...]bool{true, false} {
 		for _, l := range w.book.LineItems {

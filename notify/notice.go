@@ -37,11 +37,12 @@ type Notice struct {
 const (
 	AlertFired    = "alert.fired"
 	AlertResolved = "alert.resolved"
+	TopUpAsk      = "top_up.requested"
 	WebhookTest   = "webhook.test"
 )
 
 // Types are the types of events that webhooks can be told to want. A test comes whatever they are told.
-var Types = []string{AlertFired, AlertResolved}
+var Types = []string{AlertFired, AlertResolved, TopUpAsk}
 
 // Type returns the type of the webhook event that carries a notice.
 func (n *Notice) Type() string {

@@ -38,8 +38,10 @@ func decodeAccessRequest(f family, body []byte) (*access.Request, error) {
 	if f == v10 {
 		return decodeOneOff(body, latestItem)
 	}
-	return decodeOneOff(body, func(in *api.RequestedItemV11) *api.RequestedItemV11 { return in })
+	return decodeOneOff(body, itemAsItIs)
 }
+
+func itemAsItIs(in *api.RequestedItemV11) *api.RequestedItemV11 { return in }
 
 func latestItem(in *api.RequestedItemV10) *api.RequestedItemV11 {
 	return &api.RequestedItemV11{Item: in.Item, Version: in.Version, Count: in.Count, MetaData: in.MetaData}
@@ -50,6 +52,10 @@ func decodeOneOff[I any](body []byte, latest func(*I) *api.RequestedItemV11) (*a
 	if err := decode(body, &in); err != nil {
 		return nil, err
 	}
+	return wireOneOff(&in, latest)
+}
+
+func wireOneOff[I any](in *api.AccessRequest[I], latest func(*I) *api.RequestedItemV11) (*access.Request, error) {
 	request, err := wireRequest(in.Requester, in.RequestedItems, latest)
 	if err != nil {
 		return nil, err

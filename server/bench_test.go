@@ -57,6 +57,61 @@ func BenchmarkOneItem(b *testing.B) {
 	run("hot", 1, orderedKey)
 }
 
+// Bulks of the same charges: so many lines in a call, from one caller, who asks again once all lines were answered. Beside them, one caller makes plain
+// charges, one after the other: what bulks do to the latency of others.
+func BenchmarkBulk(b *testing.B) {
+	for _, lines := range []int{100, 1000, 10_000} {
+		b.Run(strconv.Itoa(lines), func(b *testing.B) {
+			w := newWorld(b, 1000, engine.Options{})
+			bulks := make([][]byte, (b.N+lines-1)/lines)
+			zipf := mrand.NewZipf(mrand.New(mrand.NewPCG(1, 1)), 1.1, 1, uint64(len(w.instances)-1))
+			for i := range bulks {
+				var body bytes.Buffer
+				for range min(lines, b.N-i*lines) {
+					fmt.Fprintf(&body, `{"instanceId":%q,"idempotencyKey":%q,`+benchRequest[1:]+"\n", w.instances[zipf.Uint64()], orderedKey())
+				}
+				bulks[i] = body.Bytes()
+			}
+			var done atomic.Bool
+			beside := loader{connections: 1, addr: w.addr, bearer: w.token, instances: w.instances, key: orderedKey}
+			took := make(chan []time.Duration)
+			b.ResetTimer()
+			before := processorTime(b)
+			go func() { took <- beside.send(b, func(int64) bool { return !done.Load() }) }()
+			for _, body := range bulks {
+				if granted, err := sendBulk(w, body); err != nil || granted != bytes.Count(body, []byte("\n")) {
+					b.Fatalf("%d were granted, %v", granted, err)
+				}
+			}
+			b.StopTimer()
+			done.Store(true)
+			others := <-took
+			b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(b.N+len(others)), "cpu-us/charge")
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "charges/s")
+			reportLatency(b, others)
+		})
+	}
+}
+
+func sendBulk(w *world, body []byte) (granted int, err error) {
+	req, err := http.NewRequest("POST", "http://"+w.addr+bulkPath, bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Authorization", "Bearer "+w.token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	return bytes.Count(answer, []byte(`"code":"1101"`)), err
+}
+
+// benchRequest asks for one item, with about 300 bytes of metadata.
+var benchRequest = `{"requester":{"type":"user","value":"mia"},"requestedItems":[{"item":"render","count":1,"metaData":` +
+	`{"project":"titles","job":"` + strings.Repeat("x", 270) + `"}}]}`
+
 func orderedKey() string { return uuid.Must(uuid.NewV7()).String() }
 
 // The same at a fixed rate, about half of what the machine can do: requests are due at their times whether or not the ones
@@ -242,8 +297,7 @@ func (l *loader) connection(c int, due func() (time.Time, bool)) (took []time.Du
 		return nil, err
 	}
 	defer conn.Close()
-	body := `{"requester":{"type":"user","value":"mia"},"requestedItems":[{"item":"render","count":1,"metaData":` +
-		`{"project":"titles","job":"` + strings.Repeat("x", 270) + `"}}]}`
+	body := benchRequest
 	in := bufio.NewReader(conn)
 	zipf := mrand.NewZipf(mrand.New(mrand.NewPCG(uint64(c), 1)), 1.1, 1, uint64(len(l.instances)-1))
 	var out []byte

@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -37,6 +38,8 @@ type reply struct {
 	contentType string
 	body        []byte
 	stream      stream // instead of body: an answer that is not kept in memory
+	duplex      bool   // the stream is written while the request's body is still read
+	live        bool   // the stream goes on as long as there is news, has no cursor, and ends in any way
 	replayed    bool
 }
 
@@ -144,11 +147,11 @@ func (c *call) hides(err error, instanceID func() string) bool {
 var errNotForInstance = problem.New(problem.Forbidden, "this token is not for that instance")
 
 func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
-	if most == 0 {
-		return nil, nil
+	if r.ContentLength > max(most, -most) && most != 0 {
+		return nil, tooLarge(max(most, -most))
 	}
-	if r.ContentLength > most {
-		return nil, tooLarge(most)
+	if most <= 0 {
+		return nil, nil
 	}
 	var body []byte
 	var err error
@@ -179,16 +182,26 @@ func (c *call) idempotency() (*engine.Once, error) {
 	if len(values) == 0 {
 		return nil, nil
 	}
-	key := values[0]
-	if len(values) > 1 || len(key) == 0 || len(key) > keyBytesMost {
+	if key := values[0]; len(values) > 1 || len(key) == 0 || len(key) > keyBytesMost {
 		return nil, problem.Field("Idempotency-Key", "must be one header of 1 to %d bytes", keyBytesMost)
+	}
+	if why := unfitKey(values[0]); why != "" {
+		return nil, problem.Field("Idempotency-Key", "%s", why)
+	}
+	return &engine.Once{Key: values[0], Fingerprint: c.fingerprint()}, nil
+}
+
+// unfitKey says what keeps a text from being an idempotency key, or "" when nothing does.
+func unfitKey(key string) string {
+	if len(key) == 0 || len(key) > keyBytesMost {
+		return fmt.Sprintf("must have 1 to %d bytes", keyBytesMost)
 	}
 	for i := range len(key) {
 		if key[i] < ' ' || key[i] > '~' {
-			return nil, problem.Field("Idempotency-Key", "must be printable ASCII")
+			return "must be printable ASCII"
 		}
 	}
-	return &engine.Once{Key: key, Fingerprint: c.fingerprint()}, nil
+	return ""
 }
 
 // fingerprint tells requests apart.

@@ -19,6 +19,9 @@ func decode(body []byte, into any, more ...json.Options) error {
 	if len(body) == 0 {
 		return problem.New(problem.Invalid, "the body is empty; it must be JSON")
 	}
+	if jsontext.Value(body).Kind() == 'n' && reflect.TypeOf(into).Elem().Kind() == reflect.Slice { // or it would be an empty one, and might delete all there is
+		return problem.New(problem.Invalid, "null found, array expected")
+	}
 	err := json.Unmarshal(body, into, append(more, json.RejectUnknownMembers(true))...)
 	if err == nil {
 		return nil

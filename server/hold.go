@@ -2,7 +2,6 @@ package server
 
 import (
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/farebox/farebox/access"
@@ -22,7 +21,7 @@ func makeHold(c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	request, err := wireRequest(in.Requester, in.RequestedItems, func(in *api.RequestedItemV11) *api.RequestedItemV11 { return in })
+	request, err := wireRequest(in.Requester, in.RequestedItems, itemAsItIs)
 	if err != nil {
 		return nil, err
 	}
@@ -144,33 +143,12 @@ func getHold(c *call) (*reply, error) {
 
 // pageHolds lists the live holds of an instance, page by page.
 func pageHolds(c *call) (*reply, error) {
-	id := c.URL.Query().Get("instanceId")
-	switch {
-	case id == "":
-		return nil, problem.Field("instanceId", "is required: the instance whose holds are listed")
-	case !c.principal.MayReach(id):
-		return nil, errNotForInstance
-	}
-	limit, err := c.queryInt("limit", pageUsual, 1, pageMost)
-	if err != nil {
-		return nil, err
-	}
-	before, err := c.queryInt("cursor", 0, 1, 1<<62)
-	if err != nil {
-		return nil, problem.Field("cursor", "is not one that this list gave")
-	}
-	all, nowMS, err := c.server.engine.LiveHolds(c.Context(), id, before, int(limit)+1)
-	if err != nil {
-		return nil, err
-	}
 	out := api.Holds{Holds: []api.Hold{}}
-	if len(all) > int(limit) {
-		all = all[:limit]
-		out.Next = strconv.FormatInt(all[limit-1].Number, 10)
+	next, err := c.pageLive(false, func(h *access.Hold, nowMS int64) { out.Holds = append(out.Holds, wireHold(h, nowMS)) })
+	if err != nil {
+		return nil, err
 	}
-	for _, h := range all {
-		out.Holds = append(out.Holds, wireHold(h, nowMS))
-	}
+	out.Next = next
 	return jsonReply(http.StatusOK, out)
 }
 

@@ -24,14 +24,14 @@ func TestBoundsOfRequests(t *testing.T) {
 				continue
 			}
 			t.Run(p.OperationId, func(t *testing.T) {
-				schema := p.RequestBody.Content.GetOrZero(jsonType).Schema.Schema()
+				schema := p.body().Schema.Schema()
 				for _, body := range s.bodies(p) {
 					var tree any
 					if err := json.Unmarshal([]byte(body), &tree); err != nil {
 						t.Fatal(err)
 					}
 					b := breaker{root: tree, try: func(what string, broken string) {
-						if got := s.ask(t, p.method, s.fill(p, true), s.admin, broken); got.status != http.StatusBadRequest {
+						if got := s.ask(t, p.method, s.fill(p, true), s.admin, broken); got.status != http.StatusBadRequest && !(p.inLines() && strings.Contains(got.body, `"status":400`)) {
 							t.Errorf("%s was answered %d, not 400\nrequest: %.1000s\nanswer: %.1000s", what, got.status, broken, got.body)
 						}
 					}}

@@ -51,6 +51,8 @@ type shop struct {
 	instance, other         string     // ids of two instances
 	session, hold           string     // the ids of a session and of a live hold of instance
 	receipt                 string     // the correlation id of a charge of instance, if charging
+	lease, leaseText        string     // the id of a live lease of instance, and the lease as it was signed
+	request, modified       string     // of the line item's automatic top-up: the id of its open request, and when its terms were set
 	condition, action       string     // ids of a condition of instance, and of the action of its line item
 	admin, client, stranger string     // tokens; the client's is for instance, the stranger's for other
 	webhook, delivery       string     // ids of a webhook, to which nobody listens, and of an event to it
@@ -108,6 +110,7 @@ func shopOn(ctx context.Context, books store.Store) (*shop, error) {
 	s := &shop{store: books, now: func() time.Time { return now }, answered: map[string]bool{}}
 	s.engine = engine.New(books, engine.Options{Now: s.now, Clock: clock, PrivateWebhooks: true})
 	s.server = New(s.engine, Options{})
+	s.server.liveTime = 0 // or a live stream would not end
 	if s.pair, err = auth.NewPair(); err != nil {
 		return nil, err
 	}
@@ -240,6 +243,7 @@ func (s *shop) open(t testing.TB) {
 		return err
 	})
 	s.change(t, s.openRules)
+	s.openTopUp(t)
 	s.openWebhook(t)
 	receipt, _, err := s.engine.CreateSession(s.instance, nil, nil)
 	if err != nil {
@@ -249,6 +253,7 @@ func (s *shop) open(t testing.TB) {
 	if s.charging {
 		s.charge(t)
 		s.openHold(t)
+		s.openLease(t)
 	}
 }
 
@@ -264,6 +269,35 @@ func (s *shop) charge(t testing.TB) {
 	s.receipt = receipt.CorrelationID
 }
 
+// openTopUp makes an automatic top-up anew that has a request open.
+func (s *shop) openTopUp(t testing.TB) {
+	t.Helper()
+	var a *engine.AutoTopUp
+	s.change(t, func(tx *engine.Change) error {
+		if err := tx.DeleteAutoTopUp(s.instance, exampleLineItem); err != nil && problem.KindOf(err) != problem.NotFound {
+			return err
+		}
+		terms := notify.TopUp{Below: token.FromInt(1_000_000_000), Tokens: 1000, MonthMost: 1000}
+		var err error
+		if a, err = tx.PutAutoTopUp(s.instance, exampleLineItem, terms); err != nil {
+			return err
+		}
+		a, err = tx.AcknowledgeAutoTopUp(s.instance, exampleLineItem, a.Modified, "key")
+		return err
+	})
+	if err := s.engine.LookAtTopUps(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err := s.engine.View(t.Context(), func(r store.Reader) (err error) {
+		a, err = engine.AutoTopUpOf(r, s.instance, exampleLineItem, s.now().UnixMilli())
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.request, s.modified = a.State.Open.ID, fmt.Sprint(a.Modified)
+}
+
 // openHold makes a hold, once there are prices, and keeps the others of the instance few.
 func (s *shop) openHold(t testing.TB) {
 	if s.hold != "" {
@@ -276,6 +310,30 @@ func (s *shop) openHold(t testing.TB) {
 		t.Fatal(err)
 	}
 	s.hold = receipt.Hold.ID
+}
+
+// openLease makes a lease, once there are prices, and keeps the others of the instance few.
+func (s *shop) openLease(t testing.TB) {
+	if s.lease != "" {
+		_, _, _ = s.engine.EndLease(&engine.HoldMove{HoldID: s.lease})
+	}
+	receipt, _, err := s.engine.Lease(t.Context(), &engine.NewLease{InstanceID: s.instance, TTL: time.Hour, Lease: &access.NewLease{
+		Client: "laptop", Requester: access.Requester{Type: "user", Value: "leaser"}, Tokens: token.FromInt(100),
+		Items: []access.Item{{Ask: ledger.Ask{Item: "render"}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.lease = receipt.Hold.ID; s.lease == "" { // there is no price yet
+		return
+	}
+	claims, err := json.Marshal(leaseClaims(receipt))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.leaseText, err = s.engine.SignLease(t.Context(), receipt.Hold.Lease.KeyID, claims); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // change runs a change that must succeed.
@@ -393,6 +451,10 @@ func (p place) turn() int {
 func (s *shop) goThrough(t *testing.T, all []place) {
 	for _, p := range all {
 		s.open(t)
+		if p.inLines() {
+			s.inLines(t, p)
+			continue
+		}
 		s.refusals(t, p)
 		s.conflict(t, p)
 		switch {
@@ -407,7 +469,7 @@ func (s *shop) goThrough(t *testing.T, all []place) {
 	broken := New(nil, Options{})
 	s.close()
 	for _, p := range all {
-		if p.can(http.StatusServiceUnavailable) {
+		if p.can(http.StatusServiceUnavailable) && !p.inLines() {
 			s.call(t, http.StatusServiceUnavailable, p, s.fill(p, true), s.admin, s.body(p))
 		}
 		if p.can(http.StatusInternalServerError) {
@@ -572,6 +634,17 @@ func (s *shop) conflict(t *testing.T, p place) {
 			}
 		}
 		s.must(t, http.StatusConflict, p.method, strings.Replace(path, exampleLineItem, "GONE", 1), s.admin, s.body(p))
+	case "putAutoTopUp": // an allowance recurs
+		s.change(t, func(tx *engine.Change) error {
+			_, err := tx.PutLineItem(ledger.LineItem{ActivationID: "MONTHLY", InstanceID: s.instance, State: ledger.Deployed, Quantity: 1, EndMS: ledger.LatestMS, Recurs: period.Monthly, Kind: ledger.Paid})
+			return err
+		})
+		s.must(t, http.StatusConflict, p.method, strings.Replace(path, exampleLineItem, "MONTHLY", 1), s.admin, s.body(p))
+		s.change(t, func(tx *engine.Change) error { return tx.DeleteLineItem(s.instance, "MONTHLY") })
+	case "acknowledgeAutoTopUp": // the terms are others by now
+		s.must(t, http.StatusConflict, p.method, path, s.client, strings.Replace(s.body(p), s.modified, "1", 1))
+	case "declineAutoTopUp": // another request is open
+		s.must(t, http.StatusConflict, p.method, path, s.admin, strings.Replace(s.body(p), s.request, s.instance, 1))
 	case "transferTokens": // so many are not unused
 		s.must(t, http.StatusConflict, p.method, path, s.admin, strings.Replace(s.body(p), "100", "1000000", 1))
 	case "askInSession", "sendHeartbeat": // it has ended
@@ -586,7 +659,7 @@ func (s *shop) conflict(t *testing.T, p place) {
 			t.Errorf("%s does not name the state: %s", p.OperationId, got.body)
 		}
 		s.open(t)
-	case "makeHold": // too many are live
+	case "makeHold", "makeLease": // too many are live
 		few := engine.New(s.store, engine.Options{Now: s.now, HoldsMost: 1})
 		defer few.Stop()
 		req := httptest.NewRequest(p.method, path, strings.NewReader(s.body(p)))
@@ -595,6 +668,13 @@ func (s *shop) conflict(t *testing.T, p place) {
 		}
 	case "extendHold", "settleHold", "releaseHold": // it was settled before
 		if _, _, err := s.engine.SettleHold(&engine.HoldMove{HoldID: s.hold}, nil, true); err != nil {
+			t.Fatal(err)
+		}
+		s.must(t, http.StatusConflict, p.method, path, s.client, s.body(p))
+		s.open(t)
+	case "reportLease": // it is more than was leased; and the client has reported for the last time
+		s.must(t, http.StatusConflict, p.method, path, s.client, strings.Replace(s.body(p), `"count":2`, `"count":100000`, 1))
+		if _, _, err := s.engine.ReportLease(&engine.HoldMove{HoldID: s.lease}, &access.Report{Final: true}); err != nil {
 			t.Fatal(err)
 		}
 		s.must(t, http.StatusConflict, p.method, path, s.client, s.body(p))
@@ -654,7 +734,7 @@ func (s *shop) nowhere(t *testing.T, p place) {
 	switch p.id() {
 	case "deleteRateTable":
 		s.must(t, http.StatusNotFound, p.method, strings.Replace(path, "version=2", "version=nobody", 1), s.admin, body)
-	case "listSessions", "pageSessions", "createSession", "pageHolds":
+	case "listSessions", "pageSessions", "createSession", "pageHolds", "pageLeases":
 		path, body = strings.Replace(path, s.instance, "nobody", 1), strings.Replace(body, s.instance, "nobody", 1)
 		s.must(t, http.StatusNotFound, p.method, path, s.admin, body)
 	case "transferTokens":
@@ -677,7 +757,7 @@ func (s *shop) nowhere(t *testing.T, p place) {
 // exampleOf returns the values of a parameter's first example. It stands in the schema: the page at /docs/ would fill one that
 // stands beside it into every call that is tried.
 func (s *shop) exampleOf(p *v3.Parameter) (values []string) {
-	if id := map[string]string{"instanceId": s.instance, "sessionId": s.session, "holdId": s.hold, "conditionId": s.condition, "webhookId": s.webhook, "deliveryId": s.delivery, "correlationId": s.receipt}[p.Name]; id != "" {
+	if id := map[string]string{"instanceId": s.instance, "sessionId": s.session, "holdId": s.hold, "leaseId": s.lease, "conditionId": s.condition, "webhookId": s.webhook, "deliveryId": s.delivery, "correlationId": s.receipt}[p.Name]; id != "" {
 		return []string{id}
 	}
 	node := p.Schema.Schema().Examples[0]
@@ -699,6 +779,9 @@ const (
 	exampleLineItem  = "ACME-2026-0001"
 	exampleCondition = "0199c0de-3b1a-7e55-a1c2-9d8e7f6a5b4c"
 	exampleAction    = "0199c0df-11aa-7c3d-8e4f-0a1b2c3d4e5f"
+	exampleRequest   = "0199e3c5-2b3c-7d4e-8f5a-6b7c8d9e0f1a"
+	exampleModified  = "1772000000123"
+	exampleLease     = "eyJhbGciOiJFZERTQSJ9.eyJqdGkiOiIwMTk5ZTJiNCJ9.c2lnbmF0dXJl"
 )
 
 // bodies returns the examples of an operation's body as JSON; one empty body if it takes none.
@@ -706,7 +789,7 @@ func (s *shop) bodies(p place) (all []string) {
 	if p.RequestBody == nil {
 		return []string{""}
 	}
-	for _, e := range p.RequestBody.Content.GetOrZero(jsonType).Examples.FromOldest() {
+	for _, e := range p.body().Examples.FromOldest() {
 		var tree any
 		if err := e.Value.Decode(&tree); err != nil {
 			panic(err)
@@ -715,7 +798,7 @@ func (s *shop) bodies(p place) (all []string) {
 		if err != nil {
 			panic(err)
 		}
-		ours := strings.NewReplacer(exampleInstance, s.instance, exampleCondition, s.condition, exampleAction, s.action)
+		ours := strings.NewReplacer(exampleInstance, s.instance, exampleCondition, s.condition, exampleAction, s.action, exampleLease, s.leaseText, exampleRequest, s.request, exampleModified, s.modified)
 		all = append(all, ours.Replace(string(body)))
 	}
 	return all

@@ -93,6 +93,12 @@ func (p *promise) check(req *http.Request, body []byte, resp *http.Response, res
 	again.URL.RawQuery = op.asTaken(again.URL.Query())
 	if again.Header.Get("Content-Type") == "" && len(body) > 0 {
 		again.Header.Set("Content-Type", jsonType) // the server does not look at it
+		if op.inLines() {
+			again.Header.Set("Content-Type", linesType)
+		}
+	}
+	if resp.Header.Get("Content-Type") == linesType && op.inLines() {
+		return checkLines(respBody)
 	}
 	answer := *resp
 	answer.Body = io.NopCloser(bytes.NewReader(respBody))
@@ -104,6 +110,33 @@ func (p *promise) check(req *http.Request, body []byte, resp *http.Response, res
 	all := inWords(wrong)
 	if resp.StatusCode == http.StatusNoContent && len(respBody) > 0 {
 		all = append(all, "an answer without content has a body")
+	}
+	return all
+}
+
+// inLines reports whether an operation takes and answers a JSON object a line, which the schema is of.
+func (op *operation) inLines() bool {
+	return op.RequestBody != nil && op.RequestBody.Content.GetOrZero(linesType) != nil
+}
+
+// body returns what the document says of an operation's body.
+func (op *operation) body() *v3.MediaType {
+	if op.inLines() {
+		return op.RequestBody.Content.GetOrZero(linesType)
+	}
+	return op.RequestBody.Content.GetOrZero(jsonType)
+}
+
+// checkLines checks the answer to a bulk.
+func checkLines(respBody []byte) (all []string) {
+	for text := range strings.Lines(string(respBody)) {
+		var line api.BulkAnswer
+		switch err := json.Unmarshal([]byte(text), &line, json.RejectUnknownMembers(true)); {
+		case err != nil:
+			all = append(all, err.Error())
+		case (line.Status == http.StatusOK) != (line.Answer != nil) || (line.Answer == nil) == (line.Problem == nil) || line.Line < 1:
+			all = append(all, "a line has not either an answer or a problem: "+text)
+		}
 	}
 	return all
 }
@@ -199,7 +232,7 @@ func checkNoRoute(req *http.Request, resp *http.Response, respBody []byte) (all 
 }
 
 // besideRoutes are answered without a route of ours: they are handlers of others.
-var besideRoutes = []string{"GET /docs/", "GET /metrics"}
+var besideRoutes = []string{"GET /console/", "GET /docs/", "GET /metrics"}
 
 // TestRoutesAreDocumented compares the routes with openapi.yaml, both ways: a promise that nobody keeps is as bad as a
 // route that nobody knows.
@@ -241,15 +274,15 @@ func checkRoute(t *testing.T, r route, op *operation) {
 	if want := schemes[r.audience]; !slices.Equal(documented, want) {
 		t.Errorf("security is %q in openapi.yaml, the route's is %q", documented, want)
 	}
-	if has := op.RequestBody != nil; has != (r.bodyMost > 0) {
+	if has := op.RequestBody != nil; has != (r.bodyMost != 0) {
 		t.Errorf("openapi.yaml has a request body: %t; the route takes up to %d bytes", has, r.bodyMost)
 	}
-	changes := r.method != http.MethodGet && !asksOnly(r.path)
+	changes := r.method != http.MethodGet && !asksOnly(r.path) && !op.inLines() // whose lines have keys
 	if has := slices.ContainsFunc(op.Parameters, func(p *v3.Parameter) bool { return p.Name == "Idempotency-Key" }); has != changes {
 		t.Errorf("openapi.yaml has the header Idempotency-Key: %t; the route changes something: %t", has, changes)
 	}
 	for status, can := range map[string]bool{
-		"400": r.audience != public, "401": r.audience != public, "403": r.audience != public, "413": r.bodyMost > 0, "422": changes, "500": r.audience != public,
+		"400": r.audience != public, "401": r.audience != public, "403": r.audience != public && !op.inLines(), "413": r.bodyMost != 0, "422": changes, "500": r.audience != public,
 	} {
 		if has := op.Responses.Codes.GetOrZero(status) != nil; can && !has {
 			t.Errorf("it can be answered %s, which openapi.yaml does not say", status)

@@ -76,7 +76,7 @@ func topUpLineItem(c *call) (*reply, error) {
 		return nil, err
 	}
 	return c.change(func(tx *engine.Change) (*reply, error) {
-		moved, err := tx.TopUp(c.PathValue("instanceId"), c.PathValue("lineItemId"), in.Tokens)
+		moved, err := tx.TopUp(c.PathValue("instanceId"), c.PathValue("lineItemId"), in.Tokens, in.RequestID)
 		if err != nil {
 			return nil, err
 		}
@@ -122,6 +122,14 @@ func wireReceipt(b *engine.Booked, rates *rate.Catalog) *api.Receipt {
 	}
 	if s := r.Session; s != nil {
 		out.Session = &api.ReceiptSession{ID: s.ID, Operation: string(s.Operation), State: string(s.State)}
+	}
+	if h := r.Hold; h != nil {
+		did := &api.ReceiptHold{ID: h.ID, Operation: string(h.Operation), Late: h.Late, Overdrawn: h.OverdrawnBy}
+		if h.OfLease() {
+			out.Lease = did
+		} else {
+			out.Hold = did
+		}
 	}
 	if c := r.Correction; c != nil {
 		out.RefundOf, out.By, out.Reason = c.Of, c.By, c.Reason

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -37,14 +38,7 @@ func (s *shaped) Unwrap() error { return s.problem }
 
 // refuse renders an error. What people can act on is said to them; what they cannot is logged.
 func (c *call) refuse(w http.ResponseWriter, err error) *reply {
-	p, ok := errors.AsType[*problem.Error](err)
-	if !ok {
-		p = problem.Wrap(problem.Internal, err, "something is wrong on our side; the log says what")
-	}
-	status := statusOf[p.Kind]
-	if status >= http.StatusInternalServerError {
-		slog.Error("request failed", "method", c.Method, "path", c.URL.Path, "error", p.Error(), "cause", p.Cause)
-	}
+	p, status := c.problemOf(err)
 	switch p.Kind {
 	case problem.Unauthenticated:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="farebox"`)
@@ -58,16 +52,39 @@ func (c *call) refuse(w http.ResponseWriter, err error) *reply {
 	return errorReply(c.family, status, p.Field, p.Message)
 }
 
+// problemOf returns an error as it is told, with its status, and logs it if it is a fault of ours.
+func (c *call) problemOf(err error) (*problem.Error, int) {
+	p, ok := errors.AsType[*problem.Error](err)
+	if !ok {
+		p = problem.Wrap(problem.Internal, err, "something is wrong on our side; the log says what")
+	}
+	status := statusOf[p.Kind]
+	if status >= http.StatusInternalServerError {
+		level := slog.LevelError
+		if c.Context().Err() != nil && errors.Is(p.Cause, context.Canceled) {
+			level = slog.LevelDebug // whoever asked has gone, as browsers do when another page is opened
+		}
+		slog.Log(c.Context(), level, "request failed", "method", c.Method, "path", c.URL.Path, "error", p.Error(), "cause", p.Cause)
+	}
+	return p, status
+}
+
+// wireProblem gives an error the shape of the Farebox API.
+func wireProblem(status int, field, detail string) *api.Problem {
+	field, detail = strings.ToValidUTF8(field, "\ufffd"), strings.ToValidUTF8(detail, "\ufffd") // a path may be of any bytes
+	return &api.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Field: field}
+}
+
 // errorReply gives an error the shape of its API (decisions.md D31).
 func errorReply(f family, status int, field, detail string) *reply {
-	field, detail = strings.ToValidUTF8(field, "\ufffd"), strings.ToValidUTF8(detail, "\ufffd") // a path may be of any bytes
+	told := wireProblem(status, field, detail)
 	if f == farebox {
-		body, _ := json.Marshal(api.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Field: field})
+		body, _ := json.Marshal(told)
 		return &reply{status: status, contentType: "application/problem+json", body: body}
 	}
-	if field != "" {
-		detail = field + ": " + detail
+	if told.Field != "" {
+		told.Detail = told.Field + ": " + told.Detail
 	}
-	body, _ := json.Marshal(api.Message{Message: detail})
+	body, _ := json.Marshal(api.Message{Message: told.Detail})
 	return &reply{status: status, contentType: jsonType, body: body}
 }

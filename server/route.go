@@ -30,9 +30,11 @@ type route struct {
 	method, path string
 	family       family
 	audience     audience
-	bodyMost     int64 // bytes; 0: the route takes no body
+	bodyMost     int64 // bytes; 0: the route takes no body; less than 0: up to so many bytes, which the handler reads as they come
 	handle       func(*call) (*reply, error)
 }
+
+const autoTopUpPath = "/farebox/v1/instances/{instanceId}/line-items/{lineItemId}/auto-top-up"
 
 // Bounds of bodies (decisions.md D32).
 const (
@@ -46,6 +48,7 @@ func routes() []route {
 		{"GET", "/healthz", operations, public, 0, healthz},
 		{"GET", "/readyz", operations, public, 0, readyz},
 		{"GET", "/openapi.yaml", operations, public, 0, openAPI},
+		{"GET", "/farebox/v1/live", farebox, ofInstances, 0, watchLive},
 		{"GET", "/farebox/v1/usage", farebox, ofInstances, 0, queryUsage},
 		{"GET", "/farebox/v1/usage/events", farebox, ofInstances, 0, listEvents},
 		{"GET", "/farebox/v1/usage/export", farebox, ofInstances, 0, exportEvents},
@@ -53,7 +56,14 @@ func routes() []route {
 		{"POST", "/farebox/v1/receipts/{correlationId}/refund", farebox, adminOnly, bodyMost, refundReceipt},
 		{"POST", "/farebox/v1/instances/{instanceId}/line-items/{lineItemId}/adjustments", farebox, adminOnly, bodyMost, adjustLineItem},
 		{"POST", "/farebox/v1/instances/{instanceId}/line-items/{lineItemId}/top-up", farebox, adminOnly, bodyMost, topUpLineItem},
+		{"PUT", autoTopUpPath, farebox, adminOnly, bodyMost, putAutoTopUp},
+		{"GET", autoTopUpPath, farebox, ofInstance, 0, getAutoTopUp},
+		{"DELETE", autoTopUpPath, farebox, adminOnly, 0, deleteAutoTopUp},
+		{"POST", autoTopUpPath + "/acknowledge", farebox, ofInstance, bodyMost, acknowledgeAutoTopUp},
+		{"POST", autoTopUpPath + "/decline", farebox, adminOnly, bodyMost, declineAutoTopUp},
+		{"GET", "/farebox/v1/auto-top-ups", farebox, adminOnly, 0, listAutoTopUps},
 		{"POST", "/farebox/v1/transfers", farebox, adminOnly, bodyMost, transferTokens},
+		{"POST", "/farebox/v1/access-requests", farebox, ofInstances, -bulkMost, chargeInBulk},
 		{"GET", "/farebox/v1/sessions", farebox, ofInstances, 0, pageSessions},
 		{"POST", "/farebox/v1/sessions", farebox, ofInstances, bodyMost, createSession},
 		{"GET", "/farebox/v1/sessions/{sessionId}", farebox, ofInstances, 0, ofSession(getSession)},
@@ -66,6 +76,12 @@ func routes() []route {
 		{"DELETE", "/farebox/v1/holds/{holdId}", farebox, ofInstances, 0, ofHold(releaseHold)},
 		{"POST", "/farebox/v1/holds/{holdId}/extend", farebox, ofInstances, bodyMost, ofHold(extendHold)},
 		{"POST", "/farebox/v1/holds/{holdId}/settle", farebox, ofInstances, bodyMost, ofHold(settleHold)},
+		{"POST", "/farebox/v1/instances/{instanceId}/leases", farebox, ofInstance, bodyMost, makeLease},
+		{"GET", "/farebox/v1/leases", farebox, ofInstances, 0, pageLeases},
+		{"GET", "/farebox/v1/leases/{leaseId}", farebox, ofInstances, 0, getLease},
+		{"DELETE", "/farebox/v1/leases/{leaseId}", farebox, ofInstances, 0, ofLease(endLease)},
+		{"POST", "/farebox/v1/leases/{leaseId}/report", farebox, ofInstances, bodyMost, ofLease(reportLease)},
+		{"GET", "/farebox/v1/lease-keys", farebox, public, 0, leaseKeys},
 		{"GET", "/farebox/v1/packs", farebox, adminOnly, 0, listPacks},
 		{"POST", "/farebox/v1/packs", farebox, adminOnly, bodyMost, createPack},
 		{"GET", "/farebox/v1/packs/{name}", farebox, adminOnly, 0, getPack},

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/farebox/farebox/console"
 	"github.com/farebox/farebox/engine"
 )
 
@@ -26,7 +27,11 @@ type Server struct {
 	latency  *prometheus.HistogramVec
 	sourcing Sourcing
 	patience patience
+	bulks    chan struct{} // has room for those that may be under way at a time
 	stopping atomic.Bool
+
+	onlookers onlookers
+	liveTime  time.Duration // how long a live stream lasts
 }
 
 // Options of a server. The zero value is right.
@@ -38,7 +43,8 @@ type Options struct {
 // New returns a server.
 func New(e *engine.Engine, options Options) *Server {
 	s := &Server{
-		engine: e, sourcing: options.Sourcing, patience: usualPatience, mux: http.NewServeMux(), registry: prometheus.NewRegistry(),
+		engine: e, sourcing: options.Sourcing, patience: usualPatience, bulks: make(chan struct{}, bulksMost), liveTime: liveTimeUsual, mux: http.NewServeMux(),
+		registry: prometheus.NewRegistry(),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "farebox_http_seconds", Help: "Time to answer a request, by route and status.",
 			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 16),
@@ -53,6 +59,7 @@ func New(e *engine.Engine, options Options) *Server {
 	}
 	s.mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
 	s.mux.Handle("GET /docs/", docs())
+	s.mux.Handle("GET /console/", console.Handler())
 	s.mux.HandleFunc("/", s.noRoute)
 	return s
 }

@@ -53,6 +53,13 @@ type Attempt struct {
 	Body       []byte
 }
 
+// AutoTopUp is the automatic top-up of a line item. Body is JSON, the engine's.
+type AutoTopUp struct {
+	LineItem int64 // its number
+	DueMS    int64 // when it has to be looked at again; 0: never
+	Body     []byte
+}
+
 // Told is a change of a line item with its place in the record.
 type Told struct {
 	LineItemChange       // with the use at that time
@@ -88,6 +95,12 @@ type NoticeReader interface {
 	LineItemsFrom(afterNumber int64, limit int) ([]*ledger.LineItem, error)
 	LineItemsEnding(fromMS, afterNumber, byMS int64, limit int) ([]*ledger.LineItem, error)
 
+	AutoTopUp(lineItem int64) (*AutoTopUp, error)
+	// AutoTopUps returns those of line items with higher numbers than one, by number, and DueAutoTopUps those that are due by a time, the ones due
+	// first in front.
+	AutoTopUps(afterLineItem int64, limit int) ([]AutoTopUp, error)
+	DueAutoTopUps(byMS int64, limit int) ([]AutoTopUp, error)
+
 	Webhook(id string) (*Webhook, error)
 	Webhooks() ([]Webhook, error) // in the order in which they were made
 	Delivery(id string) (*Delivery, error)
@@ -110,6 +123,9 @@ type NoticeWriter interface {
 	InsertAlertFired(*AlertFired) error // sets Number
 	// ForgetAlertsFired drops entries of the log from its old end, made before a time, at most so many, and returns how many.
 	ForgetAlertsFired(beforeMS int64, most int) (int, error)
+
+	PutAutoTopUp(AutoTopUp) error
+	DeleteAutoTopUp(lineItem int64) error // which there may be none of
 
 	PutWebhook(Webhook) error
 	// DeleteWebhook deletes a webhook with all its deliveries.

@@ -41,7 +41,8 @@ type Store interface {
 	// Refresh takes notice of what others have changed in the same database.
 	Refresh(ctx context.Context) error
 
-	// Forget drops idempotency keys that were used before a time, and covers and holds that ended by time before it. Of consumption it may drop
+	// Forget drops idempotency keys that were used before a time, and covers and holds that ended by time before it; leases only
+	// if they were over LeaseLonger before it. Of consumption it may drop
 	// that in periods of a limit that were over by settledMS, as of before which nothing is charged any more.
 	Forget(ctx context.Context, beforeMS, settledMS int64) error
 
@@ -207,10 +208,12 @@ type Reader interface {
 	EachCover(fn func(*ledger.Cover) error) error
 	// Hold returns a hold, also one that has ended, until it was forgotten.
 	Hold(id string) (*access.Hold, error)
-	// LiveHolds returns those of an instance that have neither ended nor lapsed by a time, newest first, from before a number on (0: from the
-	// newest), and Held returns what all of those keep, in any order.
-	LiveHolds(instanceID string, nowMS, beforeNumber int64, limit int) ([]*access.Hold, error)
+	// LiveHolds returns those of an instance that have neither ended nor lapsed by a time, leases or others, newest first, from before a number on (0:
+	// from the newest), and Held returns what all of both keep, in any order.
+	LiveHolds(instanceID string, leases bool, nowMS, beforeNumber int64, limit int) ([]*access.Hold, error)
 	Held(instanceID string, nowMS int64) ([]*ledger.Hold, error)
+	// LeaseKeys returns the keys that sign leases, the oldest first.
+	LeaseKeys() ([]LeaseKey, error)
 	// EachHold calls fn with all holds that were not forgotten, in any order.
 	EachHold(fn func(*access.Hold) error) error
 	// Conditions returns an instance's conditions in their order.
@@ -272,6 +275,7 @@ type Tx interface {
 	InsertRateTable(*rate.Table) error // sets Serial
 	DeleteRateTable(series, version string) error
 
+	InsertLeaseKey(LeaseKey) error
 	PutKey(auth.Key) error // of a key that exists, CreatedMS is kept
 	DeleteKey(role auth.Role, id string) error
 	PutConfigValue(ConfigValue) error

@@ -151,14 +151,18 @@ func (p *BackOf) of(i int, item *Item, left token.Amount) (token.Amount, error) 
 // the overdrafts of several paid, their order is the one that the line items have now.
 func (i *Item) Shares(book *ledger.Book) []ledger.Share {
 	var all []ledger.Share
-	for _, overdraft := range [...]bool{false, true} {
-		for _, l := range book.LineItems {
-			for j := range i.Slices {
-				if s := &i.Slices[j]; s.Number == l.Number {
-					if share := s.share(overdraft); !share.Tokens.IsZero() {
-						all = append(all, share)
-					}
-				}
+	add := func(s *Slice, overdraft bool) {
+		if share := s.share(overdraft); !share.Tokens.IsZero() {
+			all = append(all, share)
+		}
+	}
+	for j := range i.Slices { // the first draw of each that has a balance was on that
+		add(&i.Slices[j], false)
+	}
+	for _, l := range book.LineItems {
+		for j := range i.Slices {
+			if s := &i.Slices[j]; s.Number == l.Number {
+				add(s, true)
 			}
 		}
 	}

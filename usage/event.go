@@ -21,10 +21,11 @@ const (
 	Adjustment      Kind = "ADJUSTMENT"       // an administrator moved tokens, for no item
 	Denial          Kind = "DENIAL"           // an item was not granted
 	Settlement      Kind = "SETTLEMENT"       // a charge for work that tokens were held for
+	LeaseReport     Kind = "LEASE_REPORT"     // a charge for what a client used of a lease
 )
 
 // Kinds are all kinds of event.
-var Kinds = []Kind{Charge, AutomaticCharge, Refund, Settlement, Adjustment, Denial}
+var Kinds = []Kind{Charge, AutomaticCharge, Refund, Settlement, LeaseReport, Adjustment, Denial}
 
 // Tenant stands in TENANT_ID: one Farebox serves one producer.
 const Tenant = "default"
@@ -64,7 +65,8 @@ type Event struct {
 	Requests int `json:"requests,omitzero"`
 
 	HoldID    string       `json:"holdId,omitzero"`    // of a settlement: what it settles
-	Late      bool         `json:"late,omitzero"`      // the hold had lapsed before
+	LeaseID   string       `json:"leaseId,omitzero"`   // of a report: the lease that it is of
+	Late      bool         `json:"late,omitzero"`      // the hold had lapsed before, or the lease was over
 	Overdrawn token.Amount `json:"overdrawn,omitzero"` // the part of Tokens that was past all that is allowed
 
 	LineItemKind ledger.Kind `json:"lineItemKind,omitzero"` // FREE of given tokens
@@ -118,7 +120,11 @@ func (r *Receipt) event(item *Item, kind Kind) Event {
 	if c := r.Correction; c != nil {
 		e.RefundOf, e.By, e.Reason = c.Of, c.By, c.Reason
 	}
-	if r.Hold != nil {
+	switch {
+	case r.Hold == nil:
+	case r.Hold.OfLease():
+		e.LeaseID, e.Late = r.Hold.ID, r.Hold.Late
+	default:
 		e.HoldID, e.Late = r.Hold.ID, r.Hold.Late
 	}
 	return e
@@ -161,7 +167,11 @@ func (r *Receipt) itemEvents(item *Item, to []Event) []Event {
 	if r.Correction != nil {
 		base.Kind = Adjustment
 	}
-	if r.Hold != nil {
+	switch {
+	case r.Hold == nil:
+	case r.Hold.OfLease():
+		base.Kind = LeaseReport
+	default:
 		base.Kind = Settlement
 	}
 	left := item.Count

@@ -13,6 +13,7 @@ type Hold struct {
 	Items       []Item               `json:"items,omitzero"`       // of HOLD: what was asked for, with slices that are held, not used
 	Late        bool                 `json:"late,omitzero"`        // of SETTLE: it had lapsed
 	OverdrawnBy token.Amount         `json:"overdrawnBy,omitzero"` // of SETTLE: tokens of it that were past all that is allowed
+	Lease       *access.Lease        `json:"lease,omitzero"`       // of LEASE: what was leased
 	access.Holding
 }
 
@@ -22,6 +23,16 @@ func NewHoldReceipt(id string, nowMS int64, book *ledger.Book, request *access.R
 	r.Hold = &Hold{Operation: access.MakeHold}
 	if h != nil {
 		r.Hold.ID, r.Hold.Holding, r.Hold.Items, r.Items = h.ID, h.Holding, r.Items, []Item{}
+	}
+	return r
+}
+
+// NewLeaseReceipt records the making of a lease, nil when it was refused.
+func NewLeaseReceipt(id string, nowMS int64, book *ledger.Book, request *access.Request, h *access.Hold, refused []ledger.Outcome) *Receipt {
+	r := newReceipt(id, nowMS, book, request, refused)
+	r.Hold = &Hold{Operation: access.MakeLease}
+	if h != nil {
+		r.Hold.ID, r.Hold.Holding, r.Hold.Lease = h.ID, h.Holding, h.Lease
 	}
 	return r
 }
@@ -38,6 +49,14 @@ func NewHoldMoveReceipt(id string, nowMS int64, book *ledger.Book, h *access.Hol
 	return r
 }
 
+// Makes reports whether a move is the first of its hold or lease.
+func (h *Hold) Makes() bool { return h.Operation == access.MakeHold || h.Operation == access.MakeLease }
+
+// OfLease reports whether a move is one of a lease.
+func (h *Hold) OfLease() bool {
+	return h.Operation == access.MakeLease || h.Operation == access.ReportLease || h.Operation == access.EndLease
+}
+
 // HoldEffect is how a hold stands after receipts.
 type HoldEffect struct {
 	InstanceID string
@@ -47,8 +66,11 @@ type HoldEffect struct {
 
 // PromiseOf returns what a receipt of a new hold promises; nil of any other.
 func (r *Receipt) PromiseOf() *access.Promise {
-	if r.Hold == nil || r.Hold.ID == "" || r.Hold.Operation != access.MakeHold {
+	switch {
+	case r.Hold == nil || r.Hold.ID == "" || !r.Hold.Makes():
 		return nil
+	case r.Hold.Lease != nil:
+		return &access.Promise{Requester: r.Requester, CreatedMS: r.TimeMS, Lease: r.Hold.Lease}
 	}
 	p := &access.Promise{Requester: r.Requester, CreatedMS: r.TimeMS, Items: make([]access.Promised, len(r.Hold.Items))}
 	for i := range r.Hold.Items {

@@ -160,7 +160,7 @@ func (r *Receipt) OnceID() (OnceID, bool) {
 		return OnceID{}, false
 	case r.Session != nil && r.Session.Operation != access.Create:
 		return NewOnceID(r.Session.ID, r.Key), true
-	case r.Hold != nil && r.Hold.Operation != access.MakeHold:
+	case r.Hold != nil && !r.Hold.Makes():
 		return NewOnceID(r.Hold.ID, r.Key), true
 	}
 	return NewOnceID(r.InstanceID, r.Key), true

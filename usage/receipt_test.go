@@ -194,7 +194,7 @@ func TestEventOfEachSlice(t *testing.T) {
 			t.Errorf("a row of %d columns, want %d", len(row), len(Columns))
 		}
 	}
-	if row := strings.Join(got[3].Row(), "|"); row != "id|default|1970-01-01T00:00:00.005Z|1970-01-01T00:00:00.005Z|u|USER|account|A||||missing||2||0|0|DENIAL|201||||{\"n\":1}|||||1|203.0.113.0/24|app/1|||" {
+	if row := strings.Join(got[3].Row(), "|"); row != "id|default|1970-01-01T00:00:00.005Z|1970-01-01T00:00:00.005Z|u|USER|account|A||||missing||2||0|0|DENIAL|201||||{\"n\":1}|||||1|203.0.113.0/24|app/1|||||||" {
 		t.Errorf("the row of a denial is %s", row)
 	}
 }

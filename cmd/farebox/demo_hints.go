@@ -8,7 +8,12 @@ import (
 // demoHints are commands, as words, that show what a token is for.
 func demoHints(addr, db string, w *demoWorld) [][]string {
 	instance, always := w.customers[0].instanceID, w.customers[len(w.customers)-1].instanceID // the latter has a session open always
+	console := []string{thisProgram(), "console", "--admin", "--db", db}
+	if addr != demoAddr { // where the console is expected
+		console = append(console, "--server", "http://"+reachable(addr))
+	}
 	return [][]string{
+		console,
 		{"TOKEN=$(" + thisProgram(), "token", "--admin", "--db", db + ")"},
 		{"curl", "-s", "-H", `"Authorization: Bearer $TOKEN"`, "'http://" + addr + "/farebox/v1/usage/events?kind=DENIAL&limit=1'"},
 		{"curl", "-s", "-H", `"Authorization: Bearer $TOKEN"`,
@@ -43,7 +48,7 @@ func sameFile(a, b string) bool {
 func (s *demoState) tryIt(width int, all bool) []line {
 	lines := []line{{text(faint, " q or Ctrl-C ends it and removes its database · from another terminal, try")}}
 	for i, words := range s.hints {
-		if i >= 2 && !all {
+		if i >= 3 && !all {
 			break
 		}
 		pasted, fits := pasteable(words, width)

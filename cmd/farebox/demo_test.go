@@ -34,7 +34,7 @@ func stateOfTwo() *demoState {
 		{account: "acme", name: "Acme Motors", instanceID: "i-1"}, {account: "lumen", name: "Lumen Labs", instanceID: "i-2"},
 	}}
 	s := newDemoState(demoStart, "127.0.0.1:8080", demoHints("127.0.0.1:8080", "/tmp/farebox-1/demo.db", w), w)
-	s.hints[0][0] = "TOKEN=$(farebox"
+	s.hints[0][0], s.hints[1][0] = "farebox", "TOKEN=$(farebox"
 	later := demoStart.Add(365 * 24 * time.Hour).UnixMilli()
 	acme := []ledger.LineItem{
 		{ActivationID: "ACME-GIFT-1", Quantity: 60, EndMS: later, Priority: -1, Kind: ledger.Free, State: ledger.Deployed},
@@ -119,8 +119,8 @@ const screenOfTwo = `
                             acme/maria        render.frame ×2     4.00 over
                             acme/maria        render.frame ×2     15.00
                             lumen/kofi        ai.output ×1.5      0.19
-                            acme/maria        render.frame ×2     15.00
  q or Ctrl-C ends it and removes its database · from another terminal, try
+ farebox console --admin --db /tmp/farebox-1/demo.db
  TOKEN=$(farebox token --admin --db /tmp/farebox-1/demo.db)
  curl -s -H "Authorization: Bearer $TOKEN" \
   'http://127.0.0.1:8080/farebox/v1/usage/events?kind=DENIAL&limit=1'

@@ -118,6 +118,14 @@ func demoPrices(now time.Time) []api.RateTable[api.RateItemV11] {
 // demoChargePeriod is the shortest there is, so that a demo that is left alone shows automatic charges.
 const demoChargePeriod = "PT10M"
 
+// demoAlerts are seen in the console.
+func demoAlerts() []map[string]any {
+	return []map[string]any{
+		{"name": "a tenth is left", "kind": "BALANCE_BELOW", "percent": 10},
+		{"name": "used up", "kind": "EXHAUSTED"},
+	}
+}
+
 // createDemoWorld makes the world through the API, as a back office would.
 func createDemoWorld(addr, db string) (*demoWorld, error) {
 	w := &demoWorld{admin: demoClient{base: "http://" + addr}, customers: demoCustomers()}
@@ -131,6 +139,11 @@ func createDemoWorld(addr, db string) (*demoWorld, error) {
 	}
 	for _, table := range demoPrices(time.Now()) {
 		if _, err := w.admin.call("POST", "/dynamicmonetization/provisioning/api/v1.1/rate-tables", "", table, nil); err != nil {
+			return nil, err
+		}
+	}
+	for _, alert := range demoAlerts() {
+		if _, err := w.admin.call("POST", "/farebox/v1/alerts", "", alert, nil); err != nil {
 			return nil, err
 		}
 	}

@@ -19,17 +19,19 @@ import (
 
 // cli is the command line: one field a verb.
 type cli struct {
-	Serve  serveCmd  `cmd:"" help:"Run the server; nothing else is needed."`
-	Demo   demoCmd   `cmd:"" help:"Watch tokens being charged, on a throw-away database with customers, prices and live traffic."`
-	Token  tokenCmd  `cmd:"" help:"Print a token (JWT) for calling the server, and nothing else."`
-	Keys   keysCmd   `cmd:"" help:"Create, list and delete the keys that tokens are signed with."`
-	Rates  ratesCmd  `cmd:"" help:"Apply, import, simulate, list and show rate tables."`
-	Packs  packsCmd  `cmd:"" help:"Apply and list packs: what is sold, as templates for line items."`
-	Usage  usageCmd  `cmd:"" help:"Print what was used, by whom, where and how."`
-	Verify verifyCmd `cmd:"" help:"Rebuild every balance from the usage events and compare."`
-	Backup backupCmd `cmd:"" help:"Write a consistent copy of the database, also while it is served."`
-	Bench  benchCmd  `cmd:"" help:"Measure how fast it is, on this machine or elsewhere."`
-	Bare   bareCmd   `cmd:"" hidden:""`
+	Serve     serveCmd     `cmd:"" help:"Run the server; nothing else is needed."`
+	Demo      demoCmd      `cmd:"" help:"Watch tokens being charged, on a throw-away database with customers, prices and live traffic."`
+	Token     tokenCmd     `cmd:"" help:"Print a token (JWT) for calling the server, and nothing else."`
+	Console   consoleCmd   `cmd:"" help:"Print a link that opens the console, signed in."`
+	Keys      keysCmd      `cmd:"" help:"Create, list and delete the keys that tokens are signed with."`
+	Rates     ratesCmd     `cmd:"" help:"Apply, import, simulate, list and show rate tables."`
+	Packs     packsCmd     `cmd:"" help:"Apply and list packs: what is sold, as templates for line items."`
+	Usage     usageCmd     `cmd:"" help:"Print what was used, by whom, where and how."`
+	Verify    verifyCmd    `cmd:"" help:"Rebuild every balance from the usage events and compare."`
+	Backup    backupCmd    `cmd:"" help:"Write a consistent copy of the database, also while it is served."`
+	MigrateDB migrateDBCmd `cmd:"" name:"migrate-db" help:"Move everything from a file to PostgreSQL, and prove that it is there."`
+	Bench     benchCmd     `cmd:"" help:"Measure how fast it is, on this machine or elsewhere."`
+	Bare      bareCmd      `cmd:"" hidden:""`
 
 	Log     logFlags         `embed:"" prefix:"log-"`
 	Version kong.VersionFlag `help:"Print the version and stop."`

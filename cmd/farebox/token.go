@@ -10,12 +10,8 @@ import (
 )
 
 type tokenCmd struct {
-	role     `embed:""`
-	Instance []string      `help:"An instance that a client token is for; may be repeated." placeholder:"ID" sep:"none"`
-	TTL      time.Duration `default:"24h" help:"How long the token is valid." name:"ttl"`
-	Key      string        `help:"The private key to sign with (PEM); the one that serve left beside the database unless given." placeholder:"FILE"`
-	KeyID    string        `help:"The id under which the key is registered; its RFC 7638 thumbprint unless given." placeholder:"ID" name:"kid"`
-	database `embed:""`
+	signing `embed:""`
+	TTL     time.Duration `default:"24h" help:"How long the token is valid." name:"ttl"`
 }
 
 // Help adds to --help.
@@ -28,33 +24,47 @@ func (*tokenCmd) Help() string {
 
 // Run is the verb.
 func (cmd *tokenCmd) Run() error {
-	switch {
-	case cmd.Client && len(cmd.Instance) == 0:
-		return usageError("a client token needs --instance: the instance it is for")
-	case cmd.Admin && len(cmd.Instance) > 0:
-		return usageError("--instance goes with --client; an administration token is for all instances")
-	case cmd.TTL <= 0:
-		return usageError("--ttl must be more than 0")
-	}
-	file := cmd.Key
-	if file == "" {
-		file = pemFile(cmd.DB, cmd.role.role())
-	}
-	pair, err := readPair(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is not there; `farebox serve` makes it at its first start, or name another with --key", file)
-	}
-	if err != nil {
-		return err
-	}
-	id := cmd.KeyID
-	if id == "" {
-		id = pair.ID
-	}
-	text, err := auth.Sign(pair, cmd.role.role(), id, cmd.Instance, time.Now(), cmd.TTL)
+	text, err := cmd.sign(cmd.TTL)
 	if err != nil {
 		return err
 	}
 	fmt.Println(text)
 	return nil
+}
+
+// signing says what a token is for, and which key signs it.
+type signing struct {
+	role     `embed:""`
+	Instance []string `help:"An instance that a client token is for; may be repeated." placeholder:"ID" sep:"none"`
+	Key      string   `help:"The private key to sign with (PEM); the one that serve left beside the database unless given." placeholder:"FILE"`
+	KeyID    string   `help:"The id under which the key is registered; its RFC 7638 thumbprint unless given." placeholder:"ID" name:"kid"`
+	database `embed:""`
+}
+
+// sign returns a token that is valid for a time from now on.
+func (s *signing) sign(ttl time.Duration) (string, error) {
+	switch {
+	case s.Client && len(s.Instance) == 0:
+		return "", usageError("a client token needs --instance: the instance it is for")
+	case s.Admin && len(s.Instance) > 0:
+		return "", usageError("--instance goes with --client; an administration token is for all instances")
+	case ttl <= 0:
+		return "", usageError("--ttl must be more than 0")
+	}
+	file := s.Key
+	if file == "" {
+		file = pemFile(s.DB, s.role.role())
+	}
+	pair, err := readPair(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%s is not there; `farebox serve` makes it at its first start, or name another with --key", file)
+	}
+	if err != nil {
+		return "", err
+	}
+	id := s.KeyID
+	if id == "" {
+		id = pair.ID
+	}
+	return auth.Sign(pair, s.role.role(), id, s.Instance, time.Now(), ttl)
 }

@@ -96,7 +96,7 @@ func TestUsageQueryFlags(t *testing.T) {
 		{usageQueryCmd{From: "yesterday"}, `--from: must be a date`},
 		{usageQueryCmd{From: "2026-02-01", To: "2026-01-01"}, "--to: must be after from"},
 		{usageQueryCmd{Where: []string{"item"}}, `--where: "item" is not NAME=VALUE`},
-		{usageQueryCmd{Where: []string{"kind=charge"}}, "--where: kind: must be CHARGE, AUTOMATIC_CHARGE, REFUND, SETTLEMENT, ADJUSTMENT, DENIAL"},
+		{usageQueryCmd{Where: []string{"kind=charge"}}, "--where: kind: must be CHARGE, AUTOMATIC_CHARGE, REFUND, SETTLEMENT, LEASE_REPORT, ADJUSTMENT, DENIAL"},
 		{usageQueryCmd{Top: 3}, "--top: needs a groupBy"},
 	} {
 		if _, err := c.cmd.query(); err == nil || !strings.Contains(ofFlags(err).Error(), c.says) {

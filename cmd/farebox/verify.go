@@ -37,11 +37,7 @@ func (cmd *verifyCmd) Run() error {
 	if proof.More > 0 {
 		fmt.Printf("… and %d more\n", proof.More)
 	}
-	holds := "" // most have none
-	if proof.Holds > 0 {
-		holds = fmt.Sprintf("%d holds, ", proof.Holds)
-	}
-	fmt.Printf("%d line items, %d sessions, %s%d receipts, %d usage events, %s tokens used\n", proof.LineItems, proof.Sessions, holds, proof.Receipts, proof.Events, proof.Used)
+	fmt.Println(summary(proof))
 	if proof.Opened > 0 {
 		fmt.Printf("%d receipts before %s by the opening state\n", proof.Opened, time.UnixMilli(proof.OpenedMS).UTC().Format("2006-01-02T15:04:05.999Z07:00"))
 	}
@@ -50,4 +46,16 @@ func (cmd *verifyCmd) Run() error {
 	}
 	fmt.Println("all balances agree")
 	return nil
+}
+
+// summary says in a line what was verified.
+func summary(p *engine.Proof) string {
+	holds := "" // most have none
+	if p.Holds > p.Leases {
+		holds = fmt.Sprintf("%d holds, ", p.Holds-p.Leases)
+	}
+	if p.Leases > 0 {
+		holds += fmt.Sprintf("%d leases, ", p.Leases)
+	}
+	return fmt.Sprintf("%d line items, %d sessions, %s%d receipts, %d usage events, %s tokens used", p.LineItems, p.Sessions, holds, p.Receipts, p.Events, p.Used)
 }

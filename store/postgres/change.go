@@ -25,6 +25,13 @@ type tx struct {
 	settings bool // keys, configuration or rate tables have changed
 }
 
+// Conn returns the connection of a change, for what moves whole tables. All settings are taken to change.
+func Conn(t store.Tx) *pgx.Conn {
+	of := t.(*tx)
+	of.wrote, of.settings = true, true
+	return of.q
+}
+
 func (t *tx) exec(query string, args ...any) (pgconn.CommandTag, error) {
 	t.wrote = true
 	tag, err := t.q.Exec(t.ctx, query, args...)
@@ -181,12 +188,18 @@ func (t *tx) PutAnswer(id usage.OnceID, a *store.Answer) error {
 }
 
 func (t *tx) Earlier(id usage.OnceID) (*usage.Receipt, error) {
+	var at place
+	err := t.each(func(rows pgx.Rows) error { return rows.Scan(&at.batch, &at.receipt, &at.timeMS) },
+		"SELECT batch, place, time_ms FROM once WHERE id = $1", [16]byte(id))
+	if err != nil || at.batch == nil {
+		return nil, err
+	}
 	var row journalRow
-	at, found := 0, false
-	err := t.each(func(rows pgx.Rows) error {
+	found := false
+	err = t.each(func(rows pgx.Rows) error {
 		found = true
-		return rows.Scan(&at, &row.codec, &row.receipts)
-	}, "SELECT place, codec, receipts FROM once JOIN journal USING (batch) WHERE once.id = $1", [16]byte(id))
+		return rows.Scan(&at.batch, &row.codec, &row.receipts)
+	}, selectOnceRows, [][16]byte{*at.batch}, monthOf(at.timeMS))
 	if err != nil || !found {
 		return nil, err
 	}
@@ -194,6 +207,6 @@ func (t *tx) Earlier(id usage.OnceID) (*usage.Receipt, error) {
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	r, err := codec.Receipt(lines, at)
+	r, err := codec.Receipt(lines, at.receipt)
 	return r, unavailable(err)
 }

@@ -24,7 +24,8 @@ func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.
 				return err
 			}
 			// The locks that were just taken were held until an earlier attempt had ended, if there was one. Not those of what it
-			// claimed, which are passed over; but then its row is in the way of another of the same name.
+			// claimed, which are passed over; but then its row is in the way of another of the same name, or is of another month, and both
+			// are there, each with what it had claimed.
 			if doubt {
 				var made bool
 				if err := conn.QueryRow(ctx, selectMade, batch).Scan(&made); err != nil || made {
@@ -35,7 +36,11 @@ func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.
 			if len(decided.Receipts)+len(decided.Sessions) == 0 {
 				return nil
 			}
-			return s.write(ctx, conn, batch, &decided)
+			if err := s.write(ctx, conn, batch, &decided); err != nil {
+				s.months.Store(nil) // they may be others than we thought
+				return err
+			}
+			return nil
 		})
 	})
 }
@@ -43,12 +48,19 @@ func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.
 // write puts a batch into the transaction and commits it. Balances and the like are guarded by the locks of their instances.
 func (s *Store) write(ctx context.Context, conn *pgx.Conn, batch [16]byte, decided *store.Decided) error {
 	b := new(pgx.Batch)
+	var months *months
+	if len(decided.Receipts) > 0 {
+		var err error
+		if months, err = s.readyMonth(ctx, conn, madeMS(decided.Receipts)); err != nil {
+			return err
+		}
+	}
 	if err := queueSessions(b, decided.Sessions); err != nil {
 		return err
 	}
 	if len(decided.Receipts) == 0 {
 		b.Queue("INSERT INTO change (id) VALUES ($1)", batch)
-	} else if err := s.queueReceipts(b, batch, decided.Receipts); err != nil {
+	} else if err := s.queueReceipts(b, batch, months, decided.Receipts); err != nil {
 		return err
 	}
 	b.Queue(commit)
@@ -60,16 +72,31 @@ const (
 		ON CONFLICT (id) DO UPDATE SET (batch, place, time_ms) = (excluded.batch, excluded.place, excluded.time_ms)`
 	// Numbers have no gaps and are in the order in which commits become visible, since the lock of the journal is held until then: who
 	// follows the journal never finds a number that is less than one seen before.
-	insertJournal = `INSERT INTO journal (number, batch, from_ms, time_ms, codec, receipts)
-		SELECT coalesce(max(number), 0) + 1, $1, $2::bigint, $3::bigint, $4::integer, $5::bytea FROM journal`
+	// The commit before is looked for in the months from one on that is known to have some. If there is none, or it is of a later month than
+	// this one, the journal is not the one that we know, and takes no row, since a number is not NULL.
+	insertJournal = `INSERT INTO journal (month, number, batch, from_ms, time_ms, codec, receipts) VALUES ($1,
+		(SELECT CASE WHEN month <= $1 THEN number END FROM journal WHERE month >= $2 ORDER BY month DESC, number DESC LIMIT 1) + 1, $3, $4, $5, $6, $7)`
+	// While no month is known to have any, the journal is empty, or others have just begun it.
+	insertFirst = `INSERT INTO journal (month, number, batch, from_ms, time_ms, codec, receipts)
+		SELECT greatest($1::date, month), coalesce(number, 0) + 1, $2, $3::bigint, $4::bigint, $5::integer, $6::bytea
+		FROM (SELECT 1) AS one LEFT JOIN (SELECT month, number FROM journal ORDER BY month DESC, number DESC LIMIT 1) AS last ON true`
 )
+
+// madeMS returns when the latest of some receipts was written down.
+func madeMS(receipts []*usage.Receipt) (ms int64) {
+	ms = receipts[0].MadeMS()
+	for _, r := range receipts {
+		ms = max(ms, r.MadeMS())
+	}
+	return ms
+}
 
 // queueReceipts has the receipts written, their idempotency keys and all that follows from them. The journal comes last, since all servers
 // wait for each other there.
-func (s *Store) queueReceipts(b *pgx.Batch, batch [16]byte, receipts []*usage.Receipt) error {
-	fromMS, nowMS := receipts[0].TimeMS, receipts[0].MadeMS()
+func (s *Store) queueReceipts(b *pgx.Batch, batch [16]byte, months *months, receipts []*usage.Receipt) error {
+	fromMS, nowMS := receipts[0].TimeMS, madeMS(receipts)
 	for _, r := range receipts {
-		fromMS, nowMS = min(fromMS, r.TimeMS), max(nowMS, r.MadeMS())
+		fromMS = min(fromMS, r.TimeMS)
 	}
 	lines, err := codec.AppendLines(nil, receipts)
 	if err != nil {
@@ -85,7 +112,11 @@ func (s *Store) queueReceipts(b *pgx.Batch, batch [16]byte, receipts []*usage.Re
 	}
 	queueOnce(b, batch, nowMS, receipts)
 	b.Queue(lockJournal, s.locks.journal)
-	b.Queue(insertJournal, batch, fromMS, nowMS, form, packed)
+	if latest := months.latest(); latest.IsZero() {
+		b.Queue(insertFirst, monthOf(nowMS), batch, fromMS, nowMS, form, packed)
+	} else {
+		b.Queue(insertJournal, later(monthOf(nowMS), latest), latest, batch, fromMS, nowMS, form, packed)
+	}
 	return nil
 }
 
@@ -115,7 +146,8 @@ const (
 	forgetAnswers = "DELETE FROM answer WHERE once_id IN (SELECT once_id FROM answer WHERE time_ms < $1 LIMIT $2)"
 	forgetCovers  = `DELETE FROM cover WHERE (instance_id, requester_type, requester_value, item, version) IN
 		(SELECT instance_id, requester_type, requester_value, item, version FROM cover WHERE until_ms < $1 LIMIT $2)`
-	forgetHolds = "DELETE FROM hold WHERE number IN (SELECT number FROM hold WHERE until_ms < $1 ORDER BY until_ms LIMIT $2)"
+	forgetHolds  = "DELETE FROM hold WHERE number IN (SELECT number FROM hold WHERE until_ms < $1 AND NOT lease ORDER BY until_ms LIMIT $2)"
+	forgetLeases = "DELETE FROM hold WHERE number IN (SELECT number FROM hold WHERE until_ms < $1 AND lease ORDER BY until_ms LIMIT $2)"
 	// The periods of a limit are the same for all: one is over when another, later one has begun.
 	forgetPeriods = `DELETE FROM consumed WHERE (instance_id, requester_type, requester_value, line_item, since_ms) IN (
 		SELECT c.instance_id, c.requester_type, c.requester_value, c.line_item, c.since_ms FROM line_item JOIN consumed AS c ON c.line_item = number
@@ -131,7 +163,7 @@ func (s *Store) Forget(ctx context.Context, beforeMS, settledMS int64) error {
 		args  []any
 	}{
 		{forgetOnce, []any{beforeMS, forgetAtOnce}}, {forgetAnswers, []any{beforeMS, forgetAtOnce}}, {forgetCovers, []any{beforeMS, forgetAtOnce}},
-		{forgetHolds, []any{beforeMS, forgetAtOnce}},
+		{forgetHolds, []any{beforeMS, forgetAtOnce}}, {forgetLeases, []any{beforeMS - store.LeaseLonger.Milliseconds(), forgetAtOnce}},
 		{forgetPeriods, []any{settledMS, forgetAtOnce}}, {forgetChanges, []any{forgetAtOnce}},
 	} {
 		for forgotten := int64(forgetAtOnce); forgotten == forgetAtOnce; {
@@ -145,5 +177,5 @@ func (s *Store) Forget(ctx context.Context, beforeMS, settledMS int64) error {
 			}
 		}
 	}
-	return nil
+	return s.dropMonths(ctx)
 }

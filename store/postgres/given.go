@@ -11,9 +11,8 @@ import (
 const (
 	selectGiven  = "SELECT charge, refund, body FROM given "
 	insertGiven  = "INSERT INTO given (charge, number, refund, batch, body) SELECT $1, count(*) + 1, $2, $3, $4 FROM given WHERE charge = $1"
-	removeGiven  = "DELETE FROM given WHERE batch IN (SELECT batch FROM journal WHERE number <= $1)"
-	selectMadeAt = `SELECT codec, receipts FROM journal WHERE time_ms = $1
-		UNION ALL (SELECT codec, receipts FROM journal WHERE time_ms < $1 ORDER BY time_ms DESC LIMIT $2)`
+	selectMadeAt = `SELECT codec, receipts FROM journal WHERE time_ms = $1 AND month >= $3` + notRemoved + `
+		UNION ALL (SELECT codec, receipts FROM journal WHERE time_ms < $1 AND month >= $3` + notRemoved + `ORDER BY time_ms DESC LIMIT $2)`
 	commitsBefore = 16 // that are looked at for a receipt, since the clocks of servers differ
 )
 
@@ -76,6 +75,6 @@ func (r *reader) Receipt(correlationID string, madeMS int64) (found *usage.Recei
 		}
 		found, err = codec.Find(lines, correlationID)
 		return err
-	}, selectMadeAt, madeMS, commitsBefore)
+	}, selectMadeAt, madeMS, commitsBefore, monthOf(madeMS).AddDate(0, -1, 0))
 	return found, err
 }

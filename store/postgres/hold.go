@@ -12,11 +12,11 @@ import (
 
 const (
 	selectHolds    = "SELECT number, id, instance_id, promise, holding FROM hold "
-	whereLiveHolds = "WHERE instance_id = $1 AND live AND until_ms > $2 AND number < $3 ORDER BY number DESC LIMIT $4"
+	whereLiveHolds = "WHERE instance_id = $1 AND live AND until_ms > $2 AND number < $3 AND lease = $5 ORDER BY number DESC LIMIT $4"
 	selectHeld     = "SELECT id, instance_id, holding FROM hold WHERE instance_id = ANY($1) AND live AND until_ms > $2"
 
-	insertHolds = `INSERT INTO hold (id, instance_id, live, until_ms, promise, holding) SELECT id, instance_id, live, until_ms, promise, holding
-		FROM unnest($1::text[], $2::text[], $3::boolean[], $4::bigint[], $5::bytea[], $6::bytea[]) AS n (id, instance_id, live, until_ms, promise, holding)
+	insertHolds = `INSERT INTO hold (id, instance_id, lease, live, until_ms, promise, holding) SELECT id, instance_id, lease, live, until_ms, promise, holding
+		FROM unnest($1::text[], $2::text[], $3::boolean[], $4::bigint[], $5::bytea[], $6::bytea[], $7::boolean[]) AS n (id, instance_id, live, until_ms, promise, holding, lease)
 		ORDER BY id`
 	updateHolds = `WITH done AS (UPDATE hold SET live = n.live, until_ms = n.until_ms, holding = n.holding
 		FROM unnest($1::text[], $2::boolean[], $3::bigint[], $4::bytea[]) AS n (id, live, until_ms, holding) WHERE hold.id = n.id RETURNING 1)
@@ -90,7 +90,7 @@ func queueHoldEffects(b *pgx.Batch, effects map[string]usage.HoldEffect) error {
 		}
 	}
 	if len(fresh.ids) > 0 {
-		b.Queue(insertHolds, fresh.ids, fresh.instances, fresh.live, fresh.until, fresh.promises, fresh.holdings)
+		b.Queue(insertHolds, fresh.ids, fresh.instances, fresh.live, fresh.until, fresh.promises, fresh.holdings, fresh.leases)
 	}
 	if len(moved.ids) > 0 {
 		b.Queue(updateHolds, moved.ids, moved.live, moved.until, moved.holdings, len(moved.ids))
@@ -101,7 +101,7 @@ func queueHoldEffects(b *pgx.Batch, effects map[string]usage.HoldEffect) error {
 // holdRows are holds in columns.
 type holdRows struct {
 	ids, instances     []string
-	live               []bool
+	live, leases       []bool
 	until              []int64
 	promises, holdings [][]byte
 }
@@ -116,7 +116,7 @@ func (r *holdRows) add(id string, h *usage.HoldEffect) error {
 		if err != nil {
 			return err
 		}
-		r.promises = append(r.promises, promise)
+		r.promises, r.leases = append(r.promises, promise), append(r.leases, h.Promise.Lease != nil)
 	}
 	r.ids, r.instances, r.live = append(r.ids, id), append(r.instances, h.InstanceID), append(r.live, !h.Ended())
 	r.until, r.holdings = append(r.until, h.UntilMS), append(r.holdings, holding)
@@ -140,8 +140,8 @@ func (r *reader) Hold(id string) (*access.Hold, error) {
 	return all[0], nil
 }
 
-func (r *reader) LiveHolds(instanceID string, nowMS, beforeNumber int64, limit int) ([]*access.Hold, error) {
-	return r.holds(whereLiveHolds, instanceID, nowMS, before(beforeNumber), limit)
+func (r *reader) LiveHolds(instanceID string, leases bool, nowMS, beforeNumber int64, limit int) ([]*access.Hold, error) {
+	return r.holds(whereLiveHolds, instanceID, nowMS, before(beforeNumber), limit, leases)
 }
 
 func (r *reader) Held(instanceID string, nowMS int64) (all []*ledger.Hold, err error) {

@@ -1,9 +1,18 @@
 package postgres
 
 import (
+	"time"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/farebox/farebox/usage"
+)
+
+const (
+	selectLast = "SELECT number FROM journal WHERE month >= $1 ORDER BY month DESC, number DESC LIMIT 1"
+	// What is removed is there until its whole month is.
+	notRemoved = " AND number > (SELECT coalesce(max(journal), 0) FROM removed) "
+	inOrder    = "ORDER BY month, number "
 )
 
 // page is how many journal rows are read at a time.
@@ -18,8 +27,12 @@ type journalRow struct {
 
 // Receipts implements store.Reader.
 func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, fn func(usage.Position, *usage.Receipt) (bool, error)) (usage.Position, error) {
+	months, err := r.s.monthsKnown(r.ctx, r.q)
+	if err != nil {
+		return usage.Position{}, unavailable(err)
+	}
 	if filter != nil && filter.FromMS > 0 {
-		first, err := r.number("SELECT coalesce(min(number), 0) FROM journal WHERE time_ms >= $1", filter.FromMS)
+		first, err := r.number("SELECT number FROM journal WHERE month >= $1 AND time_ms >= $2"+notRemoved+inOrder+"LIMIT 1", monthOf(filter.FromMS), filter.FromMS)
 		if err != nil || first == 0 {
 			return usage.Position{}, err
 		}
@@ -28,7 +41,7 @@ func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, 
 		}
 	}
 	for looked := 0; ; {
-		rows, err := r.journal(from.Commit, filter)
+		rows, err := r.journal(months.of(from.Commit), from.Commit, filter)
 		if err != nil {
 			return from, err
 		}
@@ -70,17 +83,25 @@ func (row *journalRow) between(filter *usage.Filter) bool {
 	return row.timeMS >= filter.FromMS && (filter.ToMS == 0 || row.fromMS < filter.ToMS)
 }
 
-// journal reads rows from one on; those that are not of a filter's time come without their receipts.
-func (r *reader) journal(from int64, filter *usage.Filter) ([]journalRow, error) {
+// journal reads rows from one on, which is not before a month; those that are not of a filter's time come without their receipts.
+func (r *reader) journal(month time.Time, from int64, filter *usage.Filter) ([]journalRow, error) {
 	if filter == nil {
 		filter = &usage.Filter{}
 	}
 	return collect(r, func(rows pgx.Rows, row *journalRow) error {
 		return rows.Scan(&row.number, &row.fromMS, &row.timeMS, &row.codec, &row.receipts)
 	}, `SELECT number, from_ms, time_ms, codec, CASE WHEN time_ms >= $2 AND ($3::bigint = 0 OR from_ms < $3) THEN receipts END
-		FROM journal WHERE number >= $1 ORDER BY number LIMIT $4`, from, filter.FromMS, filter.ToMS, page)
+		FROM journal WHERE month >= $5 AND number >= $1`+notRemoved+inOrder+"LIMIT $4", from, filter.FromMS, filter.ToMS, page, month)
 }
 
 func (r *reader) LastCommit() (int64, error) {
-	return r.number("SELECT coalesce(max(number), 0) FROM journal")
+	months, err := r.s.monthsKnown(r.ctx, r.q)
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	last, err := r.number(selectLast, months.latest())
+	if err == nil && last == 0 && !months.latest().IsZero() { // there is less than we knew of, say after a restore
+		last, err = r.number(selectLast, time.Time{})
+	}
+	return last, err
 }

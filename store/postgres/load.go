@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"github.com/go-json-experiment/json"
@@ -24,9 +25,9 @@ const (
 		WHERE s.due_ms <= $1 ORDER BY s.due_ms, s.number LIMIT $2 FOR NO KEY UPDATE OF i SKIP LOCKED`
 
 	whereInstances = "WHERE instance_id = ANY($1)"
-	selectOnce     = `SELECT id, batch, place FROM once WHERE id = ANY($1)
-		UNION ALL SELECT once_id, NULL, 0 FROM answer WHERE once_id = ANY($1)`
-	selectOnceRows = "SELECT batch, codec, receipts FROM journal WHERE batch = ANY($1)"
+	selectOnce     = `SELECT id, batch, place, time_ms FROM once WHERE id = ANY($1)
+		UNION ALL SELECT once_id, NULL, 0, 0 FROM answer WHERE once_id = ANY($1)`
+	selectOnceRows = "SELECT batch, codec, receipts FROM journal WHERE month >= $2 AND batch = ANY($1)"
 )
 
 // loading is the loading of what a batch decides on, each step under the locks of those before.
@@ -48,6 +49,7 @@ type loading struct {
 type place struct {
 	batch   *[16]byte
 	receipt int
+	timeMS  int64 // of the batch
 }
 
 func newLoading(s *Store, conn *pgx.Conn, want store.Want) *loading {
@@ -162,7 +164,7 @@ func (l *loading) scanPlaces(rows pgx.Rows) error {
 	return eachRow(rows, func(rows pgx.Rows) error {
 		var id [16]byte
 		var at place
-		if err := rows.Scan(&id, &at.batch, &at.receipt); err != nil {
+		if err := rows.Scan(&id, &at.batch, &at.receipt, &at.timeMS); err != nil {
 			return err
 		}
 		l.places[id] = at
@@ -173,13 +175,14 @@ func (l *loading) scanPlaces(rows pgx.Rows) error {
 // queueRows asks for the rows of keys that were used before. Most keys are new, and then looking for them in vain would cost every batch.
 func (l *loading) queueRows(b *pgx.Batch) {
 	var batches [][16]byte
+	first := int64(math.MaxInt64)
 	for _, at := range l.places {
 		if at.batch != nil {
-			batches = append(batches, *at.batch)
+			batches, first = append(batches, *at.batch), min(first, at.timeMS)
 		}
 	}
 	if len(batches) > 0 {
-		b.Queue(selectOnceRows, batches).Query(l.scanRows)
+		b.Queue(selectOnceRows, batches, monthOf(first)).Query(l.scanRows)
 	}
 }
 

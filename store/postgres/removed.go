@@ -27,7 +27,8 @@ func (r *reader) Opening() (opening []byte, err error) {
 	return opening, err
 }
 
-// RemoveReceipts implements store.Tx. The newest row stays, since the next one is numbered by it.
+// RemoveReceipts implements store.Tx. Nobody finds the rows any more (notRemoved); a month of which all are removed is dropped later
+// (dropMonths). The newest row stays, since the next one is numbered by it.
 func (t *tx) RemoveReceipts(at store.Removed, opening []byte) error {
 	last, err := t.LastCommit()
 	if err != nil {
@@ -36,12 +37,22 @@ func (t *tx) RemoveReceipts(at store.Removed, opening []byte) error {
 	if at.Next.Commit >= last {
 		return fmt.Errorf("commit %d is not older than the newest, %d: its receipts stay", at.Next.Commit, last)
 	}
-	for _, query := range [...]string{
-		removeGiven, "DELETE FROM once WHERE batch IN (SELECT batch FROM journal WHERE number <= $1)", "DELETE FROM journal WHERE number <= $1",
-	} {
-		if _, err := t.exec(query, at.Next.Commit); err != nil {
+	before, err := t.Removed()
+	if err != nil {
+		return err
+	}
+	months, err := t.s.monthsKnown(t.ctx, t.q)
+	if err != nil {
+		return unavailable(err)
+	}
+	for _, table := range [...]string{"given", "once"} {
+		if _, err := t.exec("DELETE FROM "+table+" WHERE batch IN (SELECT batch FROM journal WHERE month >= $1 AND number > $2 AND number <= $3)",
+			months.of(before.Next.Commit+1), before.Next.Commit, at.Next.Commit); err != nil {
 			return err
 		}
+	}
+	if _, err := t.exec("UPDATE farebox SET gone = $1, gone_by = pg_current_xact_id()", at.Next.Commit); err != nil {
+		return err
 	}
 	_, err = t.exec(`INSERT INTO removed (journal, receipt, earliest_ms, opening) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (one) DO UPDATE SET (journal, receipt, earliest_ms, opening) = (excluded.journal, excluded.receipt, excluded.earliest_ms, excluded.opening)`,

@@ -39,6 +39,8 @@ type Store struct {
 	locks    locks
 	receipts *codec.Receipts
 	settings atomic.Pointer[settings]
+	months   atomic.Pointer[months] // nil: to be read
+	aheadAt  atomic.Int64           // Unix seconds; before that no partition is made ahead, since the last attempt failed
 }
 
 var _ store.Store = (*Store)(nil)
@@ -47,6 +49,7 @@ var _ store.Store = (*Store)(nil)
 type locks struct {
 	change  int64 // by changes alone, and by batches together
 	journal int64 // by who appends to the journal, until that is committed
+	months  int64 // by who makes a partition of the journal
 }
 
 // Connections of a store, at most. Writing needs few: the engine makes one batch at a time, and changes wait for each other.
@@ -139,7 +142,7 @@ func (s *Store) nameLocks(ctx context.Context, conn *pgx.Conn) error {
 		_, _ = h.Write([]byte("farebox " + what + " " + *schema))
 		return int64(h.Sum64())
 	}
-	s.locks = locks{change: key("change"), journal: key("journal")}
+	s.locks = locks{change: key("change"), journal: key("journal"), months: key("months")}
 	return nil
 }
 

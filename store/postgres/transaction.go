@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -133,13 +134,20 @@ func passes(err error) bool {
 	case "53300", "25006": // too many connections; read only: a replica that is about to take over
 		return true
 	}
-	return e.Code[:2] == "08" || repeated(err)
+	return e.Code[:2] == "08" || repeated(err) || otherMonths(err)
+}
+
+// otherMonths says whether the journal was not as a server knew it: another one, whose clock is ahead, has begun the next month, or it was restored.
+// What is known of it is forgotten at any failure.
+func otherMonths(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && strings.HasPrefix(e.TableName, "journal") && (e.Code == "23502" || e.Code == "23514") // no number, no partition
 }
 
 // repeated says whether a batch was there already: it was committed by an attempt that was thought to be lost.
 func repeated(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && e.Code == "23505" && (e.ConstraintName == "journal_batch_key" || e.ConstraintName == "change_pkey")
+	return ok && e.Code == "23505" && (strings.HasPrefix(e.TableName, "journal") && strings.HasSuffix(e.ConstraintName, "batch_key") || e.ConstraintName == "change_pkey")
 }
 
 // newBatch names what is committed, so that it can be found again. Names are in the order of time.

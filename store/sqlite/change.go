@@ -82,6 +82,9 @@ type tx struct {
 	removed  int64                  // the last journal row that was removed; 0: none was
 }
 
+// Conn returns the connection of a change, for what moves whole tables. While the change is open nobody else writes into the file.
+func Conn(t store.Tx) *sql.Conn { return t.(*tx).s.conn }
+
 func (t *tx) exec(query string, args ...any) (sql.Result, error) {
 	result, err := t.s.conn.ExecContext(t.ctx, query, args...)
 	return result, unavailable(err)
@@ -253,7 +256,7 @@ func (s *Store) reload(ctx context.Context) error {
 	if err := s.conn.QueryRowContext(ctx, "SELECT coalesce(max(journal), 0) FROM removed").Scan(&s.once.removed); err != nil {
 		return err
 	}
-	if !s.read { // nobody decides here
+	if !s.read && !s.move { // nobody decides here
 		if err := s.loadOnce(ctx, s.lastCommit); err != nil {
 			return err
 		}

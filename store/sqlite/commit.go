@@ -62,8 +62,8 @@ func (st *statements) texts() map[string]**sql.Stmt {
 
 		selectHeld:                   &st.held,
 		selectHolds + "WHERE id = ?": &st.hold,
-		"INSERT INTO hold (id, instance_id, live, until_ms, promise, holding) VALUES (?, ?, ?, ?, ?, ?)": &st.newHold,
-		"UPDATE hold SET live = ?, until_ms = ?, holding = ? WHERE id = ?":                               &st.moveHold,
+		"INSERT INTO hold (id, instance_id, lease, live, until_ms, promise, holding) VALUES (?, ?, ?, ?, ?, ?, ?)": &st.newHold,
+		"UPDATE hold SET live = ?, until_ms = ?, holding = ? WHERE id = ?":                                         &st.moveHold,
 
 		`INSERT INTO alert_state (subject, alert, due_ms, body) VALUES (?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET (due_ms, body) = (excluded.due_ms, excluded.body)`: &st.putAlertState,
@@ -99,6 +99,9 @@ const booksKept = 100_000
 // and data_version tells whether another process has written since.
 func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.Loaded) store.Decided) error {
 	ctx = context.WithoutCancel(ctx) // a caller that hangs up does not interrupt the others' batch
+	if s.move {
+		return unavailable(errors.New("this database is being moved"))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.begin(ctx); err != nil {

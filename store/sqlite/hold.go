@@ -17,9 +17,10 @@ import (
 
 const (
 	selectHolds    = "SELECT number, id, instance_id, promise, holding FROM hold "
-	whereLiveHolds = "WHERE instance_id = ? AND live AND until_ms > ? AND number < ? ORDER BY number DESC LIMIT ?"
+	whereLiveHolds = "WHERE instance_id = ? AND live AND lease = ? AND until_ms > ? AND number < ? ORDER BY number DESC LIMIT ?"
 	selectHeld     = "SELECT id, instance_id, holding FROM hold WHERE instance_id = ? AND live AND until_ms > ?"
-	forgetHolds    = "DELETE FROM hold WHERE until_ms < ?"
+	forgetHolds    = "DELETE FROM hold WHERE until_ms < ? AND NOT lease"
+	forgetLeases   = "DELETE FROM hold WHERE until_ms < ? AND lease"
 )
 
 // knowsHolds reports whether a book that is kept in memory has all holds that are live at a time: not when the clock was set back.
@@ -124,7 +125,7 @@ func (s *Store) writeHolds(ctx context.Context, holds map[string]usage.HoldEffec
 		if err != nil {
 			return err
 		}
-		if _, err := s.stmts.newHold.ExecContext(ctx, id, h.InstanceID, !h.Ended(), h.UntilMS, promise, holding); err != nil {
+		if _, err := s.stmts.newHold.ExecContext(ctx, id, h.InstanceID, h.Promise.Lease != nil, !h.Ended(), h.UntilMS, promise, holding); err != nil {
 			return err
 		}
 	}
@@ -147,11 +148,11 @@ func (r *reader) Hold(id string) (*access.Hold, error) {
 	return all[0], nil
 }
 
-func (r *reader) LiveHolds(instanceID string, nowMS, before int64, limit int) ([]*access.Hold, error) {
+func (r *reader) LiveHolds(instanceID string, leases bool, nowMS, before int64, limit int) ([]*access.Hold, error) {
 	if before == 0 {
 		before = 1<<63 - 1
 	}
-	return r.holds(whereLiveHolds, instanceID, nowMS, before, limit)
+	return r.holds(whereLiveHolds, instanceID, leases, nowMS, before, limit)
 }
 
 func (r *reader) Held(instanceID string, nowMS int64) (all []*ledger.Hold, err error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -148,6 +149,9 @@ func (s *Store) Forget(ctx context.Context, beforeMS, settledMS int64) error {
 			if _, err := s.conn.ExecContext(ctx, query, beforeMS); err != nil {
 				return unavailable(err)
 			}
+		}
+		if _, err := s.conn.ExecContext(ctx, forgetLeases, beforeMS-store.LeaseLonger.Milliseconds()); err != nil {
+			return unavailable(err)
 		}
 		return nil
 	})

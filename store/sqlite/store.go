@@ -29,12 +29,14 @@ type Options struct {
 	Create bool // make the file when it is not there
 	Serve  bool // be the one server of this file: refuse when another process is
 	Read   bool // change nothing, not even the schema
+	Move   bool // charge nothing, so that idempotency keys need not be held in memory: Commit fails
 }
 
 // Store is a store.Store in one file.
 type Store struct {
 	path   string
 	read   bool         // opened to be read only: writing fails
+	move   bool         // opened to be moved: charging fails
 	lock   *flock.Flock // held by a server
 	reads  *sql.DB
 	writes *sql.DB
@@ -65,7 +67,7 @@ func Open(path string, options Options) (*Store, error) {
 	if err := look(path, options.Create); err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, read: options.Read, books: map[string]*ledger.Book{}, tables: map[int64]*rate.Table{}}
+	s := &Store{path: path, read: options.Read, move: options.Move, books: map[string]*ledger.Book{}, tables: map[int64]*rate.Table{}}
 	if options.Serve {
 		if err := s.lockFile(); err != nil {
 			return nil, err

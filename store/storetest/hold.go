@@ -56,6 +56,9 @@ func (b *books) receiptOf(book *ledger.Book, h *access.Hold, operation access.Ho
 	r := b.denial(book, "")
 	r.InstanceID, r.Requester, r.Items, r.TimeMS = h.InstanceID, h.Requester, []usage.Item{}, h.CreatedMS
 	r.Hold = &usage.Hold{ID: h.ID, Operation: operation, Holding: h.Holding}
+	if operation == access.MakeLease {
+		r.Hold.Lease = h.Lease
+	}
 	if operation == access.MakeHold {
 		for _, p := range h.Items {
 			r.Hold.Items = append(r.Hold.Items, usage.Item{
@@ -301,7 +304,7 @@ func listsHolds(b *books) {
 	for {
 		var page []*access.Hold
 		b.view(func(r store.Reader) (err error) {
-			page, err = r.LiveHolds("A", dawnMS, before, 2)
+			page, err = r.LiveHolds("A", false, dawnMS, before, 2)
 			return err
 		})
 		if len(page) == 0 {

@@ -22,8 +22,9 @@ func (w *Twin) Charge(r Request, key, fingerprint string, really *Answer) (answe
 	answer = &Answer{CorrelationID: really.CorrelationID, Items: make([]AnsweredItem, len(r.Items))}
 	used, events := maps.Clone(w.Used), len(w.Events)
 	denied := false
+	w.paid[answer.CorrelationID] = make([][]draw, len(r.Items))
 	for i, ask := range r.Items {
-		answer.Items[i] = w.item(answer, r.Instance, ask, really.Items[i].Count)
+		answer.Items[i] = w.item(answer, i, r.Instance, ask, really.Items[i].Count)
 		denied = denied || answer.Items[i].Status != granted
 	}
 	if r.AllOrNothing && denied {
@@ -35,6 +36,9 @@ func (w *Twin) Charge(r Request, key, fingerprint string, really *Answer) (answe
 			answer.Items[i] = w.deny(answer, r.Instance, r.Items[i], item.Status)
 		}
 	}
+	if r.AllOrNothing && denied {
+		delete(w.paid, answer.CorrelationID)
+	}
 	if key != "" {
 		w.keys[id] = onceUsed{fingerprint, true, answer}
 	}
@@ -42,7 +46,7 @@ func (w *Twin) Charge(r Request, key, fingerprint string, really *Answer) (answe
 }
 
 // item decides and books one item.
-func (w *Twin) item(answer *Answer, instance string, ask Ask, reallyCount *big.Rat) AnsweredItem {
+func (w *Twin) item(answer *Answer, i int, instance string, ask Ask, reallyCount *big.Rat) AnsweredItem {
 	all, usable := w.candidates(instance, ask, w.Now)
 	switch {
 	case !w.pricedAnywhere(ask, w.Now):
@@ -52,7 +56,7 @@ func (w *Twin) item(answer *Answer, instance string, ask Ask, reallyCount *big.R
 	case len(all) == 0:
 		return w.deny(answer, instance, ask, notFound)
 	}
-	from := sources(all, w.Used)
+	from := sources(all, w.taken(""))
 	count := ask.Count
 	draws, covered := pay(from, count)
 	if !covered && ask.Partial {
@@ -62,6 +66,7 @@ func (w *Twin) item(answer *Answer, instance string, ask Ask, reallyCount *big.R
 	if !covered || count.Sign() == 0 {
 		return w.deny(answer, instance, ask, insufficient)
 	}
+	w.paid[answer.CorrelationID][i] = draws
 	return w.grant(answer, instance, ask, count, draws)
 }
 

@@ -111,7 +111,7 @@ func (m *machine) open(processes int) {
 		}
 		e := engine.New(s, engine.Options{
 			Now:   func() time.Time { return time.UnixMilli(m.clock.Load()) },
-			NewID: func() string { return fmt.Sprintf("id-%d", m.ids.Add(1)) },
+			NewID: func() string { return fmt.Sprintf("00000000-0000-7000-8000-%012x", m.ids.Add(1)) },
 		})
 		m.processes = append(m.processes, process{s, e})
 	}

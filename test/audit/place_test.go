@@ -14,8 +14,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/farebox/farebox/access"
+	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/store/move"
 	"github.com/farebox/farebox/store/postgres"
 	"github.com/farebox/farebox/store/sqlite"
 	"github.com/farebox/farebox/test/cluster"
@@ -34,6 +36,50 @@ type place interface {
 func onEveryStore(t *testing.T, test func(*testing.T, func() place)) {
 	t.Run("sqlite", func(t *testing.T) { test(t, func() place { return newFile(t) }) })
 	t.Run("postgres", func(t *testing.T) { test(t, func() place { return schema(cluster.Shared(t).URL(t)) }) })
+	t.Run("moved", func(t *testing.T) {
+		test(t, func() place { return &moved{newFile(t), schema(cluster.Shared(t).URL(t)), false} })
+	})
+}
+
+// moved is a place in a file that moves to PostgreSQL at the first crash.
+type moved struct {
+	file   *file
+	schema schema
+	gone   bool
+}
+
+func (m *moved) open() (store.Store, error) {
+	if m.gone {
+		return m.schema.open()
+	}
+	return m.file.open()
+}
+
+func (m *moved) crash(close func()) error {
+	if m.gone {
+		return m.schema.crash(close)
+	}
+	m.gone = true
+	if err := m.file.crash(close); err != nil {
+		return err
+	}
+	from, err := sqlite.Open(m.file.path(), sqlite.Options{Serve: true, Move: true})
+	if err != nil {
+		return err
+	}
+	to, err := postgres.Open(string(m.schema), postgres.Options{})
+	if err != nil {
+		return err
+	}
+	verified := func(r store.Reader) error {
+		proof, err := engine.Prove(r)
+		if err == nil && len(proof.Differences) > 0 {
+			err = errors.New(strings.Join(proof.Differences, "\n"))
+		}
+		return err
+	}
+	_, err = move.Books(ctx, from, to, move.Checks{File: verified, Database: verified}, nil)
+	return errors.Join(err, from.Close(), to.Close())
 }
 
 // file is a place in a file of SQLite.

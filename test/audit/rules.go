@@ -46,23 +46,35 @@ type candidate struct {
 // candidates returns who may pay for an ask, in the order of drawing (D4), and how many line items are usable at all.
 func (s *state) candidates(instance string, ask Ask, now int64) (all []candidate, usable int) {
 	for _, l := range s.lineItems {
-		if l.Instance != instance || !s.usable(l, now) {
+		if l.Instance == instance && s.usable(l, now) {
+			usable++
+		}
+	}
+	return s.pricing(instance, ask, now, func(l LineItem) bool { return s.usable(l, now) }), usable
+}
+
+// pricing returns the line items of an instance that price an ask, by the tables of a time, in the order of drawing.
+func (s *state) pricing(instance string, ask Ask, at int64, counts func(LineItem) bool) (all []candidate) {
+	for _, l := range s.lineItems {
+		if l.Instance != instance || !counts(l) {
 			continue
 		}
-		usable++
-		if rate, table := s.rate(l.Series, ask.Item, ask.Version, now); rate != nil {
+		if rate, table := s.rate(l.Series, ask.Item, ask.Version, at); rate != nil {
 			all = append(all, candidate{l, rate, table})
 		}
 	}
-	slices.SortFunc(all, func(a, b candidate) int {
-		for _, by := range [][2]int64{{a.Priority, b.Priority}, {a.End, b.End}, {a.Start, b.Start}} {
-			if by[0] != by[1] {
-				return int(min(max(by[0]-by[1], -1), 1))
-			}
+	slices.SortFunc(all, func(a, b candidate) int { return drawn(a.LineItem, b.LineItem) })
+	return all
+}
+
+// drawn compares line items by the order of drawing (D4).
+func drawn(a, b LineItem) int {
+	for _, by := range [][2]int64{{a.Priority, b.Priority}, {a.End, b.End}, {a.Start, b.Start}} {
+		if by[0] != by[1] {
+			return int(min(max(by[0]-by[1], -1), 1))
 		}
-		return strings.Compare(a.ID, b.ID)
-	})
-	return all, usable
+	}
+	return strings.Compare(a.ID, b.ID)
 }
 
 // pricedAnywhere says whether the effective table of any series prices an ask.

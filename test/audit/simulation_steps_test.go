@@ -58,6 +58,28 @@ func (c *simCall) make(e *engine.Engine) {
 	}
 }
 
+// charges returns the charges among calls, and the others.
+func charges(calls []*simCall) (is, others []*simCall) {
+	for _, c := range calls {
+		if c.verb == Charge {
+			is = append(is, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	return is, others
+}
+
+func makeInBulk(e *engine.Engine, calls []*simCall) {
+	all := make([]*engine.Charge, len(calls))
+	for i, c := range calls {
+		all[i] = &engine.Charge{InstanceID: c.of.instance, Request: c.request, Once: &engine.Once{Key: c.key, Fingerprint: []byte(c.key)}}
+	}
+	for i, done := range e.Bulk(all) {
+		calls[i].receipt, calls[i].err = done.Receipt, done.Err
+	}
+}
+
 // settle makes the customers, each with rules, limits and line items of its own, and who wants to be told of them.
 func (s *simulated) settle() {
 	s.watch()
@@ -186,7 +208,15 @@ func (s *simulated) together(calls []*simCall, due bool) {
 		all.Go(func() { _, err = s.engine.CatchUp(s.clock.Load()) })
 		s.ground.quiet()
 	}
-	for i, c := range calls {
+	alone := calls
+	if s.keys%3 == 0 { // some of the time charges come as a bulk
+		var bulk []*simCall
+		if bulk, alone = charges(calls); len(bulk) > 0 {
+			all.Go(func() { makeInBulk(s.engine, bulk) })
+			s.ground.quiet()
+		}
+	}
+	for i, c := range alone {
 		e := s.engines[i%len(s.engines)]
 		all.Go(func() { c.make(e) })
 		s.ground.quiet()

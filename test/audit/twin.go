@@ -17,6 +17,8 @@ type Twin struct {
 	Events    []Event             // without Count, which is the auditor's
 
 	state
+	holds   map[string]*Hold
+	paid    map[string][][]draw // of each charge by correlation id, for each item, in the order of drawing
 	deleted map[string]LineItem // that were charged
 	keys    map[string]onceUsed
 }
@@ -32,6 +34,7 @@ type onceUsed struct {
 func NewTwin(now int64) *Twin {
 	return &Twin{
 		Now: now, Instances: map[string]bool{}, Used: map[string]*big.Rat{}, deleted: map[string]LineItem{}, keys: map[string]onceUsed{},
+		holds: map[string]*Hold{}, paid: map[string][][]draw{},
 		state: state{lineItems: map[string]LineItem{}},
 	}
 }

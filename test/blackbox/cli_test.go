@@ -28,7 +28,7 @@ func TestWrongUsage(t *testing.T) {
 
 // Every verb says what it is for, with an example that can be pasted.
 func TestHelp(t *testing.T) {
-	verbs := []string{"serve", "demo", "token", "keys", "rates", "usage", "verify", "backup"}
+	verbs := []string{"serve", "demo", "token", "keys", "rates", "usage", "verify", "backup", "migrate-db"}
 	_, list, _ := strings.Cut(must(t, "", "--help"), "\nCommands:\n")
 	for _, found := range command.FindAllStringSubmatch(list, -1) {
 		verbs = append(verbs, strings.Fields(found[1])[0])

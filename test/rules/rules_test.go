@@ -158,6 +158,14 @@ func (w *world) command(line string) string {
 		return w.putLimit(a)
 	case "consumed":
 		return w.showConsumed(a)
+	case "lease":
+		return w.lease(a)
+	case "report":
+		return w.report(a)
+	case "end":
+		return w.endLease(a)
+	case "show-lease":
+		return w.showLease(a)
 	case "receipt":
 		return w.showReceipt(a)
 	case "refund":

@@ -38,6 +38,7 @@ type world struct {
 	ids       atomic.Int64
 	instances map[string]string // id by name
 	sessions  map[string]known  // by name
+	leases    map[string]leased // by name
 	rules     map[string]string // ids of conditions, and of actions that have a name, by name
 	recurring map[string]bool   // line items that are or were, by activationId
 	bearers   map[string]string // Authorization headers by the name of their token

@@ -1,0 +1,50 @@
+import { useEffect, useState } from "react";
+
+export type Loaded<T> = { state: "loading" } | { state: "error"; error: Error; retry: () => void } | { state: "ready"; data: T };
+
+/**
+ * Loads what a key names, again when it changes and, if told, every so many milliseconds while the page is seen. What was there stays until
+ * the new has come.
+ */
+export function useLoad<T>(key: string, load: () => Promise<T>, everyMS = 0): Loaded<T> {
+  const [result, set] = useState<{ key: string; value: Loaded<T> }>({ key, value: { state: "loading" } });
+  const [attempt, again] = useState(0);
+  useEffect(() => {
+    let live = true;
+    let timer = 0;
+    const retry = () => again((n) => n + 1);
+    const run = async () => {
+      if (!document.hidden || everyMS === 0) {
+        try {
+          const data = await load();
+          if (live) set({ key, value: { state: "ready", data } });
+        } catch (error) {
+          if (live) set({ key, value: { state: "error", error: error as Error, retry } });
+        }
+      }
+      if (live && everyMS > 0) timer = window.setTimeout(() => void run(), everyMS);
+    };
+    void run();
+    return () => {
+      live = false;
+      clearTimeout(timer);
+    };
+    // load is new on every render; key says what it loads.
+  }, [key, attempt, everyMS]);
+  return result.key === key ? result.value : { state: "loading" };
+}
+
+/** Maps with so many calls under way at once. */
+export async function mapSome<A, B>(all: readonly A[], atOnce: number, f: (a: A) => Promise<B>): Promise<B[]> {
+  const out: B[] = [];
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: atOnce }, async () => {
+      while (next < all.length) {
+        const i = next++;
+        out[i] = await f(all[i] as A);
+      }
+    }),
+  );
+  return out;
+}

@@ -1,0 +1,42 @@
+import { type ReactNode, useState } from "react";
+
+export type Column<T> = { name: string; show: (row: T) => ReactNode; by?: (row: T) => number | string; right?: boolean };
+
+/** A table that is sorted by its heads, and cut into pages of `most` rows when it is long. `by` of a column is what it is sorted by. */
+export function Table<T>({ label, rows, columns, id, most = 50 }: { label: string; rows: readonly T[]; columns: readonly Column<T>[]; id: (row: T) => string; most?: number }) {
+  const [sort, setSort] = useState<{ column: number; down: boolean } | null>(null);
+  const [page, setPage] = useState(0);
+  const by = sort ? columns[sort.column]?.by : undefined;
+  const sorted = by ? rows.toSorted((a, b) => ((x, y) => (x < y ? -1 : x > y ? 1 : 0) * (sort?.down ? -1 : 1))(by(a), by(b))) : rows;
+  const pages = Math.max(1, Math.ceil(rows.length / most));
+  const at = Math.min(page, pages - 1);
+  return (
+    <>
+      <div className="scroll" role="region" aria-label={label} tabIndex={0}>
+        <table>
+          <thead>
+            <tr>
+              {columns.map((c, i) => (
+                <th key={c.name} scope="col" className={c.right ? "right" : ""} aria-sort={sort?.column === i ? (sort.down ? "descending" : "ascending") : undefined}>
+                  {c.by ? <button className="sort" onClick={() => setSort({ column: i, down: sort?.column === i && !sort.down })}>{c.name}<span aria-hidden>{sort?.column === i ? (sort.down ? " ↓" : " ↑") : ""}</span></button> : c.name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {sorted.slice(at * most, (at + 1) * most).map((row) => (
+              <tr key={id(row)}>{columns.map((c) => <td key={c.name} className={c.right ? "right" : ""}>{c.show(row)}</td>)}</tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {pages > 1 && (
+        <nav className="pages" aria-label={`Pages of ${label}`}>
+          <button disabled={at === 0} onClick={() => setPage(at - 1)}>Previous</button>
+          <span>{at + 1} of {pages}</span>
+          <button disabled={at === pages - 1} onClick={() => setPage(at + 1)}>Next</button>
+        </nav>
+      )}
+    </>
+  );
+}

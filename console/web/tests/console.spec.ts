@@ -1,0 +1,105 @@
+import AxeBuilder from "@axe-core/playwright";
+import { expect, type Page, test } from "@playwright/test";
+import { Demo } from "./server";
+
+let demo: Demo;
+test.beforeAll(async () => {
+  demo = await Demo.start();
+});
+test.afterAll(() => demo.stop());
+
+const settled = (page: Page) => expect(page.locator(".loading")).toHaveCount(0);
+
+async function accessible(page: Page) {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.filter((v) => v.impact === "serious" || v.impact === "critical").map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`)).toEqual([]);
+}
+
+test("a link signs in, is gone from the address, and the overview shows the demo", async ({ page }) => {
+  const strangers: string[] = [];
+  const complaints: string[] = [];
+  page.on("request", (r) => r.url().startsWith(demo.url) || strangers.push(r.url()));
+  page.on("console", (m) => m.type() === "error" && complaints.push(m.text()));
+  page.on("pageerror", (e) => complaints.push(e.message));
+  await page.goto(demo.link());
+  await expect(page.getByRole("heading", { level: 1, name: "Overview" })).toBeVisible();
+  expect(page.url()).toBe(`${demo.url}/console/`);
+  await expect(page.getByRole("link", { name: "acme" })).toBeVisible();
+  await expect(page.getByRole("img", { name: "Tokens used, by day and item" })).toBeVisible();
+  await settled(page);
+  await accessible(page);
+  expect(strangers).toEqual([]);
+  expect(complaints).toEqual([]);
+});
+
+test("a pasted token signs in; what is no token, and what the server refuses, is said", async ({ page }) => {
+  await page.goto(`${demo.url}/console/customers`);
+  const field = page.getByLabel("Token");
+  await accessible(page);
+  await field.fill("nonsense");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("alert")).toContainText("This is no token");
+  const token = demo.link().split("#token=")[1] ?? "";
+  await field.fill(token.slice(0, -8) + "AAAAAAAA");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("alert")).toContainText("not signed by a registered key");
+  await field.fill(token);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Customers" })).toBeVisible();
+});
+
+test("a customer is found by keyboard and link, and its address can be opened again", async ({ page }) => {
+  await page.goto(demo.link());
+  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  await page.keyboard.press("?");
+  await expect(page.getByRole("dialog")).toBeVisible();
+  await accessible(page);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("g");
+  await page.keyboard.press("c");
+  await page.getByRole("link", { name: "nordwind" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "nordwind" })).toBeVisible();
+  await page.reload();
+  await expect(page.getByRole("cell", { name: /NORD-2026/ }).first()).toBeVisible();
+  await settled(page);
+  await accessible(page);
+});
+
+test("a customer's token shows that customer alone", async ({ page }) => {
+  await page.goto(demo.link());
+  await page.getByRole("link", { name: "acme" }).click();
+  const instance = page.url().split("/").at(-1) ?? "";
+  await page.goto("about:blank");
+  await page.goto(`${demo.link(instance).replace("/console/", "/console/customers")}`);
+  await expect(page.getByRole("link", { name: "acme" })).toBeVisible();
+  await expect(page.getByRole("link", { name: "Overview" })).toHaveCount(0);
+  await expect(page.getByRole("link", { name: "nordwind" })).toHaveCount(0);
+});
+
+for (const colorScheme of ["light", "dark"] as const) {
+  for (const [device, viewport] of [["desktop", { width: 1280, height: 900 }], ["phone", { width: 390, height: 844 }]] as const) {
+    test(`${device}, ${colorScheme} @screenshots`, async ({ browser }) => {
+      const context = await browser.newContext({ colorScheme, viewport });
+      const page = await context.newPage();
+      const shoot = async (name: string) => {
+        await settled(page);
+        await page.screenshot({ path: `screenshots/${name}-${device}-${colorScheme}.png`, fullPage: true });
+        await accessible(page);
+        expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0); // nothing is cut off
+      };
+      await page.goto(`${demo.url}/console/`);
+      await shoot("signin");
+      await page.goto(demo.link());
+      await expect(page.getByRole("link", { name: "acme" })).toBeVisible();
+      await page.waitForTimeout(3_000); // of the demo's traffic
+      await shoot("overview");
+      await page.goto(`${demo.url}/console/customers`);
+      await expect(page.getByRole("link", { name: "acme" })).toBeVisible();
+      await shoot("customers");
+      await page.getByRole("link", { name: "acme" }).click();
+      await expect(page.getByRole("cell", { name: /ACME-2026/ }).first()).toBeVisible();
+      await shoot("customer");
+      await context.close();
+    });
+  }
+}

@@ -1,0 +1,35 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+
+const binary = process.env["FAREBOX_BINARY"] ?? new URL("../../../bin/farebox", import.meta.url).pathname;
+
+/** The demo of the real binary, on a port of its own. */
+export class Demo {
+  private constructor(private process: ChildProcess, readonly url: string, private db: string) {}
+
+  static async start(): Promise<Demo> {
+    const process = spawn(binary, ["demo", "--addr", "127.0.0.1:0"], { stdio: ["ignore", "pipe", "inherit"] });
+    let url = "";
+    for await (const line of createInterface({ input: process.stdout })) {
+      url ||= /Farebox demo on (http:\/\/[^,\s]+)/.exec(line)?.[1] ?? "";
+      const db = /console --admin --db (\S+)/.exec(line)?.[1];
+      if (url && db) {
+        process.stdout.resume(); // so that it never waits for a reader
+        return new Demo(process, url, db);
+      }
+    }
+    throw new Error("the demo did not start");
+  }
+
+  /** What signs in: as the vendor, or as a customer with an instance. */
+  link(instance?: string): string {
+    const whose = instance ? ["--client", "--instance", instance] : ["--admin"];
+    return execFileSync(binary, ["console", ...whose, "--db", this.db, "--server", this.url], { encoding: "utf8" }).trim();
+  }
+
+  async stop() {
+    const ended = new Promise((resolve) => this.process.once("exit", resolve));
+    this.process.kill("SIGTERM");
+    await ended;
+  }
+}

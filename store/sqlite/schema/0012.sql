@@ -1,0 +1,7 @@
+-- Automatic top-ups, one a line item: what is asked for, and what came of it.
+CREATE TABLE auto_top_up (
+  line_item INTEGER PRIMARY KEY,
+  due_ms    INTEGER, -- when it is to be looked at again; none: when the line item is charged
+  body      BLOB NOT NULL
+) STRICT;
+CREATE INDEX auto_top_up_due ON auto_top_up (due_ms) WHERE due_ms IS NOT NULL;
