@@ -40,5 +40,7 @@ func (c *Client) DeleteAlert(ctx context.Context, name string, with ...With) err
 // AlertsFired are the alerts that fired or were resolved, newest first: of all, or of one account or instance that is not empty.
 func (c *Client) AlertsFired(ctx context.Context, accountID, instanceID string) iter.Seq2[*notify.Notice, error] {
 	first := get(alertsPath+"/fired", query("accountId", accountID, "instanceId", instanceID))
-	return pages(ctx, c, first, func(p *api.AlertsFired) ([]*notify.Notice, *call) { return p.Fired, first.turned("next", number(p.Next)) })
+	return pages(ctx, c, first, func(p *api.AlertsFired) ([]*notify.Notice, *call) {
+		return p.Fired, first.turned("next", number(p.Next))
+	})
 }

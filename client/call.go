@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +25,11 @@ type call struct {
 	body         []byte
 	key          string
 	unsafe       bool // it does something, and the server knows no key for it
+	keyed        bool // its lines have keys, and it must have none
+	contentType  string
 	replayed     *bool
-	failed       error // what kept it from being made
+	failed       error     // what kept it from being made
+	answered     time.Time // by the server's clock, to the second; by ours if it does not tell
 }
 
 // Roots of the two APIs.
@@ -45,7 +49,9 @@ func path(root string, segments ...string) string {
 	return root
 }
 
-func get(path string, query url.Values) *call { return &call{method: http.MethodGet, path: path, query: query} }
+func get(path string, query url.Values) *call {
+	return &call{method: http.MethodGet, path: path, query: query}
+}
 
 // send is a call with a body, if there is one, which is written once: retries have to be the same to the byte.
 func send(method, path string, body any, with []With) *call {
@@ -80,7 +86,7 @@ func decode(in *call, body []byte, out any) error {
 	return nil
 }
 
-// page reads what a list has, page by page; more says what is on a page and with which call to go on, nil on the last.
+// pages reads what a list has, page by page; more says what is on a page and with which call to go on, nil on the last.
 func pages[P, T any](ctx context.Context, c *Client, first *call, more func(*P) ([]T, *call)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
@@ -119,9 +125,7 @@ func (c *call) turned(name, cursor string) *call {
 // error of the last try.
 func (c *Client) do(ctx context.Context, in *call) ([]byte, error) {
 	var body []byte
-	_, err := c.try(ctx, in, func(r *http.Response, cancel context.CancelFunc) (err error) {
-		defer cancel()
-		defer func() { _ = r.Body.Close() }()
+	_, err := c.try(ctx, in, func(r *http.Response) (err error) {
 		body, err = io.ReadAll(r.Body)
 		return err
 	})
@@ -134,17 +138,20 @@ func (c *Client) stream(ctx context.Context, in *call) (*http.Response, error) {
 }
 
 // try makes a call, again and again while that is safe and may help. The answer is taken within the try if it can be, so that one that breaks off is asked for again.
-func (c *Client) try(ctx context.Context, in *call, take func(*http.Response, context.CancelFunc) error) (*http.Response, error) {
+func (c *Client) try(ctx context.Context, in *call, take func(*http.Response) error) (*http.Response, error) {
 	if in.failed != nil {
 		return nil, fmt.Errorf("%s %s: the request cannot be written: %w", in.method, in.path, in.failed)
 	}
-	if in.method != http.MethodGet && in.key == "" && !in.unsafe {
+	if in.method != http.MethodGet && in.key == "" && !in.unsafe && !in.keyed {
 		in.key = c.newKey()
 	}
 	stale := false // the token was refused, and another was got
 	for tries := 0; ; tries++ {
 		r, err := c.once(ctx, in, take)
 		if err == nil {
+			if in.answered, err = http.ParseTime(r.Header.Get("Date")); err != nil {
+				in.answered = time.Now()
+			}
 			if in.replayed != nil {
 				*in.replayed = r.Header.Get("Idempotent-Replayed") == "true"
 			}
@@ -187,31 +194,25 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// once is one try.
-func (c *Client) once(ctx context.Context, in *call, take func(*http.Response, context.CancelFunc) error) (*http.Response, error) {
-	cancel := context.CancelFunc(func() {})
-	if take != nil {
-		ctx, cancel = context.WithTimeout(ctx, c.retries.Attempt)
+// once is one try. The answer is taken within its bound; a stream, which is not taken, has none.
+func (c *Client) once(ctx context.Context, in *call, take func(*http.Response) error) (*http.Response, error) {
+	if take == nil {
+		return c.exchange(ctx, in)
 	}
+	ctx, cancel := context.WithTimeout(ctx, c.retries.Attempt)
+	defer cancel()
 	r, err := c.exchange(ctx, in)
 	if err != nil {
-		cancel()
 		return nil, err
 	}
-	if r.StatusCode < 200 || r.StatusCode > 299 {
-		defer cancel()
-		defer func() { _ = r.Body.Close() }()
-		return nil, refusalOf(in, r)
-	}
-	if take != nil {
-		if err := take(r, cancel); err != nil {
-			return nil, fmt.Errorf("%s %s: the answer broke off: %w", in.method, in.path, err)
-		}
+	defer func() { _ = r.Body.Close() }()
+	if err := take(r); err != nil {
+		return nil, fmt.Errorf("%s %s: the answer broke off: %w", in.method, in.path, err)
 	}
 	return r, nil
 }
 
-// exchange sends a request and gets the head of its answer.
+// exchange sends a request and gets the head of an answer that is a success.
 func (c *Client) exchange(ctx context.Context, in *call) (*http.Response, error) {
 	address := c.base + in.path
 	if len(in.query) > 0 {
@@ -232,7 +233,7 @@ func (c *Client) exchange(ctx context.Context, in *call) (*http.Response, error)
 		}
 	}
 	if in.body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", cmp.Or(in.contentType, "application/json"))
 	}
 	if c.tokens != nil {
 		token, err := c.tokens.Token(ctx)
@@ -241,7 +242,12 @@ func (c *Client) exchange(ctx context.Context, in *call) (*http.Response, error)
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	return c.http.Do(req)
+	r, err := c.http.Do(req)
+	if err == nil && (r.StatusCode < 200 || r.StatusCode > 299) {
+		defer func() { _ = r.Body.Close() }()
+		return nil, refusalOf(in, r)
+	}
+	return r, err
 }
 
 // query collects parameters; empty ones are left out.

@@ -60,9 +60,9 @@ func (c *Client) DeleteLineItem(ctx context.Context, instanceID, activationID st
 }
 
 // TopUp adds bought tokens to a line item: whole ones, 1 or more.
-func (c *Client) TopUp(ctx context.Context, instanceID, activationID string, tokens int64, with ...With) (*api.LineItemMoved, error) {
+func (c *Client) TopUp(ctx context.Context, instanceID, activationID string, n api.NewTopUp, with ...With) (*api.LineItemMoved, error) {
 	where := path(fareboxRoot+"/instances", instanceID, "line-items", activationID, "top-up")
-	return read[*api.LineItemMoved](ctx, c, send(http.MethodPost, where, api.NewTopUp{Tokens: tokens}, with))
+	return read[*api.LineItemMoved](ctx, c, send(http.MethodPost, where, n, with))
 }
 
 // Transfer moves unused tokens between line items of one account.

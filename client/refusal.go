@@ -119,7 +119,9 @@ type Denied struct {
 	Session       *api.SessionAhead  // of a request in a session: how that stands now
 }
 
-func (d *Denied) Error() string { return fmt.Sprintf("denied: %s: %s (%s)", d.Item, d.Description, d.Code) }
+func (d *Denied) Error() string {
+	return fmt.Sprintf("denied: %s: %s (%s)", d.Item, d.Description, d.Code)
+}
 
 // Codes of items (api/openapi.yaml, Statuses of items). More may come.
 const (

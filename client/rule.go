@@ -40,7 +40,9 @@ func (c *Client) DeleteCondition(ctx context.Context, instanceID, conditionID st
 // AllActions are the actions of all line items of an instance.
 func (c *Client) AllActions(ctx context.Context, instanceID string) iter.Seq2[api.LineItemActions, error] {
 	first := get(rulesOf(instanceID, "line-items", "actions"), nil)
-	return pages(ctx, c, first, func(p *api.AllActions) ([]api.LineItemActions, *call) { return p.LineItems, first.turned("next", number(p.Next)) })
+	return pages(ctx, c, first, func(p *api.AllActions) ([]api.LineItemActions, *call) {
+		return p.LineItems, first.turned("next", number(p.Next))
+	})
 }
 
 func actionsOf(instanceID, activationID string) string {
@@ -83,7 +85,9 @@ func (c *Client) Limit(ctx context.Context, instanceID, activationID string) (*a
 // Consumed is what each requester has consumed of a line item with a consumption limit in the period that runs.
 func (c *Client) Consumed(ctx context.Context, instanceID, activationID string) iter.Seq2[api.Consumption, error] {
 	first := get(limitOf(instanceID, activationID), nil)
-	return pages(ctx, c, first, func(p *api.ConsumptionLimitState) ([]api.Consumption, *call) { return p.Consumed, first.turned("next", p.Next) })
+	return pages(ctx, c, first, func(p *api.ConsumptionLimitState) ([]api.Consumption, *call) {
+		return p.Consumed, first.turned("next", p.Next)
+	})
 }
 
 // PutLimit sets or replaces the consumption limit of a line item.

@@ -51,7 +51,9 @@ func (c *Client) TestWebhook(ctx context.Context, id string) (*api.WebhookTest, 
 // Deliveries are what was or will be sent to a webhook, newest first.
 func (c *Client) Deliveries(ctx context.Context, webhookID string) iter.Seq2[api.Delivery, error] {
 	first := get(path(webhooksPath, webhookID, "deliveries"), nil)
-	return pages(ctx, c, first, func(p *api.Deliveries) ([]api.Delivery, *call) { return p.Deliveries, first.turned("next", number(p.Next)) })
+	return pages(ctx, c, first, func(p *api.Deliveries) ([]api.Delivery, *call) {
+		return p.Deliveries, first.turned("next", number(p.Next))
+	})
 }
 
 // Delivery returns a delivery with all its attempts and its body.
