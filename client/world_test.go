@@ -1,0 +1,153 @@
+package client_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/farebox/farebox/api"
+	"github.com/farebox/farebox/auth"
+	"github.com/farebox/farebox/client"
+	"github.com/farebox/farebox/engine"
+	"github.com/farebox/farebox/server"
+	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/store/sqlite"
+	"github.com/farebox/farebox/token"
+)
+
+// world is a Farebox in this process, whose clock is that of the test: real, or the bubble's.
+type world struct {
+	testing.TB
+	engine   *engine.Engine
+	server   http.Handler
+	pair     *auth.Pair
+	instance string
+
+	mu   sync.Mutex
+	sent []string       // operations, in order
+	lose func(int) bool // whether the answer of the n-th call, from 0, gets lost
+	away http.Handler
+}
+
+var ann = client.Requester{Type: "user", Value: "ann"}
+
+// newWorld has an instance with 100 tokens; an item work costs 1, and a render 5.
+func newWorld(t testing.TB) *world {
+	books, err := sqlite.Open(filepath.Join(t.TempDir(), "farebox.db"), sqlite.Options{Create: true, Serve: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{TB: t, engine: engine.New(books, engine.Options{})}
+	t.Cleanup(func() {
+		w.engine.Stop()
+		if err := books.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w.server = server.New(w.engine, server.Options{})
+	if w.pair, err = auth.NewPair(); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = w.engine.Change(context.Background(), "", nil, func(tx *engine.Change) (*store.Answer, error) {
+		return nil, tx.SaveKeys([]auth.Key{
+			{Role: auth.Admin, ID: w.pair.ID, PublicPEM: w.pair.PublicPEM}, {Role: auth.Client, ID: w.pair.ID, PublicPEM: w.pair.PublicPEM},
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := w.admin()
+	one, five, zero := token.FromInt(1), token.FromInt(5), int64(0)
+	w.must(admin.AddRateTable(t.Context(), client.RateTable{Version: "1", EffectiveFrom: &zero, Items: []api.RateItemV11{{Name: "work", Rate: &one}, {Name: "render", Rate: &five}}}))
+	made, err := admin.CreateInstance(t.Context(), api.NewInstance{ShortName: "main", AccountID: "ACME"})
+	w.must(err)
+	w.instance = made.ID
+	w.sell("tokens", 100)
+	return w
+}
+
+func (w *world) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// sell maps a line item.
+func (w *world) sell(id string, quantity int64) {
+	w.Helper()
+	start, end := int64(0), int64(253402300799999)
+	_, err := w.admin().PutLineItem(w.Context(), w.instance, client.LineItem{
+		ActivationID: id, State: "DEPLOYED", Quantity: &quantity, Start: &start, End: &end, Attributes: &api.AttributesV11{},
+	})
+	w.must(err)
+}
+
+func (w *world) admin() *client.Client {
+	tokens, err := client.Admin(w.pair.PrivatePEM, "")
+	w.must(err)
+	return w.with(tokens)
+}
+
+// app is a client with a token for the instance.
+func (w *world) app() *client.Client {
+	tokens, err := client.ForInstances(w.pair.PrivatePEM, "", w.instance)
+	w.must(err)
+	return w.with(tokens)
+}
+
+func (w *world) with(tokens client.TokenSource) *client.Client {
+	c, err := client.New("http://farebox", tokens, client.Options{HTTP: &http.Client{Transport: w}})
+	w.must(err)
+	return c
+}
+
+// RoundTrip has the server answer in the goroutine of the caller, and loses the answers it is told to lose.
+func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	n := len(w.sent)
+	w.sent = append(w.sent, r.Method+" "+r.URL.Path)
+	lost := w.lose != nil && w.lose(n)
+	w.mu.Unlock()
+	in := r.Clone(r.Context())
+	in.RequestURI, in.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:1"
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	answer := httptest.NewRecorder()
+	w.server.ServeHTTP(answer, in)
+	if lost {
+		return nil, context.DeadlineExceeded
+	}
+	return answer.Result(), nil
+}
+
+// losing has the answers lost from now on for which it says so; the first is number 0.
+func (w *world) losing(lose func(n int) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sent, w.lose = nil, lose
+}
+
+// stands expects what is used of the line item, and held on the instance.
+func (w *world) stands(used, held string) {
+	w.Helper()
+	w.losing(nil)
+	b, err := w.admin().Balance(context.Background(), w.instance)
+	w.must(err)
+	if l := b.LineItems[0]; l.Used.String() != used || l.Held.String() != held {
+		w.Errorf("used %s and held %s, want %s and %s", l.Used, l.Held, used, held)
+	}
+}
+
+func work(n int64) client.Item { return client.Item{Name: "work", Count: client.Count(n)} }
+
+// pass lets time go by.
+func pass(d time.Duration) { time.Sleep(d) } // in a bubble only
