@@ -14,6 +14,7 @@ import (
 
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/store/sqlite"
+	"github.com/farebox/farebox/token"
 )
 
 type demoCmd struct {
@@ -61,12 +62,13 @@ func (cmd *demoCmd) runIn(ctx context.Context, stop func(), db string) error {
 		return err
 	}
 	var end *demoState
-	if err = liveThroughPast(ctx, s, time.Now()); err == nil {
+	before, err := liveThroughPast(ctx, s, time.Now())
+	if err == nil {
 		end, err = cmd.serveAndShow(ctx, view, s, db)
 	}
 	view.close()
 	if err == nil {
-		err = end.prove(s)
+		err = end.prove(s, before)
 	}
 	return errors.Join(err, s.Close())
 }
@@ -182,8 +184,8 @@ func (s *demoServer) stop() error {
 	return s.err
 }
 
-// prove says how the demo went, and that the books agree.
-func (s *demoState) prove(books *sqlite.Store) error {
+// prove says how the demo went, and that the books agree, in which there is also what was used before it.
+func (s *demoState) prove(books *sqlite.Store, before token.Amount) error {
 	proof, err := engine.Verify(context.Background(), books)
 	if err != nil {
 		return err
@@ -196,7 +198,7 @@ func (s *demoState) prove(books *sqlite.Store) error {
 	} else {
 		fmt.Println("verify: all balances agree")
 	}
-	fmt.Printf("  %d line items, %d sessions, %d receipts, %d usage events, %s tokens used\n", proof.LineItems, proof.Sessions, proof.Receipts, proof.Events, proof.Used)
+	fmt.Printf("  %d line items, %d sessions, %d receipts, %d usage events, %s tokens used, %s of them in the weeks before\n", proof.LineItems, proof.Sessions, proof.Receipts, proof.Events, proof.Used, before)
 	fmt.Println("The demo's database is gone. Yours starts with: farebox serve")
 	return err
 }

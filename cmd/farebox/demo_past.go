@@ -44,8 +44,9 @@ func pastCustomers() []pastCustomer {
 	}
 }
 
-// liveThroughPast makes the past customers and charges what they used, under an engine whose clock is set, before anybody is served.
-func liveThroughPast(ctx context.Context, s store.Store, now time.Time) error {
+// liveThroughPast makes the past customers and charges what they used, under an engine whose clock is set, before anybody is served. It returns how
+// many tokens that was.
+func liveThroughPast(ctx context.Context, s store.Store, now time.Time) (used token.Amount, err error) {
 	var clock atomic.Int64
 	start := now.Add(-demoPastStart)
 	clock.Store(start.UnixMilli())
@@ -53,7 +54,7 @@ func liveThroughPast(ctx context.Context, s store.Store, now time.Time) error {
 	defer e.Stop()
 	customers := pastCustomers()
 	instances := make([]string, len(customers))
-	err := change(ctx, e, func(tx *engine.Change) error {
+	err = change(ctx, e, func(tx *engine.Change) error {
 		if err := tx.AddRateTable(demoPastPrices(start)); err != nil {
 			return err
 		}
@@ -74,7 +75,7 @@ func liveThroughPast(ctx context.Context, s store.Store, now time.Time) error {
 		return nil
 	})
 	if err != nil {
-		return err
+		return used, err
 	}
 	dice := rand.New(rand.NewPCG(2026, demoPastDays)) // the same past every time
 	for step := range demoPastDays * demoPastSteps {
@@ -86,11 +87,14 @@ func liveThroughPast(ctx context.Context, s store.Store, now time.Time) error {
 		}
 		for _, charged := range e.Bulk(charges) {
 			if charged.Err != nil {
-				return charged.Err
+				return used, charged.Err
+			}
+			for i := range charged.Receipt.Items {
+				used = used.Add(charged.Receipt.Items[i].Tokens)
 			}
 		}
 	}
-	return nil
+	return used, nil
 }
 
 const demoPastSeries = "farm"
