@@ -28,7 +28,7 @@ type Client struct {
 
 // Options of a client. The zero value is right.
 type Options struct {
-	// HTTP sends the requests; nil: a client of its own that follows no redirects, since a redirected POST becomes a GET.
+	// HTTP sends the requests; nil: a client of its own. Unless it has a CheckRedirect no redirects are followed: a redirected POST becomes a GET.
 	HTTP *http.Client
 	// Retries bounds how often and how long a request is tried.
 	Retries Retries
@@ -62,7 +62,12 @@ func New(address string, tokens TokenSource, options Options) (*Client, error) {
 	if c.http == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.MaxIdleConnsPerHost = 64 // the usual 2 would open a connection a request under load
-		c.http = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		c.http = &http.Client{Transport: transport}
+	}
+	if c.http.CheckRedirect == nil {
+		still := *c.http
+		still.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		c.http = &still
 	}
 	r := &c.retries
 	r.Most = max(cmp.Or(r.Most, 5), 0)

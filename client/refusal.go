@@ -67,8 +67,11 @@ func refusalOf(in *call, answer *http.Response) error {
 	}
 	r := &Refusal{Operation: in.method + " " + in.path, Status: answer.StatusCode, RetryAfter: retryAfter(answer.Header), body: body}
 	var said struct {
-		Detail, Field, Error string
-		Message, Errors      jsontext.Value // a text, or a list of them
+		Detail  string         `json:"detail"`
+		Field   string         `json:"field"`
+		Error   string         `json:"error"`
+		Message jsontext.Value `json:"message"` // a text, or a list of them
+		Errors  jsontext.Value `json:"errors"`
 	}
 	if json.Unmarshal(body, &said) != nil {
 		r.Detail = strings.TrimSpace(string(body[:min(len(body), 200)]))

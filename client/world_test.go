@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -22,7 +23,6 @@ import (
 // world is a Farebox in this process, whose clock is that of the test: real, or the bubble's.
 type world struct {
 	testing.TB
-	engine   *engine.Engine
 	server   http.Handler
 	pair     *auth.Pair
 	instance string
@@ -35,31 +35,40 @@ type world struct {
 
 var ann = client.Requester{Type: "user", Value: "ann"}
 
+// open starts an engine in a folder, with a key pair that is registered for both roles.
+func open(dir string) (e *engine.Engine, pair *auth.Pair, stop func() error, err error) {
+	books, err := sqlite.Open(filepath.Join(dir, "farebox.db"), sqlite.Options{Create: true, Serve: true})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	e = engine.New(books, engine.Options{})
+	stop = func() error {
+		e.Stop()
+		return books.Close()
+	}
+	if pair, err = auth.NewPair(); err != nil {
+		return nil, nil, nil, errors.Join(err, stop())
+	}
+	_, _, err = e.Change(context.Background(), "", nil, func(tx *engine.Change) (*store.Answer, error) {
+		return nil, tx.SaveKeys([]auth.Key{
+			{Role: auth.Admin, ID: pair.ID, PublicPEM: pair.PublicPEM}, {Role: auth.Client, ID: pair.ID, PublicPEM: pair.PublicPEM},
+		})
+	})
+	return e, pair, stop, err
+}
+
 // newWorld has an instance with 100 tokens; an item work costs 1, and a render 5.
 func newWorld(t testing.TB) *world {
-	books, err := sqlite.Open(filepath.Join(t.TempDir(), "farebox.db"), sqlite.Options{Create: true, Serve: true})
+	e, pair, stop, err := open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{TB: t, engine: engine.New(books, engine.Options{})}
 	t.Cleanup(func() {
-		w.engine.Stop()
-		if err := books.Close(); err != nil {
+		if err := stop(); err != nil {
 			t.Error(err)
 		}
 	})
-	w.server = server.New(w.engine, server.Options{})
-	if w.pair, err = auth.NewPair(); err != nil {
-		t.Fatal(err)
-	}
-	_, _, err = w.engine.Change(context.Background(), "", nil, func(tx *engine.Change) (*store.Answer, error) {
-		return nil, tx.SaveKeys([]auth.Key{
-			{Role: auth.Admin, ID: w.pair.ID, PublicPEM: w.pair.PublicPEM}, {Role: auth.Client, ID: w.pair.ID, PublicPEM: w.pair.PublicPEM},
-		})
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := &world{TB: t, server: server.New(e, server.Options{}), pair: pair}
 	admin := w.admin()
 	one, five, zero := token.FromInt(1), token.FromInt(5), int64(0)
 	w.must(admin.AddRateTable(t.Context(), client.RateTable{Version: "1", EffectiveFrom: &zero, Items: []api.RateItemV11{{Name: "work", Rate: &one}, {Name: "render", Rate: &five}}}))
