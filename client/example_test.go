@@ -10,40 +10,32 @@ import (
 
 	"github.com/farebox/farebox/api"
 	"github.com/farebox/farebox/client"
-	"github.com/farebox/farebox/server"
+	"github.com/farebox/farebox/test/shop"
 	"github.com/farebox/farebox/token"
 )
 
-// shop is a Farebox with an instance that has 100 tokens; one rendering costs 5.
-type shop struct {
+// store is a Farebox with an instance that has 100 tokens; one rendering costs 5.
+type store struct {
 	address, instance string
 	privateKey        []byte
 	close             func()
 }
 
-func openShop() *shop {
+func openStore() *store {
 	dir, err := os.MkdirTemp("", "farebox-example-")
 	check(err)
-	e, pair, stop, err := open(dir)
+	books, err := shop.Open(dir)
 	check(err)
-	h := httptest.NewServer(server.New(e, server.Options{}))
-	s := &shop{address: h.URL, privateKey: pair.PrivatePEM, close: func() {
+	h := httptest.NewServer(books)
+	s := &store{address: h.URL, privateKey: books.Pair.PrivatePEM, close: func() {
 		h.Close()
-		check(errors.Join(stop(), os.RemoveAll(dir)))
+		check(errors.Join(books.Close(), os.RemoveAll(dir)))
 	}}
 	tokens, err := client.Admin(s.privateKey, "")
 	check(err)
 	admin, err := client.New(s.address, tokens, client.Options{})
 	check(err)
-	ctx := context.Background()
-	made, err := admin.CreateInstance(ctx, api.NewInstance{ShortName: "main", AccountID: "ACME"})
-	check(err)
-	s.instance = made.ID
-	five, start, end, quantity := token.FromInt(5), int64(0), int64(4102444800000), int64(100)
-	check(admin.AddRateTable(ctx, client.RateTable{Version: "1", EffectiveFrom: &start, Items: []api.RateItemV11{{Name: "render", Rate: &five}}}))
-	_, err = admin.PutLineItem(ctx, s.instance, client.LineItem{
-		ActivationID: "ACME-0001", State: "DEPLOYED", Quantity: &quantity, Start: &start, End: &end, Attributes: &api.AttributesV11{},
-	})
+	s.instance, err = shop.Furnish(context.Background(), admin, 100, map[string]string{"render": "5"})
 	check(err)
 	return s
 }
@@ -55,7 +47,7 @@ func check(err error) {
 }
 
 // client signs its own tokens, for its instance.
-func (s *shop) client() *client.Client {
+func (s *store) client() *client.Client {
 	tokens, err := client.ForInstances(s.privateKey, "", s.instance)
 	check(err)
 	c, err := client.New(s.address, tokens, client.Options{})
@@ -64,16 +56,16 @@ func (s *shop) client() *client.Client {
 }
 
 func Example() {
-	shop := openShop()
-	defer shop.close()
+	store := openStore()
+	defer store.close()
 
 	// The private key is in a file such as farebox-client.pem; its public half is registered with the service.
-	tokens, err := client.ForInstances(shop.privateKey, "", shop.instance)
+	tokens, err := client.ForInstances(store.privateKey, "", store.instance)
 	check(err)
-	farebox, err := client.New(shop.address, tokens, client.Options{})
+	farebox, err := client.New(store.address, tokens, client.Options{})
 	check(err)
 
-	answer, err := farebox.Charge(context.Background(), shop.instance, client.Requester{Type: "user", Value: "ann"},
+	answer, err := farebox.Charge(context.Background(), store.instance, client.Requester{Type: "user", Value: "ann"},
 		[]client.Item{{Name: "render", Count: client.Count(2)}})
 	check(err)
 	fmt.Println(answer.RequestedItems[0].TotalTokensCharged, "tokens were charged")
@@ -81,10 +73,10 @@ func Example() {
 }
 
 func ExampleClient_Charge_denied() {
-	shop := openShop()
-	defer shop.close()
+	store := openStore()
+	defer store.close()
 
-	_, err := shop.client().Charge(context.Background(), shop.instance, client.Requester{Type: "user", Value: "ann"},
+	_, err := store.client().Charge(context.Background(), store.instance, client.Requester{Type: "user", Value: "ann"},
 		[]client.Item{{Name: "render", Count: client.Count(21)}})
 	if denied, is := errors.AsType[*client.Denied](err); is {
 		fmt.Println(denied.Code, denied.Description)
@@ -95,13 +87,13 @@ func ExampleClient_Charge_denied() {
 }
 
 func ExampleClient_Hold() {
-	shop := openShop()
-	defer shop.close()
-	farebox, ctx := shop.client(), context.Background()
+	store := openStore()
+	defer store.close()
+	farebox, ctx := store.client(), context.Background()
 
 	// What it will cost is known only afterwards: 4 renderings at most.
 	answer, err := farebox.Hold(ctx, &client.HoldRequest{
-		InstanceID: shop.instance, Requester: client.Requester{Type: "user", Value: "ann"},
+		InstanceID: store.instance, Requester: client.Requester{Type: "user", Value: "ann"},
 		Items: []client.Item{{Name: "render", Count: client.Count(4)}},
 	}, func(h *client.Held) error {
 		// The work: as long as it takes, the hold is extended.
@@ -114,12 +106,12 @@ func ExampleClient_Hold() {
 }
 
 func ExampleClient_Use() {
-	shop := openShop()
-	defer shop.close()
-	farebox, ctx := shop.client(), context.Background()
+	store := openStore()
+	defer store.close()
+	farebox, ctx := store.client(), context.Background()
 
 	err := farebox.Use(ctx, &client.UseRequest{
-		InstanceID: shop.instance, Requester: client.Requester{Type: "user", Value: "ann"}, Items: []client.Item{{Name: "render"}},
+		InstanceID: store.instance, Requester: client.Requester{Type: "user", Value: "ann"}, Items: []client.Item{{Name: "render"}},
 	}, func(s *client.InUse) error {
 		// The work, which stops when s.Context() ends: the session pays for it no more.
 		fmt.Println(s.Ahead().State, "for", s.Ahead().NextCharge.Tokens, "tokens an hour")
@@ -130,16 +122,16 @@ func ExampleClient_Use() {
 }
 
 func ExampleClient_Refund() {
-	shop := openShop()
-	defer shop.close()
+	store := openStore()
+	defer store.close()
 	ctx := context.Background()
 
-	answer, err := shop.client().Charge(ctx, shop.instance, client.Requester{Type: "user", Value: "ann"}, []client.Item{{Name: "render"}})
+	answer, err := store.client().Charge(ctx, store.instance, client.Requester{Type: "user", Value: "ann"}, []client.Item{{Name: "render"}})
 	check(err)
 
-	tokens, err := client.Admin(shop.privateKey, "")
+	tokens, err := client.Admin(store.privateKey, "")
 	check(err)
-	admin, err := client.New(shop.address, tokens, client.Options{})
+	admin, err := client.New(store.address, tokens, client.Options{})
 	check(err)
 	// Who keeps the key with the order can ask again after any crash: it is given back once.
 	for range 2 {
@@ -158,15 +150,15 @@ func ExampleClient_Refund() {
 }
 
 func ExampleClient_Events() {
-	shop := openShop()
-	defer shop.close()
-	farebox, ctx := shop.client(), context.Background()
+	store := openStore()
+	defer store.close()
+	farebox, ctx := store.client(), context.Background()
 	for _, name := range []string{"ann", "bob", "cy"} {
-		_, err := farebox.Charge(ctx, shop.instance, client.Requester{Type: "user", Value: name}, []client.Item{{Name: "render"}})
+		_, err := farebox.Charge(ctx, store.instance, client.Requester{Type: "user", Value: name}, []client.Item{{Name: "render"}})
 		check(err)
 	}
 	// Pages are turned as the loop goes on.
-	for event, err := range farebox.Events(ctx, client.EventFilter{InstanceID: shop.instance, Limit: 2}) {
+	for event, err := range farebox.Events(ctx, client.EventFilter{InstanceID: store.instance, Limit: 2}) {
 		check(err)
 		fmt.Println(event.Requester.Value, event.Tokens)
 	}
@@ -177,12 +169,12 @@ func ExampleClient_Events() {
 }
 
 func ExampleSpender() {
-	shop := openShop()
-	defer shop.close()
-	farebox, ctx := shop.client(), context.Background()
+	store := openStore()
+	defer store.close()
+	farebox, ctx := store.client(), context.Background()
 
 	name, fifteen, day := "laptop-7", token.FromInt(15), int64(86400)
-	made, err := farebox.MakeLease(ctx, shop.instance, api.NewLease{
+	made, err := farebox.MakeLease(ctx, store.instance, api.NewLease{
 		Client: &name, Requester: &api.Requester{Type: "user", Value: "ann"}, Tokens: &fifteen, Items: []api.LeaseItem{{Item: "render"}}, TTL: &day,
 	})
 	check(err)

@@ -22,7 +22,7 @@ const module = "github.com/farebox/farebox/"
 // below never needs a change above to be understood.
 var floors = []string{
 	"problem", "period", "token", "jsonwriter", "formula", "rate", "ledger", "access", "usage", "forecast", "notify", "notify/webhook", "api", "auth", "client", "client/middleware", "store",
-	"store/codec", "store/sqlite", "store/postgres", "store/move", "engine", "export", "statement", "console", "server", "bench", "cmd/farebox",
+	"store/codec", "store/sqlite", "store/postgres", "store/move", "engine", "export", "statement", "console", "server", "bench", "cmd/farebox", "examples/llm-gateway",
 }
 
 // stores keep the books; none knows another.
