@@ -164,7 +164,7 @@ func TestKilledAtAnyPoint(t *testing.T) {
 			killAt := r.count() + 1 + random.IntN(callers*each*8)
 			r.at(func(n int) {
 				if n == killAt {
-					_ = g.cmd.Process.Kill()
+					g.kill()
 				}
 			})
 		}
@@ -214,7 +214,7 @@ type charged struct {
 
 func (r *real) charges() map[string]*charged {
 	out := map[string]*charged{}
-	for e, err := range r.admin.Events(r.Context(), client.EventFilter{InstanceID: r.instance, Kind: "CHARGE"}) {
+	for e, err := range r.admin.Events(r.Context(), client.EventFilter{InstanceID: r.instance, Kind: "SETTLEMENT"}) {
 		must(r, err)
 		var meta struct {
 			Request string `json:"request"`

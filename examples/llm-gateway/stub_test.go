@@ -12,6 +12,7 @@ import (
 
 // model is a stub of a model: asked to "say 7" it answers with 7 tokens of 4 bytes. It counts what it has done, apart from everybody else.
 type model struct {
+	gate  sync.Mutex
 	mu    sync.Mutex
 	works map[string]*modelWork // by X-Request-Id
 	steps int
@@ -30,7 +31,10 @@ type modelWork struct {
 	finished      bool
 }
 
+// stepped counts a step. While step is at work nobody else makes one.
 func (m *model) stepped() {
+	m.gate.Lock()
+	defer m.gate.Unlock()
 	m.mu.Lock()
 	m.steps++
 	n, step := m.steps, m.step
