@@ -229,6 +229,12 @@ var wireTypes = map[string]reflect.Type{
 	"NewAutoTopUp": reflect.TypeFor[NewAutoTopUp](), "AutoTopUp": reflect.TypeFor[AutoTopUp](), "AutoTopUps": reflect.TypeFor[AutoTopUps](),
 	"AutoTopUpAcknowledgement": reflect.TypeFor[AutoTopUpAcknowledgement](), "AutoTopUpDecline": reflect.TypeFor[AutoTopUpDecline](),
 	"TopUpRequest": reflect.TypeFor[notify.TopUpRequest](), "TopUpRequested": reflect.TypeFor[notify.TopUpRequested](),
+	"Live": reflect.TypeFor[Live](), "LiveRow": reflect.TypeFor[LiveRow](), "InstanceOverviews": reflect.TypeFor[InstanceOverviews](),
+	"InstanceOverview": reflect.TypeFor[InstanceOverview](), "EndingLineItems": reflect.TypeFor[EndingLineItems](), "EndingLineItem": reflect.TypeFor[EndingLineItem](),
+	"Receipts": reflect.TypeFor[Receipts](), "RateTableVersions": reflect.TypeFor[RateTableVersions](), "RateTableVersion": reflect.TypeFor[RateTableVersion](),
+	"RateTableItems": reflect.TypeFor[RateTableItems](), "RateTableDiff": reflect.TypeFor[RateTableDiff](), "RateItemChange": reflect.TypeFor[RateItemChange](),
+	"FormulaRequest": reflect.TypeFor[FormulaRequest](), "FormulaValue": reflect.TypeFor[FormulaValue](), "FormulaError": reflect.TypeFor[FormulaError](),
+	"ServiceState": reflect.TypeFor[ServiceState](), "Follower": reflect.TypeFor[Follower](), "Proof": reflect.TypeFor[Proof](),
 	"Source":    reflect.TypeFor[usage.Source](),
 	"TestClock": reflect.TypeFor[TestClock](), "ClockAdvance": reflect.TypeFor[ClockAdvance](),
 }

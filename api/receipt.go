@@ -14,7 +14,7 @@ type Receipt struct {
 	Written        int64           `json:"written"`
 	AccountID      string          `json:"accountId"`
 	InstanceID     string          `json:"instanceId"`
-	Requester      Requester       `json:"requester"`
+	Requester      Requester       `json:"requester,omitzero"`
 	Source         *usage.Source   `json:"source,omitzero"`
 	Session        *ReceiptSession `json:"session,omitzero"`
 	Hold           *ReceiptHold    `json:"hold,omitzero"`

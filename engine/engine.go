@@ -69,6 +69,7 @@ type Engine struct {
 	watcher   *watcher
 	deliverer *deliverer
 	live      live
+	proving   proving
 
 	queue    chan *request
 	dues     chan *catchUp

@@ -13,7 +13,7 @@ import (
 	"github.com/farebox/farebox/usage"
 )
 
-// LiveCounts are of items that were decided: charged, settlements of holds included, or denied. Refunds and corrections are left aside.
+// LiveCounts are of items that were decided: charged, settlements of holds and reports of leases included, or denied. Refunds and corrections are left aside.
 type LiveCounts struct {
 	Charges int64
 	Denials int64

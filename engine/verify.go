@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 
 	"github.com/farebox/farebox/ledger"
@@ -71,6 +72,9 @@ func (p *Proof) compare(r store.Reader) error {
 	}
 	_, err = r.Receipts(from, nil, 0, func(_ usage.Position, receipt *usage.Receipt) (bool, error) {
 		p.follow(receipt, lineItems, rebuilt)
+		if rebuilt.receipts%32 == 0 {
+			runtime.Gosched() // charges come first
+		}
 		return true, nil
 	})
 	if err != nil {

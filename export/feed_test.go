@@ -89,7 +89,7 @@ func TestTypes(t *testing.T) {
 	for _, kind := range usage.Kinds {
 		got = append(got, Type(kind))
 	}
-	if want := "dev.farebox.usage.charge.v1 dev.farebox.usage.automatic-charge.v1 dev.farebox.usage.refund.v1 dev.farebox.usage.settlement.v1 dev.farebox.usage.adjustment.v1 dev.farebox.usage.denial.v1"; strings.Join(got, " ") != want {
+	if want := "dev.farebox.usage.charge.v1 dev.farebox.usage.automatic-charge.v1 dev.farebox.usage.refund.v1 dev.farebox.usage.settlement.v1 dev.farebox.usage.lease-report.v1 dev.farebox.usage.adjustment.v1 dev.farebox.usage.denial.v1"; strings.Join(got, " ") != want {
 		t.Errorf("%q", got)
 	}
 }

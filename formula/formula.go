@@ -62,8 +62,12 @@ func (f *Formula) String() string { return f.text }
 // Variables returns the names of the formula's variables as they were first written, each once, in their order.
 func (f *Formula) Variables() []string { return slices.Clone(f.names) }
 
-// Error says why a formula has no value. Reason is for people and needs no words around it.
-type Error struct{ Reason string }
+// Error says why a formula has no value, or cannot be read: then it is the cause of what Parse fails with. Reason is for people and needs no words
+// around it.
+type Error struct {
+	Reason string
+	At     int // the character that it is about, from 1; 0: it is about none
+}
 
 func (e *Error) Error() string { return e.Reason }
 
@@ -85,7 +89,7 @@ const (
 	operationCost = 25          // of a small one
 )
 
-var errWork = &Error{"the formulas of this request are too costly together; ask for fewer items at a time"}
+var errWork = &Error{Reason: "the formulas of this request are too costly together; ask for fewer items at a time"}
 
 // EvalWithin is Eval as part of a request's work. Past what a request may cost, it fails.
 func (f *Formula) EvalWithin(work *Work, value func(name string) (token.Amount, bool)) (token.Amount, error) {
@@ -108,11 +112,11 @@ func (f *Formula) eval(m *meter, value func(name string) (token.Amount, bool)) (
 	for i, key := range f.keys {
 		amount, known := value(key)
 		if !known {
-			return token.Amount{}, &Error{fmt.Sprintf("variable %q is missing", f.names[i])}
+			return token.Amount{}, &Error{Reason: fmt.Sprintf("variable %q is missing", f.names[i])}
 		}
 		n := fromAmount(amount)
 		if n.long() {
-			return token.Amount{}, &Error{fmt.Sprintf("variable %q is too large", f.names[i])}
+			return token.Amount{}, &Error{Reason: fmt.Sprintf("variable %q is too large", f.names[i])}
 		}
 		values = append(values, n)
 	}
@@ -131,12 +135,12 @@ func (f *Formula) eval(m *meter, value func(name string) (token.Amount, bool)) (
 			stack = stack[:top]
 		}
 		if why != "" {
-			return token.Amount{}, &Error{fmt.Sprintf("%s, at character %d", why, in.at)}
+			return token.Amount{}, &Error{fmt.Sprintf("%s, at character %d", why, in.at), int(in.at)}
 		}
 	}
 	amount, fits := stack[0].amount()
 	if !fits {
-		return token.Amount{}, &Error{fmt.Sprintf("the result is too large: it has more than %d digits before the point", token.WholeDigits)}
+		return token.Amount{}, &Error{Reason: fmt.Sprintf("the result is too large: it has more than %d digits before the point", token.WholeDigits)}
 	}
 	return amount, nil
 }

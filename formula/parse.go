@@ -1,6 +1,7 @@
 package formula
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -285,7 +286,8 @@ func (p *parser) emit(do opcode, arg, at int) {
 func (p *parser) fail(at int, format string, args ...any) {
 	if p.err == nil {
 		args = append(args, at+1, spot(p.text, at))
-		p.err = problem.New(problem.Invalid, format+" (character %d: %s)", args...)
+		reason := fmt.Sprintf(format+" (character %d: %s)", args...)
+		p.err = problem.Wrap(problem.Invalid, &Error{reason, at + 1}, "%s", reason)
 	}
 	p.kind, p.token, p.at = end, "", len(p.text)
 }

@@ -67,9 +67,11 @@ func (s *Server) handler(r route) http.Handler {
 			write(w, rep)
 		}
 		took := time.Since(started).Seconds()
-		if rep.status == http.StatusOK {
+		switch {
+		case rep.live: // how long somebody watches says nothing about the server
+		case rep.status == http.StatusOK:
 			ok.Observe(took)
-		} else {
+		default:
 			answered.WithLabelValues(strconv.Itoa(rep.status)).Observe(took)
 		}
 		if log := slog.Default(); log.Enabled(req.Context(), slog.LevelDebug) { // or the arguments would be made for nobody

@@ -50,17 +50,13 @@ func (o *onlookers) enter(role auth.Role) (leave func(), ok bool) {
 	}, true
 }
 
-var liveParameters = []string{"instanceId", "by", "top", "every"}
-
 // watchLive streams what is decided, as server-sent events. Client tokens see their own instances.
 func watchLive(c *call) (*reply, error) {
 	q := c.URL.Query()
-	for name := range q {
-		if !slices.Contains(liveParameters, name) {
-			return nil, problem.Field(name, "is not a parameter of this stream; see /docs")
-		}
+	if err := c.knows("instanceId", "by", "top", "every"); err != nil {
+		return nil, err
 	}
-	instances, err := c.eventInstances(slices.DeleteFunc(q["instanceId"], func(id string) bool { return id == "" }))
+	instances, err := c.reached()
 	if err != nil {
 		return nil, err
 	}
@@ -96,9 +92,6 @@ func (w *watching) begin(instances []string, by engine.LiveBy) (*reply, error) {
 	leave, ok := w.server.onlookers.enter(w.principal.Role)
 	if !ok {
 		return nil, problem.New(problem.Unavailable, "there are as many live streams as this server has room for; close one, or try again")
-	}
-	if w.principal.Role == auth.Admin && len(instances) == 0 {
-		instances = nil // all
 	}
 	watch, err := w.server.engine.Watch(instances, by)
 	if err != nil {

@@ -498,7 +498,8 @@ func (s *shop) read(t *testing.T, p place) {
 
 // asksOnly reports whether what is posted to a path changes nothing.
 func asksOnly(path string) bool {
-	return strings.HasSuffix(path, "/quote") || strings.HasSuffix(path, "/simulate") || strings.HasSuffix(path, "/test")
+	return strings.HasSuffix(path, "/quote") || strings.HasSuffix(path, "/simulate") || strings.HasSuffix(path, "/test") ||
+		strings.HasSuffix(path, "/evaluate") || strings.HasSuffix(path, "/verify")
 }
 
 // post sends every example of a body that changes nothing.
@@ -734,6 +735,13 @@ func (s *shop) nowhere(t *testing.T, p place) {
 	switch p.id() {
 	case "deleteRateTable":
 		s.must(t, http.StatusNotFound, p.method, strings.Replace(path, "version=2", "version=nobody", 1), s.admin, body)
+	case "listRateTableItems":
+		s.openVersions(t)
+		s.must(t, http.StatusNotFound, p.method, strings.Replace(path, "version=1", "version=nobody", 1), s.admin, body)
+	case "diffRateTables":
+		s.openVersions(t)
+		s.must(t, http.StatusNotFound, p.method, strings.Replace(path, "older=1", "older=nobody", 1), s.admin, body)
+		s.must(t, http.StatusNotFound, p.method, strings.Replace(path, "newer=2", "newer=nobody", 1), s.admin, body)
 	case "listSessions", "pageSessions", "createSession", "pageHolds", "pageLeases":
 		path, body = strings.Replace(path, s.instance, "nobody", 1), strings.Replace(body, s.instance, "nobody", 1)
 		s.must(t, http.StatusNotFound, p.method, path, s.admin, body)
@@ -751,6 +759,18 @@ func (s *shop) nowhere(t *testing.T, p place) {
 		if len(p.item.Parameters) == 0 {
 			t.Errorf("nothing here makes %s find nothing", p.OperationId)
 		}
+	}
+}
+
+// openVersions posts two versions of the tables without a series, which are asked for when a series is left out.
+func (s *shop) openVersions(t *testing.T) {
+	if s.engine.Settings().Rates.Find("", "2") != nil {
+		return
+	}
+	for _, version := range []string{"1", "2"} {
+		s.change(t, func(tx *engine.Change) error {
+			return tx.AddRateTable(&rate.Table{Version: version, EffectiveFromMS: 4102444800000, Items: []rate.Item{{Name: "render"}}})
+		})
 	}
 }
 

@@ -28,17 +28,7 @@ func wireRateTable(f family, t *rate.Table) any {
 			return api.RateItemV10{Name: item.Name, Version: item.Version, Rate: &item.Rate}, item.Formula == nil
 		})
 	}
-	return wireItems(t, func(item *rate.Item) (_ api.RateItemV11, shown bool) {
-		wire := api.RateItemV11{
-			Name: item.Name, Version: item.Version, FreeSeconds: item.FreeSeconds, Window: period.Format(item.Window), Cost: item.Cost,
-		}
-		if item.Formula != nil {
-			wire.Formula = item.Formula.String()
-		} else {
-			wire.Rate = &item.Rate
-		}
-		return wire, true
-	})
+	return wireItems(t, func(item *rate.Item) (_ api.RateItemV11, shown bool) { return wireRateItem(item), true })
 }
 
 func wireItems[I any](t *rate.Table, wireItem func(*rate.Item) (_ I, shown bool)) api.RateTable[I] {

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
+
 	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
@@ -229,7 +231,7 @@ func (s *shop) everythingOf(t *testing.T) (all []string) {
 		}
 		p := place{document().operations[r.method+" "+r.path], r.method}
 		path := s.fill(p, false)
-		if strings.HasPrefix(path, "/farebox/v1/usage") {
+		if p.selectsInstances() {
 			path += "?instanceId=" + s.instance
 		}
 		req := httptest.NewRequest(p.method, path, nil)
@@ -239,6 +241,13 @@ func (s *shop) everythingOf(t *testing.T) (all []string) {
 		all = append(all, anyPosition.ReplaceAllString(fmt.Sprint(path, ": ", recorder.Code, " ", recorder.Body), "…"))
 	}
 	return all
+}
+
+// selectsInstances reports whether a list is of all instances unless it is asked for some.
+func (p place) selectsInstances() bool {
+	return slices.ContainsFunc(p.Parameters, func(q *v3.Parameter) bool {
+		return q.In == "query" && q.Name == "instanceId" && (q.Required == nil || !*q.Required)
+	})
 }
 
 // TestPublicRoutes lists what anybody may ask. Think twice before adding one.

@@ -48,7 +48,9 @@ func (w *demoWorld) followEvents(s *demoState) error {
 			return err
 		}
 		for i := w.read.seen; i < len(page.Events); i++ {
-			s.event(&page.Events[i])
+			if e := &page.Events[i]; e.UsageTimeMS >= w.sinceMS {
+				s.event(e)
+			}
 		}
 		if page.Next == "" {
 			w.read.seen = len(page.Events)

@@ -19,6 +19,7 @@ type demoWorld struct {
 	admin     demoClient
 	customers []*demoCustomer
 	read      eventTail
+	sinceMS   int64 // what was used before is the past's
 }
 
 // demoCustomer is a customer with what it has bought and who uses it.
@@ -128,7 +129,7 @@ func demoAlerts() []map[string]any {
 
 // createDemoWorld makes the world through the API, as a back office would.
 func createDemoWorld(addr, db string) (*demoWorld, error) {
-	w := &demoWorld{admin: demoClient{base: "http://" + addr}, customers: demoCustomers()}
+	w := &demoWorld{admin: demoClient{base: "http://" + addr}, customers: demoCustomers(), sinceMS: time.Now().UnixMilli()}
 	var err error
 	if w.admin.token, err = demoToken(db, auth.Admin); err != nil {
 		return nil, err

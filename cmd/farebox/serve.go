@@ -48,7 +48,8 @@ beside the database as FILE.admin.pem and FILE.client.pem; "farebox token" finds
 
 With --test-clock an integration test can live through months in seconds: POST /farebox/v1/test-clock {"advance":"PT1H"} answers
 when every automatic charge, deadline and lapse up to then has been made. A database keeps the kind of clock it was first
-served with; a test clock goes on where it stood. Tokens (JWT) are judged by real time in any case.
+served with; a test clock goes on where it stood. It is one server's only: servers that share
+a database do not share it. Tokens (JWT) are judged by real time in any case.
 
 Usage events can leave while it runs: --export-to writes each day when it is over, --events-to sends them as they happen. Neither holds
 up a charge. A target that is new gets all that is recorded. With --export-to, the configuration usage.retention may say after how many days

@@ -18,6 +18,8 @@ func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.
 	ctx = context.WithoutCancel(ctx) // a caller that hangs up does not interrupt the others' batch
 	batch := newBatch()
 	return s.try(ctx, func(doubt bool) error {
+		ctx, cancel := context.WithTimeout(ctx, s.batchMost)
+		defer cancel()
 		return s.transaction(ctx, s.writes, func(conn *pgx.Conn) error {
 			l := newLoading(s, conn, want)
 			if err := l.load(ctx); err != nil {
@@ -28,13 +30,16 @@ func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.
 			// are there, each with what it had claimed.
 			if doubt {
 				var made bool
-				if err := conn.QueryRow(ctx, selectMade, batch).Scan(&made); err != nil || made {
+				if err := conn.QueryRow(ctx, selectMade, batch).Scan(&made); err != nil {
 					return err
+				}
+				if made {
+					return s.confirm(ctx, conn)
 				}
 			}
 			decided := decide(l.loaded)
 			if len(decided.Receipts)+len(decided.Sessions) == 0 {
-				return nil
+				return s.confirm(ctx, conn)
 			}
 			if err := s.write(ctx, conn, batch, &decided); err != nil {
 				s.months.Store(nil) // they may be others than we thought

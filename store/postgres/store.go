@@ -32,15 +32,18 @@ type Options struct {
 
 // Store is a store.Store in one schema of a PostgreSQL database.
 type Store struct {
-	name     string // of the database, for people: without a password
-	reads    *pgxpool.Pool
-	writes   *pgxpool.Pool
-	changing sync.Mutex // one change of this process at a time waits for its lock, with one connection
-	locks    locks
-	receipts *codec.Receipts
-	settings atomic.Pointer[settings]
-	months   atomic.Pointer[months] // nil: to be read
-	aheadAt  atomic.Int64           // Unix seconds; before that no partition is made ahead, since the last attempt failed
+	name      string // of the database, for people: without a password
+	reads     *pgxpool.Pool
+	writes    *pgxpool.Pool
+	changing  sync.Mutex // one change of this process at a time waits for its lock, with one connection
+	locks     locks
+	batchMost time.Duration // the constant, but in tests
+	receipts  *codec.Receipts
+	settings  atomic.Pointer[settings]
+	months    atomic.Pointer[months] // nil: to be read
+	aheadAt   atomic.Int64           // Unix seconds; before that no partition is made ahead, since the last attempt failed
+	doubts    atomic.Int64           // commits of which it is not known whether they were made, or whether a replica has them
+	settled   atomic.Int64           // how many of those a later commit has settled
 }
 
 var _ store.Store = (*Store)(nil)
@@ -64,6 +67,11 @@ const (
 	silentMost    = 15 * time.Second
 )
 
+// batchMost is how long one attempt of a batch may take, whatever PostgreSQL does in that time: one that is frozen holds its connections, and a
+// network that swallows packets is not always noticed by silentMost, since who is between may acknowledge them. With what is tried again, a batch
+// is answered after batchMost and doubtPatience at the latest.
+const batchMost = silentMost
+
 // dialer makes connections that notice that the other side is gone, be it that an answer is waited for, or that nothing is.
 func dialer(timeout time.Duration) *net.Dialer {
 	return &net.Dialer{
@@ -81,7 +89,7 @@ func Open(url string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--db is not a PostgreSQL URL such as postgres://user:password@host:5432/database: %w", err)
 	}
-	s := &Store{name: nameOf(config.ConnConfig)}
+	s := &Store{name: nameOf(config.ConnConfig), batchMost: batchMost}
 	if s.receipts, err = codec.NewReceipts(writesMost); err != nil {
 		return nil, err
 	}
@@ -101,6 +109,7 @@ func (s *Store) open(ctx context.Context, config *pgxpool.Config, options Option
 		config.ConnConfig.ConnectTimeout = connectWithin
 	}
 	config.ConnConfig.DialFunc = dialer(config.ConnConfig.ConnectTimeout).DialContext
+	config.ConnConfig.OnNotice = noteNotice
 	config.MaxConns = readsMost
 	if s.reads, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return err

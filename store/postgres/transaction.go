@@ -205,7 +205,7 @@ func (s *Store) wasMade(ctx context.Context, conn *pgx.Conn, id [16]byte, failur
 	if !made {
 		return fmt.Errorf("%w: %v", errNotMade, failure)
 	}
-	return nil
+	return s.confirm(ctx, conn)
 }
 
 // finish commits a change, and makes its settings known.
@@ -230,11 +230,54 @@ func (s *Store) finish(ctx context.Context, conn *pgx.Conn, t *tx, known *settin
 	return nil
 }
 
-// sendCommit sends statements of which the last is COMMIT. When the connection is lost over it, whether it was made is in doubt.
+// sendCommit sends statements of which the last is COMMIT. When the connection is lost over it, whether it was made is in doubt; and when its wait
+// for a synchronous replica was cancelled, whether it stays.
 func (s *Store) sendCommit(ctx context.Context, conn *pgx.Conn, b *pgx.Batch) error {
+	doubts := s.doubts.Load()
+	delete(conn.PgConn().CustomData(), unreplicated)
 	err := conn.SendBatch(ctx, b).Close()
-	if err != nil && conn.IsClosed() {
-		return &lost{err, true}
+	_, alone := conn.PgConn().CustomData()[unreplicated]
+	switch {
+	case err != nil && conn.IsClosed():
+	case err == nil && alone:
+		err = errUnreplicated
+	case err == nil:
+		s.settle(doubts)
+		return nil
+	default:
+		return err
 	}
-	return err
+	s.doubts.Add(1)
+	return &lost{err, true}
+}
+
+// settle remembers that a commit has arrived wherever it must, and so all that were there before it was sent.
+func (s *Store) settle(doubts int64) {
+	for had := s.settled.Load(); had < doubts && !s.settled.CompareAndSwap(had, doubts); had = s.settled.Load() {
+	}
+}
+
+// confirm ends a transaction that has only read, and perhaps what is not known to have reached a replica: then it commits something, since that is
+// answered when all before it has arrived. Reading alone waits for nobody.
+func (s *Store) confirm(ctx context.Context, conn *pgx.Conn) error {
+	if s.settled.Load() == s.doubts.Load() {
+		return nil
+	}
+	b := new(pgx.Batch)
+	b.Queue("INSERT INTO change (id) VALUES ($1)", newBatch())
+	b.Queue(commit)
+	return s.sendCommit(ctx, conn, b)
+}
+
+// unreplicated names what is remembered of a connection whose commit was answered before a synchronous replica had it.
+const unreplicated = "unreplicated"
+
+var errUnreplicated = errors.New("the wait for a synchronous replica was cancelled")
+
+// noteNotice looks for the warning that PostgreSQL gives when it answers such a commit. Its text is in the language of the server and its code is
+// that of any warning; the routine's name is neither (src/backend/replication/syncrep.c, 15 to 18).
+func noteNotice(conn *pgconn.PgConn, n *pgconn.Notice) {
+	if n.SeverityUnlocalized == "WARNING" && n.Routine == "SyncRepWaitForLSN" {
+		conn.CustomData()[unreplicated] = true
+	}
 }

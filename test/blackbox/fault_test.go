@@ -145,3 +145,58 @@ func TestReplicaTakesOverUnderLoad(t *testing.T) {
 	l.more(200)
 	l.end()
 }
+
+// Connections are cut in the middle of commits while two servers are under load: before PostgreSQL has heard of one, before its answer comes, and
+// while neither is known. Every charge is made once, and nobody is refused one for good.
+func TestPostgresCommitsAreCutUnderLoad(t *testing.T) {
+	t.Parallel()
+	c := cluster.Own(t)
+	var cutting atomic.Bool
+	var asked atomic.Int64
+	var cuts [3]atomic.Int64
+	p := cluster.NewProxy(t, c, func(commits bool) cluster.Cut {
+		if !commits || !cutting.Load() {
+			return cluster.None
+		}
+		n := asked.Add(1)
+		if n%5 != 0 {
+			return cluster.None
+		}
+		i := n / 5 % 3
+		cuts[i].Add(1)
+		return []cluster.Cut{cluster.Unheard, cluster.Unanswered, cluster.Raced}[i]
+	})
+	l := newSiege(newShopOn(t, p.Through(t, c.URL(t)), 2), 16)
+	l.more(100)
+	cutting.Store(true)
+	for range faults(t, 1) {
+		l.more(400)
+	}
+	cutting.Store(false)
+	l.more(100)
+	l.end()
+	for i := range cuts {
+		if cuts[i].Load() == 0 {
+			t.Errorf("no commit was cut in way %d: this test has lost what it is for", i)
+		}
+	}
+	t.Logf("%d commits were not heard, %d not answered, %d either", cuts[0].Load(), cuts[1].Load(), cuts[2].Load())
+}
+
+// PostgreSQL is frozen, with its connections, while two servers are under load: they answer 503 in the time that is documented, and go on when it does.
+func TestPostgresFreezesUnderLoad(t *testing.T) {
+	t.Parallel()
+	c := cluster.Own(t)
+	l := newSiege(newShopOn(t, c.URL(t), 2), 16)
+	l.more(200)
+	thaw := c.Freeze(t)
+	before := l.refused.Load()
+	for end := time.Now().Add(40 * time.Second); l.refused.Load() == before; time.Sleep(10 * time.Millisecond) { // 30, on a machine that is busy
+		if t.Failed() || time.Now().After(end) {
+			t.Fatal("nobody was told to come back later")
+		}
+	}
+	thaw()
+	l.more(200)
+	l.end()
+}

@@ -112,6 +112,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	admin.must(t, "POST", "/farebox/v1/webhooks/"+hook.ID+"/test", "", nil)
 	operations := documented(t, s)
 	ids := strings.NewReplacer("{instanceId}", instance, "{lineItemId}", "L", "{webhookId}", hook.ID, "{month}", "2026-01", "{", "", "}", "")
+	operations = slices.DeleteFunc(operations, func(op operation) bool { return op.path == "/farebox/v1/live" }) // it goes on for an hour
 	for _, op := range operations {
 		body := strings.ReplaceAll(op.body, exampleInstance, instance)
 		for _, by := range []*client{admin, mine, &forged} {
@@ -189,17 +190,21 @@ func documented(t *testing.T, s *server) (all []operation) {
 		for method, op := range item.GetOperations().FromOldest() {
 			one := operation{method: strings.ToUpper(method), path: path}
 			if op.RequestBody != nil {
-				for _, example := range op.RequestBody.Content.GetOrZero("application/json").Examples.FromOldest() {
-					var tree any
-					if err := example.Value.Decode(&tree); err != nil {
-						t.Fatal(err)
+				for kind, content := range op.RequestBody.Content.FromOldest() {
+					for _, example := range content.Examples.FromOldest() {
+						var tree any
+						if err := example.Value.Decode(&tree); err != nil {
+							t.Fatal(err)
+						}
+						body, err := json.Marshal(tree)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if one.body = string(body); kind != "application/json" { // text, a document a line
+							one.body, _ = tree.(string)
+						}
+						break
 					}
-					body, err := json.Marshal(tree)
-					if err != nil {
-						t.Fatal(err)
-					}
-					one.body = string(body)
-					break
 				}
 			}
 			all = append(all, one)

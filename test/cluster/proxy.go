@@ -24,6 +24,8 @@ const (
 	Unheard        // it is cut before PostgreSQL hears of it
 	Unanswered     // it is cut when PostgreSQL answers, having heard all of it
 	Raced          // it is cut as soon as PostgreSQL may have heard of it
+	Swallowed      // it stays, and nothing that is sent from then on arrives, of either side: PostgreSQL has not heard of this
+	Muted          // the same, but PostgreSQL has heard of this
 )
 
 // NewProxy begins to listen. At is asked before each piece of what is asked goes on, and told whether a commit is in it; it may be asked for
@@ -68,13 +70,16 @@ func (p *Proxy) serve(client net.Conn) {
 	if err != nil {
 		return
 	}
-	var cut atomic.Bool
-	go p.ask(client, server, &cut)
+	var cut, silent atomic.Bool
+	go p.ask(client, server, &cut, &silent)
 	b := make([]byte, 1<<20)
 	for {
 		n, err := server.Read(b)
 		if err != nil || cut.Load() {
 			return
+		}
+		if silent.Load() {
+			continue
 		}
 		if _, err := client.Write(b[:n]); err != nil {
 			return
@@ -83,7 +88,7 @@ func (p *Proxy) serve(client net.Conn) {
 }
 
 // ask passes on what is asked.
-func (p *Proxy) ask(client, server net.Conn, cut *atomic.Bool) {
+func (p *Proxy) ask(client, server net.Conn, cut, silent *atomic.Bool) {
 	defer server.Close()
 	b := make([]byte, 1<<20)
 	for {
@@ -91,7 +96,16 @@ func (p *Proxy) ask(client, server net.Conn, cut *atomic.Bool) {
 		if err != nil {
 			return
 		}
+		if silent.Load() {
+			continue
+		}
 		how := p.at(commits(b[:n]))
+		if how == Swallowed || how == Muted {
+			silent.Store(true)
+		}
+		if how == Swallowed {
+			continue
+		}
 		if how == Unheard {
 			_ = client.Close()
 			return

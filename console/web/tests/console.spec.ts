@@ -1,5 +1,5 @@
-import AxeBuilder from "@axe-core/playwright";
-import { expect, type Page, test } from "@playwright/test";
+import { expect, test } from "@playwright/test";
+import { accessible, settled } from "./page";
 import { Demo } from "./server";
 
 let demo: Demo;
@@ -7,13 +7,6 @@ test.beforeAll(async () => {
   demo = await Demo.start();
 });
 test.afterAll(() => demo.stop());
-
-const settled = (page: Page) => expect(page.locator(".loading")).toHaveCount(0);
-
-async function accessible(page: Page) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  expect(violations.filter((v) => v.impact === "serious" || v.impact === "critical").map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`)).toEqual([]);
-}
 
 test("a link signs in, is gone from the address, and the overview shows the demo", async ({ page }) => {
   const strangers: string[] = [];
@@ -63,6 +56,23 @@ test("a customer is found by keyboard and link, and its address can be opened ag
   await expect(page.getByRole("cell", { name: /NORD-2026/ }).first()).toBeVisible();
   await settled(page);
   await accessible(page);
+});
+
+test("customers are found, put in order, and the address keeps both; what ends soon is said", async ({ page }) => {
+  await page.goto(demo.link());
+  await expect(page.getByRole("region", { name: "Line items that end soon" }).getByRole("link").first()).toBeVisible();
+  const rows = page.getByRole("region", { name: "Customers" }).locator("tbody tr");
+  await expect(rows.first()).toContainText("quarry"); // which has nothing left
+  await page.getByRole("link", { name: "Customers", exact: true }).click();
+  await page.getByRole("button", { name: "Name" }).click();
+  await expect(rows.first()).toContainText("acme");
+  await page.getByRole("searchbox", { name: "Search customers" }).fill("ORCH");
+  await expect(rows).toHaveCount(1);
+  await page.reload();
+  await expect(rows).toHaveCount(1);
+  await expect(rows.first()).toContainText("orchard");
+  await page.getByRole("searchbox", { name: "Search customers" }).fill("nobody");
+  await expect(page.getByText("No customer has “nobody”")).toBeVisible();
 });
 
 test("a customer's token shows that customer alone", async ({ page }) => {

@@ -33,18 +33,3 @@ export function useLoad<T>(key: string, load: () => Promise<T>, everyMS = 0): Lo
   }, [key, attempt, everyMS]);
   return result.key === key ? result.value : { state: "loading" };
 }
-
-/** Maps with so many calls under way at once. */
-export async function mapSome<A, B>(all: readonly A[], atOnce: number, f: (a: A) => Promise<B>): Promise<B[]> {
-  const out: B[] = [];
-  let next = 0;
-  await Promise.all(
-    Array.from({ length: atOnce }, async () => {
-      while (next < all.length) {
-        const i = next++;
-        out[i] = await f(all[i] as A);
-      }
-    }),
-  );
-  return out;
-}

@@ -1,3 +1,4 @@
+import { useState } from "react";
 import { answer, api, type Schemas } from "../api/client";
 import type { ViewProps } from "./index";
 import { useLoad } from "../ui/data";
@@ -5,6 +6,8 @@ import { Number, short, Time } from "../ui/format";
 import { Card, Empty, Show } from "../ui/states";
 import { Table } from "../ui/table";
 import { RunsOut } from "./customers";
+import { Quote } from "./quote";
+import { Receipt } from "./receipt";
 
 export function Customer({ params }: ViewProps) {
   const instanceId = params["instance"] ?? "";
@@ -14,6 +17,7 @@ export function Customer({ params }: ViewProps) {
     <>
       <Show of={about}>{(i) => <><h1>{i.accountId}</h1><p className="quiet">{i.shortName} · <code>{i.id}</code></p></>}</Show>
       <LineItems instanceId={instanceId} />
+      <Quote instanceId={instanceId} />
       <Sessions instanceId={instanceId} />
       <Events instanceId={instanceId} />
     </>
@@ -78,10 +82,12 @@ function Sessions({ instanceId }: { instanceId: string }) {
 const recentMS = 5 * 60_000;
 
 function Events({ instanceId }: { instanceId: string }) {
+  const [receipt, open] = useState("");
   // The record is paged oldest first: the last minutes are read, the newest of a page shown on top.
   const loaded = useLoad(`events ${instanceId}`, () => answer(api.GET("/farebox/v1/usage/events", { params: { query: { instanceId: [instanceId], from: String(Date.now() - recentMS), limit: 1000 } } })), 5_000);
   return (
     <Card title="Recent events" aside={<span className="quiet">last 5 minutes</span>}>
+      {receipt && <Receipt correlationId={receipt} close={() => open("")} />}
       <Show of={loaded}>
         {(page) => page.events.length === 0 ? <Empty>Nothing happened in the last 5 minutes.</Empty> : (
           <>
@@ -97,6 +103,7 @@ function Events({ instanceId }: { instanceId: string }) {
                 { name: "Rate", right: true, by: (e) => e.rate, show: (e) => e.kind === "DENIAL" ? "–" : <Number value={e.rate} /> },
                 { name: "Tokens", right: true, by: (e) => e.tokens, show: (e) => <Number value={e.tokens} /> },
                 { name: "Paid by", show: (e) => e.activationId ?? e.detail ?? "–" },
+                { name: "Receipt", show: (e) => <button aria-label={`Receipt of ${e.item} for ${e.requester.value}`} onClick={() => open(e.correlationId)}>Receipt</button> },
               ]}
             />
           </>

@@ -1,65 +1,84 @@
 import { answer, api, type Schemas } from "../api/client";
-import type { ViewProps } from "./index";
 import { Link } from "../router";
-import { mapSome, useLoad } from "../ui/data";
-import { Number, Time } from "../ui/format";
-import { Empty, Show } from "../ui/states";
+import { useLoad } from "../ui/data";
+import { Number, short, Time } from "../ui/format";
+import { useQuery } from "../ui/query";
+import { Choice, Empty, Show } from "../ui/states";
 import { Table } from "../ui/table";
-import { useState } from "react";
 
-type Standing = { instance: Schemas["Instance"]; balance: Schemas["Balance"]; forecast: Schemas["Forecast"] };
+type Standing = Schemas["InstanceOverview"];
 
-const pageSize = 50;
+const pageSize = 25;
+const orders = { "Lasts shortest": "daysLeft", "Least left": "left", "Uses most": "pace", "Name": "name" } as const;
+type Order = keyof typeof orders;
 
-async function standing(instance: Schemas["Instance"]): Promise<Standing> {
-  const params = { path: { instanceId: instance.id } };
-  const [balance, forecast] = await Promise.all([
-    answer(api.GET("/farebox/v1/instances/{instanceId}/balance", { params })),
-    answer(api.GET("/farebox/v1/instances/{instanceId}/forecast", { params })),
-  ]);
-  return { instance, balance, forecast };
+function standings(query: { sort: (typeof orders)[Order]; search?: string; limit: number; offset?: number }) {
+  return answer(api.GET("/farebox/v1/instances", { params: { query: { forecast: true, ...query } } }));
 }
 
-export function Customers({ who }: ViewProps) {
-  return <><h1>Customers</h1><Standings {...(who.role === "customer" ? { only: who.instances } : {})} /></>;
+/** All instances that the token may see, with what is left, page by page; the address has the page. */
+export function Customers() {
+  const [query, change] = useQuery();
+  const sort = (Object.keys(orders) as Order[]).find((o) => orders[o] === query.get("sort")) ?? "Lasts shortest";
+  const search = query.get("search") ?? "";
+  const offset = Math.max(0, Math.floor(globalThis.Number(query.get("from")) || 0));
+  const loaded = useLoad(`standings ${sort} ${offset} ${search}`, () => standings({ sort: orders[sort], limit: pageSize, offset, ...(search ? { search } : {}) }), 15_000);
+  return (
+    <>
+      <h1>Customers</h1>
+      <div className="finder">
+        <input type="search" aria-label="Search customers" placeholder="Account, name or id" value={search} onChange={(e) => change({ search: e.target.value, from: "" })} />
+        <Choice label="Order" of={Object.keys(orders) as Order[]} chosen={sort} choose={(o) => change({ sort: orders[o], from: "" })} />
+      </div>
+      <section className="card">
+        <Show of={loaded}>
+          {({ instances, total }) => (
+            <>
+              {instances.length > 0 ? <Standings rows={instances} />
+                : <Empty>{search ? `No customer has “${search}” in its account, name or id.` : total > 0 ? "There are no more customers." : "There is no customer yet. The API creates instances and line items."}</Empty>}
+              {(total > pageSize || offset > 0) && (
+                <nav className="pages" aria-label="Pages of customers">
+                  <button disabled={offset === 0} onClick={() => change({ from: offset > pageSize ? String(offset - pageSize) : "" })}>Previous</button>
+                  <span>{short(Math.min(offset + 1, total))}–{short(Math.min(offset + pageSize, total))} of {short(total)}</span>
+                  <button disabled={offset + pageSize >= total} onClick={() => change({ from: String(offset + pageSize) })}>Next</button>
+                </nav>
+              )}
+            </>
+          )}
+        </Show>
+      </section>
+    </>
+  );
 }
 
-/** Instances with what is left, page by page as the API has them; or only some. */
-export function Standings({ only }: { only?: string[] }) {
-  const [from, setFrom] = useState([0]);
-  const next = from.at(-1) ?? 0;
-  const loaded = useLoad(`standings ${only?.join() ?? ""} ${next}`, async () => {
-    const page = only
-      ? { content: await mapSome(only, 4, (instanceId) => answer(api.GET("/dynamicmonetization/provisioning/api/v1.1/instances/{instanceId}", { params: { path: { instanceId } } }))), next: 0 }
-      : await answer(api.GET("/dynamicmonetization/provisioning/api/v1.1/instances", { params: { query: { next, size: pageSize } } }));
-    return { rows: await mapSome(page.content, 4, standing), next: page.next };
-  }, 15_000);
+/** Those that last shortest. */
+export function First({ most }: { most: number }) {
+  const loaded = useLoad(`first ${most}`, () => standings({ sort: "daysLeft", limit: most }), 15_000);
   return (
     <Show of={loaded}>
-      {({ rows, next: following }) => (
+      {({ instances, total }) => instances.length === 0 ? <Empty>There is no customer yet. The API creates instances and line items.</Empty> : (
         <>
-          {rows.length === 0 ? <Empty>There is no customer yet. The API creates instances and line items.</Empty> : (
-            <Table
-              label="Customers" rows={rows} id={(r) => r.instance.id}
-              columns={[
-                { name: "Account", by: (r) => r.instance.accountId, show: (r) => <Link to={`/customers/${encodeURIComponent(r.instance.id)}`}>{r.instance.accountId}</Link> },
-                { name: "Left", right: true, by: (r) => r.balance.total.balance, show: (r) => <Number value={r.balance.total.balance} /> },
-                { name: "Runs out", by: (r) => r.forecast.runsOut?.earliest ?? "9", show: (r) => <RunsOut of={r.forecast} /> },
-                { name: "Tokens a day", right: true, by: (r) => r.forecast.pace.last7Days, show: (r) => <Number value={r.forecast.pace.last7Days} /> },
-                { name: "Overdraft used", right: true, by: (r) => r.balance.total.overdraftUsed, show: (r) => r.balance.total.overdraftUsed > 0 ? <span className="warn"><Number value={r.balance.total.overdraftUsed} /></span> : "–" },
-                { name: "Instance", by: (r) => r.instance.shortName, show: (r) => r.instance.shortName },
-              ]}
-            />
-          )}
-          {(from.length > 1 || following > 0) && (
-            <nav className="pages" aria-label="Pages of customers">
-              <button disabled={from.length === 1} onClick={() => setFrom(from.slice(0, -1))}>Previous</button>
-              <button disabled={following === 0} onClick={() => setFrom([...from, following])}>Next</button>
-            </nav>
-          )}
+          <Standings rows={instances} />
+          {total > instances.length && <p className="more"><Link to="/customers">All {short(total)} customers</Link></p>}
         </>
       )}
     </Show>
+  );
+}
+
+function Standings({ rows }: { rows: readonly Standing[] }) {
+  return (
+    <Table
+      label="Customers" rows={rows} id={(r) => r.instanceId}
+      columns={[
+        { name: "Account", show: (r) => <Link to={`/customers/${encodeURIComponent(r.instanceId)}`}>{r.accountId}</Link> },
+        { name: "Left", right: true, show: (r) => <Number value={r.balance} /> },
+        { name: "Runs out", show: (r) => <RunsOut of={{ ...(r.runsOut ? { runsOut: r.runsOut } : {}), ...(r.tooLittle ? { tooLittleHistory: r.tooLittle } : {}) }} /> },
+        { name: "Tokens a day", right: true, show: (r) => <Number value={r.tokensPerDay} /> },
+        { name: "Overdraft used", right: true, show: (r) => r.overdraftUsed > 0 ? <span className="warn"><Number value={r.overdraftUsed} /></span> : "–" },
+        { name: "Instance", show: (r) => r.shortName },
+      ]}
+    />
   );
 }
 

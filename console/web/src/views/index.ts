@@ -3,6 +3,8 @@ import type { Who } from "../auth";
 import { Customer } from "./customer";
 import { Customers } from "./customers";
 import { Overview } from "./overview";
+import { RateTables } from "./rates";
+import { Usage } from "./usage";
 
 export type ViewProps = { params: Record<string, string>; who: Who };
 
@@ -14,4 +16,6 @@ export const views: View[] = [
   { path: "/", title: "Overview", nav: "Overview", key: "o", View: Overview },
   { path: "/customers", title: "Customers", nav: "Customers", key: "c", customers: true, View: Customers },
   { path: "/customers/:instance", title: "Customer", under: "Customers", customers: true, View: Customer },
+  { path: "/usage", title: "Usage", nav: "Usage", key: "u", customers: true, View: Usage },
+  { path: "/rate-tables", title: "Rate tables", nav: "Rate tables", key: "r", View: RateTables },
 ];

@@ -5,7 +5,9 @@ import { useLoad } from "../ui/data";
 import { Number, short, Time } from "../ui/format";
 import { type Live, useLive } from "../ui/live";
 import { Card, Choice, Empty, Show } from "../ui/states";
-import { Standings } from "./customers";
+import { Table } from "../ui/table";
+import { Link } from "../router";
+import { First } from "./customers";
 
 const minute = 60_000;
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -23,7 +25,8 @@ export function Overview() {
         <OverTime />
         <Alerts />
       </div>
-      <Card title="Customers"><Standings /></Card>
+      <Card title="Customers" aside={<small className="quiet">those that last shortest first</small>}><First most={8} /></Card>
+      <Ending />
     </>
   );
 }
@@ -100,6 +103,30 @@ function Alerts() {
           <ul className="list">
             {log.fired.map((f) => <li key={f.id}><span className={`badge ${f.state === "FIRED" ? "bad" : "good"}`}>{f.state === "FIRED" ? "Fired" : "Resolved"}</span> {f.message} <small className="quiet"><Time ms={f.time} /></small></li>)}
           </ul>
+        )}
+      </Show>
+    </Card>
+  );
+}
+
+const soon = 60; // days
+
+function Ending() {
+  const loaded = useLoad("ending", () => answer(api.GET("/farebox/v1/line-items/ending", { params: { query: { days: soon, limit: 8 } } })), 60_000);
+  return (
+    <Card title="Ends soon" aside={<small className="quiet">within {soon} days; what is left then is lost</small>}>
+      <Show of={loaded}>
+        {({ lineItems }) => lineItems.length === 0 ? <Empty>No line item ends within {soon} days.</Empty> : (
+          <Table
+            label="Line items that end soon" rows={lineItems} id={(l) => l.activationId}
+            columns={[
+              { name: "Line item", show: (l) => <Link to={`/customers/${encodeURIComponent(l.instanceId)}`}>{l.activationId}</Link> },
+              { name: "Account", show: (l) => l.accountId },
+              { name: "Ends", show: (l) => <Time ms={l.end} only="day" /> },
+              { name: "Left", right: true, show: (l) => <Number value={l.balance} /> },
+              { name: "Of", right: true, show: (l) => <Number value={l.quantity} /> },
+            ]}
+          />
         )}
       </Show>
     </Card>

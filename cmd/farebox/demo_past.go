@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/farebox/farebox/access"
+	"github.com/farebox/farebox/engine"
+	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/rate"
+	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/token"
+)
+
+// pastCustomer used tokens in the weeks before the demo, so that charts and forecasts have something to tell.
+type pastCustomer struct {
+	account  string
+	people   []string
+	perday   float64 // frames rendered on a usual weekday
+	growth   float64 // of what a day uses, from the first day to the last
+	quantity int64
+	overrun  ledger.OverdraftType
+	limit    int64
+	lasts    time.Duration // from the first day on
+}
+
+const (
+	demoPastDays  = 28
+	demoPastSteps = 4 // of a day, each of one commit
+	demoPastStart = demoPastDays * 24 * time.Hour
+)
+
+func pastCustomers() []pastCustomer {
+	return []pastCustomer{
+		{account: "harbor", people: []string{"ines", "tomas", "farm-01"}, perday: 60, growth: 0.4, quantity: 3_000, lasts: aYear},                               // runs out in some weeks
+		{account: "kestrel", people: []string{"yuki", "farm-02"}, perday: 45, quantity: 1_450, overrun: ledger.NumberOverdraft, limit: 400, lasts: aYear},       // is about to
+		{account: "orchard", people: []string{"sam", "lea"}, perday: 12, growth: -0.3, quantity: 6_000, lasts: demoPastStart + 40*24*time.Hour},                 // will lose most of it
+		{account: "quarry", people: []string{"ravi", "mina", "joao"}, perday: 30, growth: 0.1, quantity: 600, overrun: ledger.UnlimitedOverdraft, lasts: aYear}, // is overdrawn
+	}
+}
+
+// liveThroughPast makes the past customers and charges what they used, under an engine whose clock is set, before anybody is served.
+func liveThroughPast(ctx context.Context, s store.Store, now time.Time) error {
+	var clock atomic.Int64
+	start := now.Add(-demoPastStart)
+	clock.Store(start.UnixMilli())
+	e := engine.New(s, engine.Options{Now: func() time.Time { return time.UnixMilli(clock.Load()) }})
+	defer e.Stop()
+	customers := pastCustomers()
+	instances := make([]string, len(customers))
+	err := change(ctx, e, func(tx *engine.Change) error {
+		if err := tx.AddRateTable(demoPastPrices(start)); err != nil {
+			return err
+		}
+		for i, c := range customers {
+			instance, err := tx.CreateInstance(c.account+"-main", c.account)
+			if err != nil {
+				return err
+			}
+			instances[i] = instance.ID
+			if _, err := tx.PutLineItem(ledger.LineItem{
+				ActivationID: fmt.Sprintf("%s-2026", c.account), InstanceID: instance.ID, State: ledger.Deployed, Quantity: c.quantity,
+				StartMS: start.UnixMilli(), EndMS: start.Add(c.lasts).UnixMilli(), Elastic: true, Series: demoPastSeries,
+				Overdraft: c.overrun, OverdraftLimit: c.limit, Kind: ledger.Paid,
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	dice := rand.New(rand.NewPCG(2026, demoPastDays)) // the same past every time
+	for step := range demoPastDays * demoPastSteps {
+		at := start.Add(time.Duration(step) * 24 * time.Hour / demoPastSteps)
+		clock.Store(at.UnixMilli())
+		var charges []*engine.Charge
+		for i, c := range customers {
+			charges = append(charges, c.charges(instances[i], at, float64(step)/(demoPastDays*demoPastSteps), dice)...)
+		}
+		for _, charged := range e.Bulk(charges) {
+			if charged.Err != nil {
+				return charged.Err
+			}
+		}
+	}
+	return nil
+}
+
+const demoPastSeries = "farm"
+
+func demoPastPrices(from time.Time) *rate.Table {
+	return &rate.Table{Series: demoPastSeries, Version: "2026.1", EffectiveFromMS: from.UnixMilli(), Items: []rate.Item{
+		{Name: "render.frame", Version: "hd", Rate: token.MustParse("0.4")},
+		{Name: "render.frame", Version: "4k", Rate: token.MustParse("1.75")},
+		{Name: "mesh.repair", Rate: token.MustParse("0.8")},
+	}}
+}
+
+// charges is what a customer uses in a part of a day: less at weekends, more of it when it grows, and never quite the same.
+func (c *pastCustomer) charges(instanceID string, at time.Time, passed float64, dice *rand.Rand) []*engine.Charge {
+	frames := c.perday / demoPastSteps * (1 + c.growth*passed) * (0.7 + 0.6*dice.Float64())
+	if day := at.UTC().Weekday(); day == time.Saturday || day == time.Sunday {
+		frames *= 0.3
+	}
+	project := jsontext.Value(fmt.Sprintf(`{"project":"P-%d"}`, 1+dice.IntN(3)))
+	ask := func(name, version string, count float64) *engine.Charge {
+		item := access.Item{Ask: ledger.Ask{Item: name, Version: version, Count: token.FromInt(1 + int64(count))}, MetaData: project}
+		who := access.Requester{Type: "USER", Value: c.people[dice.IntN(len(c.people))]}
+		return &engine.Charge{InstanceID: instanceID, Request: &access.Request{Requester: who, Items: []access.Item{item}}}
+	}
+	return []*engine.Charge{ask("render.frame", "hd", frames*0.6), ask("render.frame", "4k", frames*0.4), ask("mesh.repair", "", frames*0.1)}
+}
