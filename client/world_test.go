@@ -2,22 +2,15 @@ package client_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/farebox/farebox/api"
 	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/client"
-	"github.com/farebox/farebox/engine"
-	"github.com/farebox/farebox/server"
-	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/store/sqlite"
-	"github.com/farebox/farebox/token"
+	"github.com/farebox/farebox/test/shop"
 )
 
 // world is a Farebox in this process, whose clock is that of the test: real, or the bubble's.
@@ -35,47 +28,20 @@ type world struct {
 
 var ann = client.Requester{Type: "user", Value: "ann"}
 
-// open starts an engine in a folder, with a key pair that is registered for both roles.
-func open(dir string) (e *engine.Engine, pair *auth.Pair, stop func() error, err error) {
-	books, err := sqlite.Open(filepath.Join(dir, "farebox.db"), sqlite.Options{Create: true, Serve: true})
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	e = engine.New(books, engine.Options{})
-	stop = func() error {
-		e.Stop()
-		return books.Close()
-	}
-	if pair, err = auth.NewPair(); err != nil {
-		return nil, nil, nil, errors.Join(err, stop())
-	}
-	_, _, err = e.Change(context.Background(), "", nil, func(tx *engine.Change) (*store.Answer, error) {
-		return nil, tx.SaveKeys([]auth.Key{
-			{Role: auth.Admin, ID: pair.ID, PublicPEM: pair.PublicPEM}, {Role: auth.Client, ID: pair.ID, PublicPEM: pair.PublicPEM},
-		})
-	})
-	return e, pair, stop, err
-}
-
 // newWorld has an instance with 100 tokens; an item work costs 1, and a render 5.
 func newWorld(t testing.TB) *world {
-	e, pair, stop, err := open(t.TempDir())
+	books, err := shop.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := stop(); err != nil {
+		if err := books.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	w := &world{TB: t, server: server.New(e, server.Options{}), pair: pair}
-	admin := w.admin()
-	one, five, zero := token.FromInt(1), token.FromInt(5), int64(0)
-	w.must(admin.AddRateTable(t.Context(), client.RateTable{Version: "1", EffectiveFrom: &zero, Items: []api.RateItemV11{{Name: "work", Rate: &one}, {Name: "render", Rate: &five}}}))
-	made, err := admin.CreateInstance(t.Context(), api.NewInstance{ShortName: "main", AccountID: "ACME"})
+	w := &world{TB: t, server: books, pair: books.Pair}
+	w.instance, err = shop.Furnish(t.Context(), w.admin(), 100, map[string]string{"work": "1", "render": "5"})
 	w.must(err)
-	w.instance = made.ID
-	w.sell("tokens", 100)
 	return w
 }
 
@@ -84,16 +50,6 @@ func (w *world) must(err error) {
 	if err != nil {
 		w.Fatal(err)
 	}
-}
-
-// sell maps a line item.
-func (w *world) sell(id string, quantity int64) {
-	w.Helper()
-	start, end := int64(0), int64(253402300799999)
-	_, err := w.admin().PutLineItem(w.Context(), w.instance, client.LineItem{
-		ActivationID: id, State: "DEPLOYED", Quantity: &quantity, Start: &start, End: &end, Attributes: &api.AttributesV11{},
-	})
-	w.must(err)
 }
 
 func (w *world) admin() *client.Client {

@@ -21,8 +21,8 @@ const module = "github.com/farebox/farebox/"
 // floors are the folders from the ground up (docs/ARCHITECTURE.md). A folder imports from lower floors only, so that a change
 // below never needs a change above to be understood.
 var floors = []string{
-	"problem", "period", "token", "jsonwriter", "formula", "rate", "ledger", "access", "usage", "forecast", "notify", "notify/webhook", "api", "auth", "client", "store",
-	"store/codec", "store/sqlite", "store/postgres", "store/move", "engine", "export", "statement", "console", "server", "bench", "cmd/farebox",
+	"problem", "period", "token", "jsonwriter", "formula", "rate", "ledger", "access", "usage", "forecast", "notify", "notify/webhook", "api", "auth", "client", "client/middleware", "store",
+	"store/codec", "store/sqlite", "store/postgres", "store/move", "engine", "export", "statement", "console", "server", "bench", "cmd/farebox", "examples/llm-gateway",
 }
 
 // stores keep the books; none knows another.
