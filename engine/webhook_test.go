@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/notify"
+	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
 )
 
@@ -306,6 +308,47 @@ func TestSlowReceiverWaitsForItselfAlone(t *testing.T) {
 	_, _, err := w.charge("free", "", "") // while the slow one is still being waited for
 	w.must(err)
 	free()
+}
+
+// failing is a store of which one change fails.
+type failing struct {
+	store.Store
+	left   atomic.Int64 // it fails when this comes to 0
+	failed chan struct{}
+}
+
+func (s *failing) Change(ctx context.Context, fn func(store.Tx) error) error {
+	if s.left.Add(-1) == 0 {
+		close(s.failed)
+		return problem.New(problem.Unavailable, "the disk is away")
+	}
+	return s.Store.Change(ctx, fn)
+}
+
+// Deliver waits for what it has begun, also when the store fails over another webhook.
+func TestDeliverWaitsForWhatItBegan(t *testing.T) {
+	s := &failing{failed: make(chan struct{})}
+	r := newReceiver(t)
+	r.answer = func(rw http.ResponseWriter, _ *http.Request) { <-s.failed; rw.WriteHeader(204) }
+	w := newTimed(t, func(real store.Store, o *engine.Options) store.Store {
+		o.PrivateWebhooks, s.Store = true, real
+		return s
+	})
+	w.alert(notify.Rule{Name: "out", Kind: notify.Exhausted})
+	hooks := []*engine.Webhook{w.webhook(r.URL), w.webhook(r.URL)}
+	w.exhaust()
+	s.left.Store(2) // one is claimed, the other is not
+	if _, err := w.Deliver(ctx); problem.KindOf(err) != problem.Unavailable {
+		t.Fatalf("the store failed, and Deliver says %v", err)
+	}
+	tried := 0
+	for _, hook := range hooks {
+		_, attempts := w.delivery(hook.ID)
+		tried += len(attempts)
+	}
+	if tried != 1 {
+		t.Errorf("%d attempts are recorded, not the one that was begun", tried)
+	}
 }
 
 // Whatever a receiver does, an attempt ends, and the log says how.

@@ -71,10 +71,14 @@ func wireHoldMove(f family, r *usage.Receipt) *api.HoldAnswer {
 // holdMove asks something of a hold; its body was read.
 type holdMove func(*engine.HoldMove) (*usage.Receipt, bool, error)
 
-// ofHold is for the handlers that ask something of one hold: its instance must be one that the caller may reach.
-func ofHold(read func(*call) (holdMove, error)) func(*call) (*reply, error) {
+// ofKept is for the handlers that ask something of one hold or lease, which find returns: its instance must be one that the caller may reach. done says
+// what a move did, and stands how it is after one that had nothing to do.
+func ofKept(
+	find func(*call) (*access.Hold, error), read func(*call) (holdMove, error), done func(*call, *access.Hold, *usage.Receipt) any,
+	stands func(*call, *access.Hold) (any, error),
+) func(*call) (*reply, error) {
 	return func(c *call) (*reply, error) {
-		h, missing := c.hold()
+		h, missing := find(c)
 		if problem.KindOf(missing) == problem.Forbidden { // a stranger is told nothing else
 			return nil, missing
 		}
@@ -86,14 +90,26 @@ func ofHold(read func(*call) (holdMove, error)) func(*call) (*reply, error) {
 			return nil, err
 		}
 		receipt, replayed, err := move(&engine.HoldMove{HoldID: h.ID, Once: c.once, Source: c.source(), Size: len(c.body)})
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
-		case receipt == nil: // it was released before
-			return jsonReply(http.StatusOK, &api.HoldAnswer{HoldID: h.ID, State: string(h.State), Expires: h.UntilMS, RequestedItems: []api.AnsweredItem{}, TokensSettled: h.Settled})
 		}
-		return replying(replayed)(jsonReply(http.StatusOK, wireHoldMove(c.family, receipt)))
+		if receipt != nil {
+			return replying(replayed)(jsonReply(http.StatusOK, done(c, h, receipt)))
+		}
+		answer, err := stands(c, h)
+		if err != nil {
+			return nil, err
+		}
+		return jsonReply(http.StatusOK, answer)
 	}
+}
+
+func ofHold(read func(*call) (holdMove, error)) func(*call) (*reply, error) {
+	return ofKept((*call).hold, read,
+		func(c *call, _ *access.Hold, r *usage.Receipt) any { return wireHoldMove(c.family, r) },
+		func(_ *call, h *access.Hold) (any, error) { // it was released before
+			return &api.HoldAnswer{HoldID: h.ID, State: string(h.State), Expires: h.UntilMS, RequestedItems: []api.AnsweredItem{}, TokensSettled: h.Settled}, nil
+		})
 }
 
 // hold returns the hold of the path. A client learns nothing of one on another instance, existing or not.

@@ -112,35 +112,19 @@ func wireLeasedItems(lease *access.Lease, reported []token.Amount) []api.LeasedI
 	return out
 }
 
-// ofLease is for the handlers that ask something of one lease: its instance must be one that the caller may reach.
 func ofLease(read func(*call) (holdMove, error)) func(*call) (*reply, error) {
-	return func(c *call) (*reply, error) {
-		h, missing := c.lease()
-		if problem.KindOf(missing) == problem.Forbidden { // a stranger is told nothing else
-			return nil, missing
-		}
-		move, err := read(c)
-		if err == nil {
-			err = missing
-		}
-		if err != nil {
-			return nil, err
-		}
-		receipt, replayed, err := move(&engine.HoldMove{HoldID: h.ID, Once: c.once, Source: c.source(), Size: len(c.body)})
-		switch {
-		case err != nil:
-			return nil, err
-		case receipt == nil: // it tells nothing new
-			if h, err = c.lease(); err != nil {
+	return ofKept((*call).lease, read,
+		func(c *call, h *access.Hold, r *usage.Receipt) any { return wireLeaseMove(c.family, r, h.Lease) },
+		func(c *call, _ *access.Hold) (any, error) { // it tells nothing new, but another report may have come meanwhile
+			h, err := c.lease()
+			if err != nil {
 				return nil, err
 			}
-			return jsonReply(http.StatusOK, &api.LeaseAnswer{
+			return &api.LeaseAnswer{
 				LeaseID: h.ID, State: leaseState(h.At(c.server.engine.Now())), Expires: h.UntilMS, Tokens: h.Lease.Tokens, TokensUsed: h.Settled,
 				Items: wireLeasedItems(h.Lease, h.Reported), Charged: []api.AnsweredItem{},
-			})
-		}
-		return replying(replayed)(jsonReply(http.StatusOK, wireLeaseMove(c.family, receipt, h.Lease)))
-	}
+			}, nil
+		})
 }
 
 // lease returns the lease of the path. A client learns nothing of one on another instance, existing or not.

@@ -62,16 +62,7 @@ const CorrelationHeader = "Farebox-Correlation-Id"
 
 // Charge charges a request before it is handled, all items or none. It is not given back when the handler fails: use Hold for what may fail.
 func Charge(c *client.Client, of Of, next http.Handler, options Options) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ask, err := of(r)
-		switch {
-		case err != nil:
-			refuse(w, http.StatusBadRequest, err.Error())
-			return
-		case ask == nil:
-			next.ServeHTTP(w, r)
-			return
-		}
+	return of.then(next, func(w http.ResponseWriter, r *http.Request, ask *Ask) {
 		answer, err := c.Charge(r.Context(), ask.InstanceID, ask.Requester, ask.Items, ask.with()...)
 		if err != nil {
 			options.unpaid(w, r, next, err)
@@ -79,6 +70,20 @@ func Charge(c *client.Client, of Of, next http.Handler, options Options) http.Ha
 		}
 		w.Header().Set(CorrelationHeader, answer.CorrelationID)
 		next.ServeHTTP(w, r)
+	})
+}
+
+// then has what is asked for paid as pay does; requests that ask for nothing go to next.
+func (of Of) then(next http.Handler, pay func(http.ResponseWriter, *http.Request, *Ask)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch ask, err := of(r); {
+		case err != nil:
+			refuse(w, http.StatusBadRequest, err.Error())
+		case ask == nil:
+			next.ServeHTTP(w, r)
+		default:
+			pay(w, r, ask)
+		}
 	})
 }
 
@@ -92,18 +97,9 @@ func (a *Ask) with() []client.With {
 // Hold holds what a request may come to, has it handled, and settles for what it came to, also when the handler panics or the caller goes away. The context of the request ends when the
 // hold is lost. An answer that fits a buffer is sent once it is settled.
 func Hold(c *client.Client, of Of, settle Settle, next http.Handler, options Options) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ask, err := of(r)
-		switch {
-		case err != nil:
-			refuse(w, http.StatusBadRequest, err.Error())
-			return
-		case ask == nil:
-			next.ServeHTTP(w, r)
-			return
-		}
+	return of.then(next, func(w http.ResponseWriter, r *http.Request, ask *Ask) {
 		handled := false
-		_, err = c.Hold(r.Context(), &client.HoldRequest{InstanceID: ask.InstanceID, Requester: ask.Requester, Items: ask.Items, TTL: ask.TTL}, func(h *client.Held) error {
+		_, err := c.Hold(r.Context(), &client.HoldRequest{InstanceID: ask.InstanceID, Requester: ask.Requester, Items: ask.Items, TTL: ask.TTL}, func(h *client.Held) error {
 			handled = true
 			options.handle(h, ask, settle, next, w, r)
 			return nil

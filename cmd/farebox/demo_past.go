@@ -37,8 +37,8 @@ const (
 
 func pastCustomers() []pastCustomer {
 	return []pastCustomer{
-		{account: "harbor", people: []string{"ines", "tomas", "farm-01"}, perday: 60, growth: 0.4, quantity: 3_000, lasts: aYear},                               // runs out in some weeks
-		{account: "kestrel", people: []string{"yuki", "farm-02"}, perday: 45, quantity: 1_450, overrun: ledger.NumberOverdraft, limit: 400, lasts: aYear},       // is about to
+		{account: "harbor", people: []string{"ines", "tomas", "node-01"}, perday: 60, growth: 0.4, quantity: 3_000, lasts: aYear},                               // runs out in some weeks
+		{account: "kestrel", people: []string{"yuki", "node-02"}, perday: 45, quantity: 1_450, overrun: ledger.NumberOverdraft, limit: 400, lasts: aYear},       // is about to
 		{account: "orchard", people: []string{"sam", "lea"}, perday: 12, growth: -0.3, quantity: 6_000, lasts: demoPastStart + 40*24*time.Hour},                 // will lose most of it
 		{account: "quarry", people: []string{"ravi", "mina", "joao"}, perday: 30, growth: 0.1, quantity: 600, overrun: ledger.UnlimitedOverdraft, lasts: aYear}, // is overdrawn
 	}
@@ -97,7 +97,7 @@ func liveThroughPast(ctx context.Context, s store.Store, now time.Time) (used to
 	return used, nil
 }
 
-const demoPastSeries = "farm"
+const demoPastSeries = "render"
 
 func demoPastPrices(from time.Time) *rate.Table {
 	return &rate.Table{Series: demoPastSeries, Version: "2026.1", EffectiveFromMS: from.UnixMilli(), Items: []rate.Item{
