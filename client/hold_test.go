@@ -137,8 +137,7 @@ func TestHoldThatCannotBeReached(t *testing.T) {
 		r.TTL = 30 * time.Second
 		var cause error
 		_, err := app.Hold(t.Context(), r, func(h *client.Held) error {
-			w.losing(func(int) bool { return true })
-			w.server, cause = nowhere(w), nil
+			w.reachable(false)
 			<-h.Context().Done()
 			cause = context.Cause(h.Context())
 			h.Used(work(7))
@@ -151,7 +150,7 @@ func TestHoldThatCannotBeReached(t *testing.T) {
 		if !is {
 			t.Fatal(err)
 		}
-		w.server = back(w)
+		w.reachable(true)
 		w.stands("0", "0") // it has lapsed
 		for range 2 {
 			answer, err := app.SettleHold(t.Context(), unsettled.HoldID, unsettled.Settlement, client.SettlementKey(unsettled.HoldID))

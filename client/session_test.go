@@ -3,21 +3,12 @@ package client_test
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/farebox/farebox/client"
 )
-
-// nowhere is a server that does not do what it is asked.
-func nowhere(w *world) http.Handler {
-	w.away = w.server
-	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-}
-
-func back(w *world) http.Handler { return w.away }
 
 func use(w *world, n int64) *client.UseRequest {
 	return &client.UseRequest{InstanceID: w.instance, Requester: ann, Items: []client.Item{work(n)}}
@@ -42,7 +33,7 @@ func TestSessionSendsHeartbeats(t *testing.T) {
 				t.Error(state(w, ref), context.Cause(s.Context()))
 			}
 			beats := 0
-			for _, operation := range w.sent {
+			for _, operation := range w.operations() {
 				if strings.HasSuffix(operation, "/heartbeat") {
 					beats++
 				}

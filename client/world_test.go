@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -20,10 +21,10 @@ type world struct {
 	pair     *auth.Pair
 	instance string
 
-	mu   sync.Mutex
+	mu   sync.Mutex     // of what follows: clients call from goroutines of their own
 	sent []string       // operations, in order
 	lose func(int) bool // whether the answer of the n-th call, from 0, gets lost
-	away http.Handler
+	away bool           // nothing reaches the server
 }
 
 var ann = client.Requester{Type: "user", Value: "ann"}
@@ -79,8 +80,11 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.mu.Lock()
 	n := len(w.sent)
 	w.sent = append(w.sent, r.Method+" "+r.URL.Path)
-	lost := w.lose != nil && w.lose(n)
+	lost, away := w.lose != nil && w.lose(n), w.away
 	w.mu.Unlock()
+	if away {
+		return nil, context.DeadlineExceeded
+	}
 	in := r.Clone(r.Context())
 	in.RequestURI, in.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:1"
 	if in.Body == nil {
@@ -99,6 +103,20 @@ func (w *world) losing(lose func(n int) bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.sent, w.lose = nil, lose
+}
+
+// reachable says whether calls reach the server from now on.
+func (w *world) reachable(is bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.away = !is
+}
+
+// operations are those that were called since losing.
+func (w *world) operations() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.sent)
 }
 
 // stands expects what is used of the line item, and held on the instance.
