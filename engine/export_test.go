@@ -1,6 +1,10 @@
 package engine
 
-import "context"
+import (
+	"context"
+
+	"github.com/farebox/farebox/usage"
+)
 
 // Fold is FoldSome with buckets as SmallBuckets has them.
 func (e *Engine) Fold(ctx context.Context, least, most, parts int) error {
@@ -10,7 +14,7 @@ func (e *Engine) Fold(ctx context.Context, least, most, parts int) error {
 
 // FoldSome folds what there is, down to fewer receipts than least.
 func (e *Engine) FoldSome(ctx context.Context, least int) error {
-	return e.foldSome(ctx, e.folder(least))
+	return e.foldSome(ctx, e.folder(least, usage.Restless), usage.Restless)
 }
 
 // SmallBuckets has buckets made of so many receipts, and so many merged into one. It is not for an engine that folds by itself.

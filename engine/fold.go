@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"log/slog"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -30,19 +29,19 @@ const (
 type foldSizes struct{ least, most, parts int }
 
 // folder returns the follower that folds. Asked to finish, it folds what is left, too.
-func (e *Engine) folder(least int) *Follower {
+func (e *Engine) folder(least int, rest usage.Rest) *Follower {
 	var room []usage.Event
 	return &Follower{Name: foldName, Most: e.folding.most, Take: func(_ context.Context, f *Followed) (int, func(store.Tx) error, error) {
 		if len(f.Receipts) < least && !f.More {
 			return 0, nil, nil
 		}
-		taken, bucket := fold(f, &room)
+		taken, bucket := fold(f, &room, rest)
 		return taken, func(tx store.Tx) error { return tx.InsertBucket(bucket) }, nil
 	}}
 }
 
 // fold makes a bucket of the receipts that come next. Room is used again from bucket to bucket, if it is not that of a backlog.
-func fold(f *Followed, room *[]usage.Event) (taken int, bucket *usage.Bucket) {
+func fold(f *Followed, room *[]usage.Event, rest usage.Rest) (taken int, bucket *usage.Bucket) {
 	events := slices.Grow((*room)[:0], len(f.Receipts))
 	defer func() {
 		if *room = nil; cap(events) <= 2*foldLeast {
@@ -56,10 +55,10 @@ func fold(f *Followed, room *[]usage.Event) (taken int, bucket *usage.Bucket) {
 		}
 		events = r.Events(events)
 		if taken++; taken%64 == 0 {
-			runtime.Gosched() // charges come first
+			rest()
 		}
 	}
-	bucket = usage.NewBucket(events)
+	bucket = usage.NewBucket(events, rest)
 	bucket.Header.From, bucket.Header.Next = f.At[0], f.Next(taken)
 	return taken, bucket
 }
@@ -74,11 +73,12 @@ func (e *Engine) keepFolded() {
 	}()
 	const look = int64(time.Minute / foldEvery)
 	var seen int64
-	folder := e.folder(e.folding.least)
+	rest := (&breather{quit: e.quit}).rest
+	folder := e.folder(e.folding.least, rest)
 	for idle := look; ; idle++ {
 		if recorded := e.recorded.Load(); recorded-seen >= int64(e.folding.least) || idle >= look {
 			seen, idle = recorded, 0
-			if err := e.foldSome(ctx, folder); err != nil && ctx.Err() == nil {
+			if err := e.foldSome(ctx, folder, rest); err != nil && ctx.Err() == nil {
 				slog.Warn("usage is not folded; trying again", "error", err, "cause", cause(err))
 				seen -= int64(e.folding.least)
 			}
@@ -93,11 +93,11 @@ func (e *Engine) keepFolded() {
 
 // FoldUsage folds what is enough for a bucket, as an engine that serves does by itself. Errors are those of the store.
 func (e *Engine) FoldUsage(ctx context.Context) error {
-	return e.foldSome(ctx, e.folder(e.folding.least))
+	return e.foldSome(ctx, e.folder(e.folding.least, usage.Restless), usage.Restless)
 }
 
 // foldSome folds all there is, down to fewer receipts than the folder takes. A fault of ours costs speed, not charges.
-func (e *Engine) foldSome(ctx context.Context, folder *Follower) (err error) {
+func (e *Engine) foldSome(ctx context.Context, folder *Follower, rest usage.Rest) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			slog.Error("fault in folding usage", "fault", fault, "stack", string(debug.Stack()))
@@ -105,21 +105,21 @@ func (e *Engine) foldSome(ctx context.Context, folder *Follower) (err error) {
 	}()
 	for more := true; more && err == nil && ctx.Err() == nil; {
 		if more, err = e.FollowOnce(ctx, folder); err == nil {
-			err = e.mergeBuckets(ctx)
+			err = e.mergeBuckets(ctx, rest)
 		}
-		runtime.Gosched() // charges come first
+		rest()
 	}
 	return err
 }
 
 // mergeBuckets makes large buckets of small ones, as long as there are enough of a level that follow each other.
-func (e *Engine) mergeBuckets(ctx context.Context) error {
+func (e *Engine) mergeBuckets(ctx context.Context, rest usage.Rest) error {
 	for {
 		parts, err := e.mergeable(ctx)
 		if err != nil || parts == nil {
 			return err
 		}
-		merged, err := usage.MergeBuckets(parts)
+		merged, err := usage.MergeBuckets(parts, rest)
 		if err != nil {
 			return err
 		}
@@ -201,7 +201,7 @@ func allThere(parts []*usage.Bucket, headers []usage.BucketHeader) bool {
 // Progress is told how many receipts this has folded by then, and the time of the last one.
 func (e *Engine) RebuildUsage(ctx context.Context, progress func(receipts, atMS int64)) error {
 	err := e.store.Change(ctx, forgetFolded)
-	folder, folded := e.folder(1), int64(0)
+	folder, folded := e.folder(1, usage.Restless), int64(0)
 	take := folder.Take
 	folder.Take = func(ctx context.Context, f *Followed) (int, func(store.Tx) error, error) {
 		taken, write, err := take(ctx, f)
@@ -216,7 +216,7 @@ func (e *Engine) RebuildUsage(ctx context.Context, progress func(receipts, atMS 
 	}
 	for more := true; more && err == nil; {
 		if more, err = e.FollowOnce(ctx, folder); err == nil {
-			err = e.mergeBuckets(ctx)
+			err = e.mergeBuckets(ctx, usage.Restless)
 		}
 	}
 	return err

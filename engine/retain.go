@@ -90,7 +90,7 @@ func (e *Engine) Retain(ctx context.Context, followers []string) (done Retained,
 	for more, folded := true, false; more && err == nil && ctx.Err() == nil; {
 		more, err = p.portion(ctx, e.store)
 		if err == nil && p.held == foldName && !folded { // what is past its time is less than a bucket is worth
-			folded, more, err = true, true, e.foldSome(ctx, e.folder(1))
+			folded, more, err = true, true, e.foldSome(ctx, e.folder(1, usage.Restless), usage.Restless)
 		}
 	}
 	return Retained{p.receipts, p.at.EarliestMS, p.held}, err

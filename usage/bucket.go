@@ -1,7 +1,6 @@
 package usage
 
 import (
-	"runtime"
 	"slices"
 
 	"github.com/farebox/farebox/token"
@@ -56,12 +55,18 @@ const (
 	columnUsedReset = "usedReset" // ... and the one that the line item's use was of, after it
 )
 
-// NewBucket makes a bucket of events.
-func NewBucket(events []Event) *Bucket {
-	b := newBucket(events, Dimensions)
-	b.addKeys(events)
+// NewBucket makes a bucket of events. It takes some ten milliseconds of processor for some thousands of them, and rests between pieces of that.
+func NewBucket(events []Event, rest Rest) *Bucket {
+	b := newBucket(events, Dimensions, rest)
+	b.addKeys(events, rest)
 	return b
 }
+
+// Rest is called between pieces of long work, so that it can make room for work that is in a hurry.
+type Rest func()
+
+// Restless is the Rest of work that somebody waits for.
+func Restless() {}
 
 // Bucket makes a bucket of events that has what a query asks for.
 func (q *Query) Bucket(events []Event) *Bucket {
@@ -74,12 +79,12 @@ func (q *Query) Bucket(events []Event) *Bucket {
 			fields = append(fields, d)
 		}
 	}
-	b := newBucket(events, fields)
+	b := newBucket(events, fields, Restless)
 	b.Header.Keys = named
 	if len(named) == 0 {
 		return b
 	}
-	keys, _ := keyColumns(events, named)
+	keys, _ := keyColumns(events, named, Restless)
 	for d, c := range keys {
 		b.Columns[string(d)] = c.dense(len(events)).encode()
 	}
@@ -87,7 +92,7 @@ func (q *Query) Bucket(events []Event) *Bucket {
 }
 
 // newBucket makes a bucket of events with columns of numbers and of some dimensions that every event has.
-func newBucket(events []Event, fields []Dimension) *Bucket {
+func newBucket(events []Event, fields []Dimension, rest Rest) *Bucket {
 	n := len(events)
 	b := &Bucket{Header: BucketHeader{Rows: n}, Columns: make(map[string][]byte, 24)}
 	times, requests, reset, usedReset := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
@@ -110,7 +115,7 @@ func newBucket(events []Event, fields []Dimension) *Bucket {
 	b.Columns[columnTokens], b.Columns[columnOverdraft], b.Columns[columnCount] = encodeAmounts(tokens), encodeAmounts(overdraft), encodeAmounts(count)
 	b.Columns[columnPrice] = price.encode()
 	for _, d := range fields {
-		runtime.Gosched() // a bucket takes some ten milliseconds, and whoever waits for a charge has none
+		rest()
 		c := textsMaker{ids: make([]uint32, 0, n)}
 		for i := range events {
 			c.add(d.fieldOf(&events[i]))
@@ -120,8 +125,8 @@ func newBucket(events []Event, fields []Dimension) *Bucket {
 	return b
 }
 
-// MergeBuckets makes one bucket of several that follow each other.
-func MergeBuckets(parts []*Bucket) (*Bucket, error) {
+// MergeBuckets makes one bucket of several that follow each other. It rests as NewBucket does.
+func MergeBuckets(parts []*Bucket, rest Rest) (*Bucket, error) {
 	first, last := &parts[0].Header, &parts[len(parts)-1].Header
 	m := &Bucket{Header: BucketHeader{Level: first.Level + 1, From: first.From, Next: last.Next, FromMS: first.FromMS, LastMS: first.LastMS}, Columns: map[string][]byte{}}
 	for _, p := range parts {
@@ -129,19 +134,18 @@ func MergeBuckets(parts []*Bucket) (*Bucket, error) {
 		m.Header.FromMS, m.Header.LastMS = min(m.Header.FromMS, p.Header.FromMS), max(m.Header.LastMS, p.Header.LastMS)
 	}
 	for _, d := range append(Dimensions[:len(Dimensions):len(Dimensions)], columnPrice) {
-		runtime.Gosched()
 		c := new(textsMaker)
-		if err := c.concat(parts, d); err != nil {
+		if err := c.concat(parts, d, rest); err != nil {
 			return nil, err
 		}
 		m.Columns[string(d)] = c.encode()
 	}
-	if err := m.mergeKeys(parts); err != nil {
+	if err := m.mergeKeys(parts, rest); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{columnTime, columnRequests, columnTokens, columnOverdraft, columnCount, columnReset, columnUsedReset} {
 		var err error
-		if m.Columns[name], err = concatNumbers(parts, name); err != nil {
+		if m.Columns[name], err = concatNumbers(parts, name, rest); err != nil {
 			return nil, err
 		}
 	}
@@ -149,8 +153,10 @@ func MergeBuckets(parts []*Bucket) (*Bucket, error) {
 }
 
 // concat puts the parts' columns behind each other.
-func (c *textsMaker) concat(parts []*Bucket, d Dimension) error {
+func (c *textsMaker) concat(parts []*Bucket, d Dimension, rest Rest) error {
+	c.ids = slices.Grow(c.ids, rowsOf(parts))
 	for _, p := range parts {
+		rest()
 		data := p.Columns[string(d)]
 		if data == nil {
 			c.pad(len(c.ids) + p.Header.Rows)
@@ -174,16 +180,44 @@ func (c *textsMaker) concat(parts []*Bucket, d Dimension) error {
 	return nil
 }
 
-func concatNumbers(parts []*Bucket, name string) ([]byte, error) {
-	var all []token.Amount
+func rowsOf(parts []*Bucket) (n int) {
 	for _, p := range parts {
-		read, err := readNumbers(p.Columns[name], p.Header.Rows)
-		if err != nil {
+		n += p.Header.Rows
+	}
+	return n
+}
+
+// concatNumbers puts the parts' numbers behind each other.
+func concatNumbers(parts []*Bucket, name string, rest Rest) ([]byte, error) {
+	columns, alike := make([]numbers, len(parts)), true
+	for i, p := range parts {
+		var err error
+		if columns[i], err = readNumbers(p.Columns[name], p.Header.Rows); err != nil {
 			return nil, err
 		}
-		for row := range uint32(p.Header.Rows) {
-			all = append(all, read.amount(row))
+		alike = alike && columns[i].amounts == nil && columns[i].digits == columns[0].digits
+	}
+	if !alike {
+		return concatAmounts(parts, columns, rest), nil
+	}
+	units := make([]int64, 0, rowsOf(parts))
+	for i := range columns {
+		rest()
+		for row := range uint32(parts[i].Header.Rows) {
+			units = append(units, columns[i].units(row))
 		}
 	}
-	return encodeAmounts(all), nil
+	return encodeUnits(units, columns[0].digits), nil
+}
+
+// concatAmounts is for columns that are not numbers of the same digits.
+func concatAmounts(parts []*Bucket, columns []numbers, rest Rest) []byte {
+	all := make([]token.Amount, 0, rowsOf(parts))
+	for i := range columns {
+		rest()
+		for row := range uint32(parts[i].Header.Rows) {
+			all = append(all, columns[i].amount(row))
+		}
+	}
+	return encodeAmounts(all)
 }

@@ -26,7 +26,7 @@ func BenchmarkNewBucket(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		NewBucket(events)
+		NewBucket(events, Restless)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/receipts, "ns/event")
 }

@@ -14,7 +14,7 @@ import (
 func TestDamagedColumns(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		events := drawEvents(t)
-		b := NewBucket(events)
+		b := NewBucket(events, Restless)
 		q := drawQuery(t)
 		for _, name := range slices.Sorted(maps.Keys(b.Columns)) {
 			data := b.Columns[name]
@@ -30,7 +30,7 @@ func TestDamagedColumns(t *testing.T) {
 		if a.Add(b) == nil {
 			_, _ = a.Report()
 		}
-		_, _ = MergeBuckets([]*Bucket{NewBucket(events), b})
+		_, _ = MergeBuckets([]*Bucket{NewBucket(events, Restless), b}, Restless)
 	})
 }
 
@@ -52,7 +52,7 @@ func drawDamage(t *rapid.T, data []byte) []byte {
 
 // FuzzColumns reads whatever bytes there are as columns.
 func FuzzColumns(f *testing.F) {
-	b := NewBucket([]Event{{Item: "x", Tokens: token.MustParse("1.5")}, {Item: "y", Tokens: token.MustParse("9999999999999999999")}, {Kind: Denial}})
+	b := NewBucket([]Event{{Item: "x", Tokens: token.MustParse("1.5")}, {Item: "y", Tokens: token.MustParse("9999999999999999999")}, {Kind: Denial}}, Restless)
 	for _, data := range b.Columns {
 		f.Add(data, 3)
 	}

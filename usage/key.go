@@ -2,7 +2,6 @@ package usage
 
 import (
 	"cmp"
-	"runtime"
 	"slices"
 )
 
@@ -47,11 +46,11 @@ func (c *keyColumn) add(row int, text []byte, only bool, events int) {
 
 // keyColumns collects the keys that events have: those in only, or as many as are tracked (nil: any). It reports whether there are
 // more.
-func keyColumns(events []Event, only []Dimension) (keys map[Dimension]*keyColumn, more bool) {
+func keyColumns(events []Event, only []Dimension, rest Rest) (keys map[Dimension]*keyColumn, more bool) {
 	keys = map[Dimension]*keyColumn{}
 	for i := range events {
-		if i%256 == 255 {
-			runtime.Gosched()
+		if i%128 == 127 {
+			rest()
 		}
 		keysOf(&events[i], func(d Dimension, text []byte) {
 			c := keys[d]
@@ -106,8 +105,8 @@ func (h *BucketHeader) leaveOut(key Dimension) {
 }
 
 // addKeys adds the columns of keys that are worth one.
-func (b *Bucket) addKeys(events []Event) {
-	keys, more := keyColumns(events, nil)
+func (b *Bucket) addKeys(events []Event, rest Rest) {
+	keys, more := keyColumns(events, nil, rest)
 	b.Header.Unlisted = more
 	var all []keyCount
 	for d, c := range keys {
@@ -115,14 +114,16 @@ func (b *Bucket) addKeys(events []Event) {
 	}
 	b.Header.chooseKeys(all)
 	for _, d := range b.Header.Keys {
+		rest()
 		b.Columns[string(d)] = keys[d].dense(b.Header.Rows).encode()
 	}
 }
 
 // mergeKeys adds the columns of keys that all parts can tell of.
-func (b *Bucket) mergeKeys(parts []*Bucket) error {
+func (b *Bucket) mergeKeys(parts []*Bucket, rest Rest) error {
 	counts, wide := map[Dimension]int{}, map[Dimension]bool{}
 	for _, p := range parts {
+		rest()
 		b.Header.Unlisted = b.Header.Unlisted || p.Header.Unlisted
 		for _, d := range p.Header.Wide {
 			wide[d] = true
@@ -156,7 +157,7 @@ func (b *Bucket) mergeKeys(parts []*Bucket) error {
 	b.Header.Keys = nil
 	for _, d := range chosen {
 		c := new(textsMaker)
-		if err := c.concat(parts, d); err != nil {
+		if err := c.concat(parts, d, rest); err != nil {
 			return err
 		}
 		if count := (keyCount{d, counts[d], len(c.values)}); count.repeats() {

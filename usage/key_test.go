@@ -36,8 +36,8 @@ func TestKeysAreBounded(t *testing.T) {
 		return b.String() + "}"
 	})
 	few := keyed(4096, func(i int) string { return fmt.Sprintf(`{"project":"p%d","id":"%d","once-7-7":2}`, i%5, i) })
-	made := NewBucket(events)
-	merged, err := MergeBuckets([]*Bucket{NewBucket(few), made, NewBucket(few)})
+	made := NewBucket(events, Restless)
+	merged, err := MergeBuckets([]*Bucket{NewBucket(few, Restless), made, NewBucket(few, Restless)}, Restless)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestKeysAreBounded(t *testing.T) {
 
 // A key that most events have is worth a column more than keys that are there by accident.
 func TestCommonKeysAreChosen(t *testing.T) {
-	b := NewBucket(keyed(2000, func(i int) string { return fmt.Sprintf(`{"project":"p%d","rare%d":1}`, i%300, i%200) }))
+	b := NewBucket(keyed(2000, func(i int) string { return fmt.Sprintf(`{"project":"p%d","rare%d":1}`, i%300, i%200) }), Restless)
 	if !slices.Contains(b.Header.Keys, "metadata.project") || len(b.Header.Keys) != keysMost || len(b.Header.Keys)+len(b.Header.Wide) != 201 || b.Header.Unlisted {
 		t.Errorf("%d keys have a column, %d have not: %+v", len(b.Header.Keys), len(b.Header.Wide), b.Header)
 	}
@@ -112,7 +112,7 @@ func TestManyGroupsAtManyPrices(t *testing.T) {
 	}
 	q := &Query{By: []Dimension{ByRequester, ByCurrency}, Distinct: true, Top: 10_000}
 	a := NewAdder(q)
-	if err := a.Add(NewBucket(events)); err != nil {
+	if err := a.Add(NewBucket(events, Restless)); err != nil {
 		t.Fatal(err)
 	}
 	got, err := a.Report()
@@ -131,7 +131,7 @@ func TestTooManyGroups(t *testing.T) {
 		events[i].MetaData, events[i].Item = nil, fmt.Sprint(i)
 	}
 	a := NewAdder(&Query{By: []Dimension{ByItem}})
-	if err := a.Add(NewBucket(events)); err == nil || !strings.Contains(err.Error(), "more than 50000 rows") {
+	if err := a.Add(NewBucket(events, Restless)); err == nil || !strings.Contains(err.Error(), "more than 50000 rows") {
 		t.Errorf("got %v", err)
 	}
 	a = NewAdder(&Query{By: []Dimension{ByItem}, Top: 1})
@@ -139,7 +139,7 @@ func TestTooManyGroups(t *testing.T) {
 		for i := range events {
 			events[i].Item = fmt.Sprint(part, "/", i)
 		}
-		err := a.Add(NewBucket(events))
+		err := a.Add(NewBucket(events, Restless))
 		if full := part >= groupsMost/len(events); full != (err != nil) || full && !strings.Contains(err.Error(), "too many to choose") {
 			t.Fatalf("after %d buckets: %v", part+1, err)
 		}

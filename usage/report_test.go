@@ -118,13 +118,13 @@ func drawQuery(t *rapid.T) *Query {
 func drawBuckets(t *rapid.T, events []Event) (all []*Bucket) {
 	for len(events) > 0 {
 		n := rapid.IntRange(1, len(events)).Draw(t, "rows")
-		all = append(all, NewBucket(events[:n]))
+		all = append(all, NewBucket(events[:n], Restless))
 		events = events[n:]
 	}
 	for len(all) > 1 && rapid.Bool().Draw(t, "merge") {
 		at := rapid.IntRange(0, len(all)-2).Draw(t, "at")
 		n := rapid.IntRange(2, len(all)-at).Draw(t, "parts")
-		m, err := MergeBuckets(all[at : at+n])
+		m, err := MergeBuckets(all[at:at+n], Restless)
 		if err != nil {
 			t.Fatal(err)
 		}

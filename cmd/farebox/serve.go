@@ -69,6 +69,7 @@ func (cmd *serveCmd) testClock() *time.Time {
 
 // Run is the verb.
 func (cmd *serveCmd) Run() error {
+	addProcessor()
 	defer runtime.KeepAlive(newBallast())
 	sourcing, err := cmd.sourcing()
 	if err != nil {
