@@ -4,15 +4,20 @@ const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeSty
 const second = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" }); // of what happened just now
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 
-export const short = (n: number) => grouped.format(n);
+// From its text, since an amount may have more digits than a number (api/exact.ts).
+const written = (format: Intl.NumberFormat, n: number) => format.format(String(n) as Intl.StringNumericLiteral);
+
+export const short = (n: number) => written(grouped, n);
 
 /** A number of tokens, or of anything: grouped, with all digits on hover. */
 export function Number({ value }: { value: number }) {
-  return <span className="number" title={exact.format(value)}>{short(value)}</span>;
+  return <span className="number" title={written(exact, value)}>{short(value)}</span>;
 }
+
+const utc = (at: Date) => at.toISOString().replace("T", " ").replace(/\.\d+Z/, " UTC");
 
 /** A time in the viewer's zone, with UTC on hover. */
 export function Time({ ms, only }: { ms: number; only?: "day" | "second" }) {
   const at = new Date(ms);
-  return <time dateTime={at.toISOString()} title={at.toISOString().replace("T", " ").replace(/\.\d+Z/, " UTC")}>{(only === "day" ? day : only === "second" ? second : moment).format(at)}</time>;
+  return <time dateTime={at.toISOString()} title={utc(at)}>{(only === "day" ? day : only === "second" ? second : moment).format(at)}</time>;
 }
