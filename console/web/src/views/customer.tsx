@@ -5,19 +5,22 @@ import { Show } from "../ui/states";
 import { Events } from "./customer/events";
 import { LineItems } from "./customer/lineitems";
 import { Sessions } from "./customer/sessions";
+import { UsageOf } from "./customer/usage";
 import { Quote } from "./quote";
 
-export function Customer({ params }: ViewProps) {
+/** A customer's instance: what it has, what it uses, what is going on, and who may use what. Each part is a file in customer/. */
+export function Customer({ params, who }: ViewProps) {
   const instanceId = params["instance"] ?? "";
   const path = { instanceId };
   const about = useLoad(`instance ${instanceId}`, () => answer(api.GET("/dynamicmonetization/provisioning/api/v1.1/instances/{instanceId}", { params: { path } })));
   return (
     <>
-      <Show of={about}>{(i) => <><h1>{i.accountId}</h1><p className="quiet">{i.shortName} · <code>{i.id}</code></p></>}</Show>
-      <LineItems instanceId={instanceId} />
-      <Quote instanceId={instanceId} />
+      <Show of={about}>{(i) => <header><h1>{i.accountId}</h1><p className="quiet">{i.shortName} · <code>{i.id}</code></p></header>}</Show>
+      <LineItems instanceId={instanceId} who={who} />
+      <UsageOf instanceId={instanceId} />
       <Sessions instanceId={instanceId} />
       <Events instanceId={instanceId} />
+      <Quote instanceId={instanceId} />
     </>
   );
 }
