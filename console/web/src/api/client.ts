@@ -38,15 +38,19 @@ function said(body: unknown): string {
   return "";
 }
 
-/** Why the server refused, for people; `field` is the part of the request that it names, such as `[0].allocation`, and `detail` what is wrong with it. */
+/** Why the server refused, for people; `field` is the part of the request that it names, such as `[0].allocation`, `detail` what is wrong with it, and `more` what else is. */
 export class Refused extends Error {
-  constructor(readonly field: string, readonly detail: string) {
+  constructor(readonly field: string, readonly detail: string, readonly more: readonly Refused[] = []) {
     super(field ? `${field}: ${detail}` : detail);
   }
 }
 
 /** The Farebox API names the field beside what it says, the reference API in front of it. */
 function refused(body: unknown, status: number): Refused {
+  if (body !== null && typeof body === "object" && "message" in body && Array.isArray(body.message)) {
+    const [first, ...more] = body.message.map((m) => refused({ message: String(m).replace(/^\$\./, "") }, status)); // a JSON path each
+    if (first) return new Refused(first.field, first.detail, more);
+  }
   const text = said(body) || `The server answered ${status}.`;
   if (body !== null && typeof body === "object" && "field" in body && typeof body.field === "string") return new Refused(body.field, text);
   const [, field, detail] = /^((?:\w+|\[\d+\])(?:\.\w+|\[\d+\])*): (.+)$/s.exec(text) ?? [];

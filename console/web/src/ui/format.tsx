@@ -9,6 +9,9 @@ const written = (format: Intl.NumberFormat, n: number) => format.format(String(n
 
 export const short = (n: number) => written(grouped, n);
 
+/** The same with all its digits. */
+export const full = (n: number) => written(exact, n);
+
 /** A number of tokens, or of anything: grouped, with all digits on hover. */
 export function Number({ value }: { value: number }) {
   return <span className="number" title={written(exact, value)}>{short(value)}</span>;

@@ -6,6 +6,7 @@ import { Events } from "./customer/events";
 import { LineItems } from "./customer/lineitems";
 import { Sessions } from "./customer/sessions";
 import { UsageOf } from "./customer/usage";
+import { CustomerMoves } from "./moves/actions";
 import { Quote } from "./quote";
 
 /** A customer's instance: what it has, what it uses, what is going on, and who may use what. Each part is a file in customer/. */
@@ -15,7 +16,7 @@ export function Customer({ params, who }: ViewProps) {
   const about = useLoad(`instance ${instanceId}`, () => answer(api.GET("/dynamicmonetization/provisioning/api/v1.1/instances/{instanceId}", { params: { path } })));
   return (
     <>
-      <Show of={about}>{(i) => <header><h1>{i.accountId}</h1><p className="quiet">{i.shortName} · <code>{i.id}</code></p></header>}</Show>
+      <Show of={about}>{(i) => <header className="titled"><div><h1>{i.accountId}</h1><p className="quiet">{i.shortName} · <code>{i.id}</code></p></div><CustomerMoves instanceId={instanceId} /></header>}</Show>
       <LineItems instanceId={instanceId} who={who} />
       <UsageOf instanceId={instanceId} />
       <Sessions instanceId={instanceId} />

@@ -3,6 +3,7 @@ import { useLoad } from "../ui/data";
 import { Dialog } from "../ui/dialog";
 import { Number, short, Time } from "../ui/format";
 import { Show } from "../ui/states";
+import { ReceiptActions } from "./moves/refund";
 
 /** All that one request did: who paid how much at which rate of which table, and what was given back since. */
 export function Receipt({ correlationId, close }: { correlationId: string; close: () => void }) {
@@ -30,6 +31,7 @@ export function Receipt({ correlationId, close }: { correlationId: string; close
                 </ul>
               </section>
             ))}
+            <ReceiptActions receipt={r} />
             {(r.refundedBy ?? []).map((b) => <p key={b.correlationId} className="quiet">Refunded <Time ms={b.time} />{b.reason && `: ${b.reason}`}</p>)}
           </>
         )}
