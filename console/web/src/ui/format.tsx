@@ -24,3 +24,13 @@ export function Time({ ms, only }: { ms: number; only?: "day" | "second" }) {
   const at = new Date(ms);
   return <time dateTime={at.toISOString()} title={utc(at)}>{(only === "day" ? day : only === "second" ? second : moment).format(at)}</time>;
 }
+
+const ahead = new Intl.RelativeTimeFormat(undefined, { numeric: "always", style: "short" });
+const steps = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000], ["second", 1_000]] as const;
+
+/** How long it is until a time, with the time itself beside. As of when it was last rendered. */
+export function Until({ ms }: { ms: number }) {
+  const left = ms - Date.now();
+  const [unit, size] = steps.find(([, s]) => Math.abs(left) >= s) ?? steps[3];
+  return <>{ahead.format(Math.round(left / size), unit)} <span className="quiet"><Time ms={ms} {...(Math.abs(left) < 12 * 3_600_000 ? { only: "second" as const } : {})} /></span></>;
+}

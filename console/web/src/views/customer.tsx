@@ -3,6 +3,7 @@ import type { ViewProps } from "./index";
 import { useLoad } from "../ui/data";
 import { Show } from "../ui/states";
 import { Events } from "./customer/events";
+import { Holds, Leases } from "./customer/held";
 import { LineItems } from "./customer/lineitems";
 import { Sessions } from "./customer/sessions";
 import { UsageOf } from "./customer/usage";
@@ -20,6 +21,8 @@ export function Customer({ params, who }: ViewProps) {
       <LineItems instanceId={instanceId} who={who} />
       <UsageOf instanceId={instanceId} />
       <Sessions instanceId={instanceId} />
+      <Holds instanceId={instanceId} who={who} />
+      <Leases instanceId={instanceId} who={who} />
       <Events instanceId={instanceId} />
       <Quote instanceId={instanceId} />
     </>

@@ -95,6 +95,7 @@ function Charts({ of, shown, instanceId, who, changed }: Parts) {
 type OneParts = { l: LineItem; place: number | undefined; used: Schemas["UsageRow"][]; forecast: Schemas["LineItemForecast"] | undefined; tooLittle: string | undefined; after: Expected | null; now: number };
 
 function One({ l, place, used, forecast, tooLittle, after, now }: OneParts) {
+  const when = l.end - l.start > 3 * 86_400_000 ? { only: "day" as const } : {};
   const limit = l.overdraftLeft === undefined ? undefined : l.overdraftLeft + l.overdraftUsed;
   return (
     <>
@@ -106,9 +107,9 @@ function One({ l, place, used, forecast, tooLittle, after, now }: OneParts) {
       <Burndown of={course(l, used, forecast, after, now)} label={inWords(l.activationId, l.balance, l.quantity, l.overdraftUsed)} limit={limit} />
       <dl>
         {l.usable && <div><dt>Runs out</dt><dd><RunsOutRange of={forecast?.runsOut} gone={l.balance <= 0} tooLittle={tooLittle} /></dd></div>}
-        <div><dt>{l.start > now ? "Starts" : "Started"}</dt><dd><Time ms={l.start} only="day" /></dd></div>
+        <div><dt>{l.start > now ? "Starts" : "Started"}</dt><dd><Time ms={l.start} {...when} /></dd></div>
         {l.nextReset !== undefined && <div><dt>Anew</dt><dd><Time ms={l.nextReset} only="day" /></dd></div>}
-        <div><dt>{l.end <= now ? "Ended" : "Ends"}</dt><dd><Time ms={l.end} only="day" /></dd></div>
+        <div><dt>{l.end <= now ? "Ended" : "Ends"}</dt><dd><Time ms={l.end} {...when} /></dd></div>
       </dl>
     </>
   );
