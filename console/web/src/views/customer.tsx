@@ -5,6 +5,7 @@ import { Show } from "../ui/states";
 import { Events } from "./customer/events";
 import { Holds, Leases } from "./customer/held";
 import { LineItems } from "./customer/lineitems";
+import { Rules } from "./customer/rules";
 import { Sessions } from "./customer/sessions";
 import { UsageOf } from "./customer/usage";
 import { CustomerMoves } from "./moves/actions";
@@ -18,12 +19,13 @@ export function Customer({ params, who }: ViewProps) {
   return (
     <>
       <Show of={about}>{(i) => <header className="titled"><div><h1>{i.accountId}</h1><p className="quiet">{i.shortName} · <code>{i.id}</code></p></div><CustomerMoves instanceId={instanceId} /></header>}</Show>
-      <LineItems instanceId={instanceId} who={who} />
+      <LineItems instanceId={instanceId} />
       <UsageOf instanceId={instanceId} />
       <Sessions instanceId={instanceId} />
       <Holds instanceId={instanceId} who={who} />
       <Leases instanceId={instanceId} who={who} />
       <Events instanceId={instanceId} />
+      <Rules instanceId={instanceId} />
       <Quote instanceId={instanceId} />
     </>
   );

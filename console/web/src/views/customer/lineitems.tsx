@@ -1,5 +1,4 @@
 import { useState } from "react";
-import type { Who } from "../../auth";
 import { answer, api, type Schemas } from "../../api/client";
 import { useLoad } from "../../ui/data";
 import { Number, short, Time } from "../../ui/format";
@@ -18,19 +17,17 @@ const lookBack = 365 * 86_400_000; // of what was used, which is drawn day by da
 type Standing = { lineItems: LineItem[]; forecast: Schemas["Forecast"]; now: number };
 
 /** What a customer bought: what is left of it, how it went, and how long it is likely to last. */
-export function LineItems({ instanceId, who }: { instanceId: string; who: Who }) {
+export function LineItems({ instanceId }: { instanceId: string }) {
   const params = { path: { instanceId } };
-  const [changes, setChanges] = useState(0);
   const [form, setForm] = useState<"Charts" | "Table">("Charts");
   const [which, setWhich] = useState<"Usable" | "All">("Usable");
-  const loaded = useLoad(`line items ${instanceId} ${changes}`, async (): Promise<Standing> => {
+  const loaded = useLoad(`line items ${instanceId}`, async (): Promise<Standing> => {
     const [balance, forecast] = await Promise.all([
       answer(api.GET("/farebox/v1/instances/{instanceId}/balance", { params })),
       answer(api.GET("/farebox/v1/instances/{instanceId}/forecast", { params })),
     ]);
     return { lineItems: balance.lineItems, forecast, now: balance.time };
   }, 5_000);
-  const parts = { instanceId, who, changed: () => setChanges((n) => n + 1) };
   return (
     <Card title="Line items" aside={<div className="actions"><Choice label="Which" of={["Usable", "All"]} chosen={which} choose={setWhich} /><Choice label="Form" of={["Charts", "Table"]} chosen={form} choose={setForm} /></div>}>
       <Show of={loaded}>
@@ -41,7 +38,7 @@ export function LineItems({ instanceId, who }: { instanceId: string; who: Who })
             <>
               <Stack lineItems={all.lineItems} />
               {shown.length === 0 ? <Empty>No line item may be used now. <button className="sort narrow" onClick={() => setWhich("All")}>Show all {short(all.lineItems.length)}</button></Empty>
-                : form === "Charts" ? <Charts of={all} shown={shown} {...parts} /> : <AsTable of={all} shown={shown} {...parts} />}
+                : form === "Charts" ? <Charts of={all} shown={shown} instanceId={instanceId} /> : <AsTable of={all} shown={shown} instanceId={instanceId} />}
             </>
           );
         }}
@@ -50,11 +47,11 @@ export function LineItems({ instanceId, who }: { instanceId: string; who: Who })
   );
 }
 
-type Parts = { of: Standing; shown: LineItem[]; instanceId: string; who: Who; changed: () => void };
+type Parts = { of: Standing; shown: LineItem[]; instanceId: string };
 
 const forecastOf = (of: Standing, l: LineItem) => of.forecast.lineItems.find((f) => f.activationId === l.activationId);
 
-function Charts({ of, shown, instanceId, who, changed }: Parts) {
+function Charts({ of, shown, instanceId }: Parts) {
   const [page, setPage] = useState(0);
   const pages = Math.ceil(shown.length / chartsAPage);
   const at = Math.min(page, pages - 1);
@@ -75,7 +72,7 @@ function Charts({ of, shown, instanceId, who, changed }: Parts) {
             {some.map((l) => (
               <li key={l.activationId}>
                 <One l={l} place={order.get(l.activationId)} used={rows.filter((r) => r.by?.["activationId"] === l.activationId)} forecast={forecastOf(of, l)} tooLittle={of.forecast.tooLittleHistory} after={after.get(l.activationId) ?? null} now={of.now} />
-                <LineItemActions instanceId={instanceId} lineItem={l} who={who} changed={changed} />
+                <LineItemActions instanceId={instanceId} lineItem={l} />
               </li>
             ))}
           </ul>
@@ -124,7 +121,7 @@ function Badges({ l }: { l: LineItem }) {
   );
 }
 
-function AsTable({ of, shown, instanceId, who, changed }: Parts) {
+function AsTable({ of, shown, instanceId }: Parts) {
   const byId = new Map(of.forecast.lineItems.map((f) => [f.activationId, f]));
   return (
     <Table
@@ -137,7 +134,7 @@ function AsTable({ of, shown, instanceId, who, changed }: Parts) {
         { name: "Overdraft used", right: true, by: (l) => l.overdraftUsed, show: (l) => (l.overdraftUsed > 0 ? <span className="over"><Number value={l.overdraftUsed} /></span> : "–") },
         { name: "Runs out", show: (l) => (l.usable ? <RunsOutRange of={byId.get(l.activationId)?.runsOut} gone={l.balance <= 0} tooLittle={of.forecast.tooLittleHistory} /> : "–") },
         { name: "Ends", by: (l) => l.end, show: (l) => <Time ms={l.end} only="day" /> },
-        { name: "Actions", show: (l) => <LineItemActions instanceId={instanceId} lineItem={l} who={who} changed={changed} /> },
+        { name: "Actions", show: (l) => <LineItemActions instanceId={instanceId} lineItem={l} /> },
       ]}
     />
   );
