@@ -26,8 +26,8 @@ type demoCmd struct {
 func (*demoCmd) Help() string {
 	return `Three customers use their tokens through the HTTP API, like any application would: one request at a time, and in sessions that
 are charged ahead and give back what was not used. On a terminal you see in place who uses what and what is left; into a
-file or pipe it prints lines. Four more have used theirs in the four weeks before, so that charts and forecasts have something to
-tell. At the end the books are verified, and the database is removed.
+file or pipe it prints lines. They and four more have used tokens in the four weeks before, so that charts and forecasts have
+something to tell. At the end the books are verified, and the database is removed.
 
   farebox demo
   farebox demo --for 10s | tee demo.log`

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
@@ -21,13 +23,27 @@ import (
 type pastCustomer struct {
 	account  string
 	people   []string
-	perday   float64 // frames rendered on a usual weekday
+	perday   float64 // of its first use, on a usual weekday
 	growth   float64 // of what a day uses, from the first day to the last
 	quantity int64
 	overrun  ledger.OverdraftType
 	limit    int64
 	lasts    time.Duration // from the first day on
+	series   string        // demoPastSeries unless given
+	uses     []pastUse     // renders unless given
+	ended    string        // the line item of that time, which is not used any more: the demo sells others
 }
+
+// pastUse is an item, and how often of perday.
+type pastUse struct {
+	item, version string
+	share         float64
+}
+
+var (
+	renders    = []pastUse{{"render.frame", "hd", 0.6}, {"render.frame", "4k", 0.4}, {"mesh.repair", "", 0.1}}
+	assistants = []pastUse{{"ai.output", "", 1}, {"ai.input", "", 2}, {"page.scan", "", 0.2}}
+)
 
 const (
 	demoPastDays  = 28
@@ -41,6 +57,17 @@ func pastCustomers() []pastCustomer {
 		{account: "kestrel", people: []string{"yuki", "node-02"}, perday: 45, quantity: 1_450, overrun: ledger.NumberOverdraft, limit: 400, lasts: aYear},       // is about to
 		{account: "orchard", people: []string{"sam", "lea"}, perday: 12, growth: -0.3, quantity: 6_000, lasts: demoPastStart + 40*24*time.Hour},                 // will lose most of it
 		{account: "quarry", people: []string{"ravi", "mina", "joao"}, perday: 30, growth: 0.1, quantity: 600, overrun: ledger.UnlimitedOverdraft, lasts: aYear}, // is overdrawn
+		{account: "acme", people: []string{"maria", "tomasz", "node-07"}, perday: 12, growth: 0.2, quantity: 1_000, lasts: demoPastStart, ended: "ACME-2025"},
+		{account: "nordwind", people: []string{"olga", "hpc-a", "piet"}, perday: 900, growth: 0.3, quantity: 60_000, lasts: demoPastStart, ended: "NORD-2025"},
+		{account: "lumen", people: []string{"helpdesk", "ines", "kofi"}, perday: 6, quantity: 400, lasts: demoPastStart, series: demoPastAssistant, uses: assistants, ended: "LUMEN-TRIAL"},
+	}
+}
+
+func (c *pastCustomer) lineItem(instanceID string, start time.Time) ledger.LineItem {
+	return ledger.LineItem{
+		ActivationID: cmp.Or(c.ended, c.account+"-2026"), InstanceID: instanceID, State: ledger.Deployed, Quantity: c.quantity,
+		StartMS: start.UnixMilli(), EndMS: start.Add(c.lasts).UnixMilli(), Elastic: true, Series: cmp.Or(c.series, demoPastSeries),
+		Overdraft: c.overrun, OverdraftLimit: c.limit, Kind: ledger.Paid,
 	}
 }
 
@@ -55,7 +82,7 @@ func liveThroughPast(ctx context.Context, s store.Store, now time.Time) (used to
 	customers := pastCustomers()
 	instances := make([]string, len(customers))
 	err = change(ctx, e, func(tx *engine.Change) error {
-		if err := tx.AddRateTable(demoPastPrices(start)); err != nil {
+		if err := addPastPrices(tx, start); err != nil {
 			return err
 		}
 		for i, c := range customers {
@@ -64,11 +91,7 @@ func liveThroughPast(ctx context.Context, s store.Store, now time.Time) (used to
 				return err
 			}
 			instances[i] = instance.ID
-			if _, err := tx.PutLineItem(ledger.LineItem{
-				ActivationID: fmt.Sprintf("%s-2026", c.account), InstanceID: instance.ID, State: ledger.Deployed, Quantity: c.quantity,
-				StartMS: start.UnixMilli(), EndMS: start.Add(c.lasts).UnixMilli(), Elastic: true, Series: demoPastSeries,
-				Overdraft: c.overrun, OverdraftLimit: c.limit, Kind: ledger.Paid,
-			}); err != nil {
+			if _, err := tx.PutLineItem(c.lineItem(instance.ID, start)); err != nil {
 				return err
 			}
 		}
@@ -94,24 +117,44 @@ func liveThroughPast(ctx context.Context, s store.Store, now time.Time) (used to
 			}
 		}
 	}
-	return used, nil
+	return used, change(ctx, e, func(tx *engine.Change) error {
+		for i, c := range customers {
+			if c.ended == "" {
+				continue
+			}
+			l := c.lineItem(instances[i], start)
+			l.State = ledger.Obsolete
+			if _, err := tx.PutLineItem(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
-const demoPastSeries = "render"
+const (
+	demoPastSeries    = "render"
+	demoPastAssistant = "assistant"
+)
 
-func demoPastPrices(from time.Time) *rate.Table {
-	return &rate.Table{Series: demoPastSeries, Version: "2026.1", EffectiveFromMS: from.UnixMilli(), Items: []rate.Item{
-		{Name: "render.frame", Version: "hd", Rate: token.MustParse("0.4")},
-		{Name: "render.frame", Version: "4k", Rate: token.MustParse("1.75")},
-		{Name: "mesh.repair", Rate: token.MustParse("0.8")},
-	}}
+func addPastPrices(tx *engine.Change, from time.Time) error {
+	item := func(name, version, rated string) rate.Item {
+		return rate.Item{Name: name, Version: version, Rate: token.MustParse(rated)}
+	}
+	return errors.Join(
+		tx.AddRateTable(&rate.Table{Series: demoPastSeries, Version: "2026.1", EffectiveFromMS: from.UnixMilli(), Items: []rate.Item{
+			item("render.frame", "hd", "0.4"), item("render.frame", "4k", "1.75"), item("mesh.repair", "", "0.8"),
+		}}),
+		tx.AddRateTable(&rate.Table{Series: demoPastAssistant, Version: "2025-11", EffectiveFromMS: from.UnixMilli(), Items: []rate.Item{
+			item("ai.input", "", "0.04"), item("ai.output", "", "0.16"), item("page.scan", "", "0.35"),
+		}}))
 }
 
 // charges is what a customer uses in a part of a day: less at weekends, more of it when it grows, and never quite the same.
 func (c *pastCustomer) charges(instanceID string, at time.Time, passed float64, dice *rand.Rand) []*engine.Charge {
-	frames := c.perday / demoPastSteps * (1 + c.growth*passed) * (0.7 + 0.6*dice.Float64())
+	amount := c.perday / demoPastSteps * (1 + c.growth*passed) * (0.7 + 0.6*dice.Float64())
 	if day := at.UTC().Weekday(); day == time.Saturday || day == time.Sunday {
-		frames *= 0.3
+		amount *= 0.3
 	}
 	project := jsontext.Value(fmt.Sprintf(`{"project":"P-%d"}`, 1+dice.IntN(3)))
 	ask := func(name, version string, count float64) *engine.Charge {
@@ -119,5 +162,13 @@ func (c *pastCustomer) charges(instanceID string, at time.Time, passed float64, 
 		who := access.Requester{Type: "USER", Value: c.people[dice.IntN(len(c.people))]}
 		return &engine.Charge{InstanceID: instanceID, Request: &access.Request{Requester: who, Items: []access.Item{item}}}
 	}
-	return []*engine.Charge{ask("render.frame", "hd", frames*0.6), ask("render.frame", "4k", frames*0.4), ask("mesh.repair", "", frames*0.1)}
+	uses := c.uses
+	if uses == nil {
+		uses = renders
+	}
+	charges := make([]*engine.Charge, len(uses))
+	for i, u := range uses {
+		charges[i] = ask(u.item, u.version, amount*u.share)
+	}
+	return charges
 }

@@ -110,7 +110,7 @@ func demoPrices(now time.Time) []api.RateTable[api.RateItemV11] {
 			item("cfd.hour", "", "2.25"), item("mesh.repair", "", "0.8"), item("step.export", "", "0"),
 			seat("render.seat", "4"), seat("cad.seat", "6"), item("solver.core", "", "0.7"), day("viewer.day", "3")),
 		// The assistant's texts are counted in thousands of words.
-		table("assistant", "2026-01", now.Add(-7*24*time.Hour),
+		table("assistant", "2026-01", now.Add(-time.Hour), // after the last use of the weeks before
 			item("ai.input", "", "0.0325"), item("ai.output", "", "0.13"), item("page.scan", "", "0.35"), item("speech.minute", "", "0.115"),
 			seat("agent.seat", "1.4")),
 	}
@@ -168,13 +168,11 @@ func demoToken(db string, role auth.Role, instances ...string) (string, error) {
 const demoInstances = "/dynamicmonetization/provisioning/api/v1.1/instances"
 
 func (w *demoWorld) create(c *demoCustomer, db string) (err error) {
-	var instance api.Instance
-	in := api.NewInstance{ShortName: c.account + "-main", AccountID: c.account}
-	if _, err := w.admin.call("POST", demoInstances, "", in, &instance); err != nil {
+	if c.instanceID, err = w.instanceOf(c); err != nil {
 		return err
 	}
-	c.instanceID, c.client.base, c.client.instance = instance.ID, w.admin.base, instance.ID
-	if c.client.token, err = demoToken(db, auth.Client, instance.ID); err != nil {
+	c.client.base, c.client.instance = w.admin.base, c.instanceID
+	if c.client.token, err = demoToken(db, auth.Client, c.instanceID); err != nil {
 		return err
 	}
 	for _, p := range c.purchases {
@@ -183,6 +181,21 @@ func (w *demoWorld) create(c *demoCustomer, db string) (err error) {
 		}
 	}
 	return nil
+}
+
+// instanceOf returns the instance that a customer has from the weeks before, or makes one.
+func (w *demoWorld) instanceOf(c *demoCustomer) (string, error) {
+	var there api.InstanceOverviews
+	if _, err := w.admin.call("GET", "/farebox/v1/instances?accountId="+url.QueryEscape(c.account), "", nil, &there); err != nil {
+		return "", err
+	}
+	if len(there.Instances) > 0 {
+		return there.Instances[0].InstanceID, nil
+	}
+	var made api.Instance
+	in := api.NewInstance{ShortName: c.account + "-main", AccountID: c.account}
+	_, err := w.admin.call("POST", demoInstances, "", in, &made)
+	return made.ID, err
 }
 
 func (c *demoCustomer) lineItems() string {

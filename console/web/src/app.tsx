@@ -2,6 +2,7 @@ import { type FormEvent, useEffect, useRef, useState } from "react";
 import { reason, signIn, signOut, useWho, type Who } from "./auth";
 import { go, Link, usePath } from "./router";
 import { chooseTheme, theme, type Theme } from "./theme";
+import { Toasts } from "./ui/confirm";
 import { Boundary, Empty } from "./ui/states";
 import { views } from "./views";
 
@@ -64,6 +65,7 @@ function Shell({ who }: { who: Who }) {
           <Boundary key={path}>{found ? found.show : <><h1>Not found</h1><Empty>There is nothing at this address. <Link to="/">Go to the beginning</Link>.</Empty></>}</Boundary>
         </main>
       </div>
+      <Toasts />
       {help && <Help views={mine} close={() => setHelp(false)} />}
     </>
   );

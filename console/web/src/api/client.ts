@@ -1,4 +1,5 @@
 import createClient from "openapi-fetch";
+import { parse } from "./exact";
 import type { components, paths } from "./schema.gen";
 import { signOut, token } from "../auth";
 
@@ -14,7 +15,12 @@ api.use({
   },
   async onResponse({ response }) {
     if (response.status === 401) signOut(reasonOf(await response.clone().json().catch(() => null)));
-    return response;
+    if (!response.ok || response.status === 204) return response;
+    // Amounts keep their digits. The client calls json only where the length is said.
+    const text = await response.text();
+    const headers = new Headers(response.headers);
+    headers.set("Content-Length", String(text.length));
+    return Object.assign(new Response(text, { status: response.status, headers }), { json: () => Promise.resolve(parse(text)) });
   },
 });
 
@@ -32,11 +38,30 @@ function said(body: unknown): string {
   return "";
 }
 
-/** The data of an answer; an Error for people when there is none. */
+/** Why the server refused, for people; `field` is the part of the request that it names, such as `[0].allocation`, `detail` what is wrong with it, and `more` what else is. */
+export class Refused extends Error {
+  constructor(readonly field: string, readonly detail: string, readonly more: readonly Refused[] = []) {
+    super(field ? `${field}: ${detail}` : detail);
+  }
+}
+
+/** The Farebox API names the field beside what it says, the reference API in front of it. */
+function refused(body: unknown, status: number): Refused {
+  if (body !== null && typeof body === "object" && "message" in body && Array.isArray(body.message)) {
+    const [first, ...more] = body.message.map((m) => refused({ message: String(m).replace(/^\$\./, "") }, status)); // a JSON path each
+    if (first) return new Refused(first.field, first.detail, more);
+  }
+  const text = said(body) || `The server answered ${status}.`;
+  if (body !== null && typeof body === "object" && "field" in body && typeof body.field === "string") return new Refused(body.field, text);
+  const [, field, detail] = /^((?:\w+|\[\d+\])(?:\.\w+|\[\d+\])*): (.+)$/s.exec(text) ?? [];
+  return field !== undefined && detail !== undefined ? new Refused(field, detail) : new Refused("", text);
+}
+
+/** The data of an answer, undefined where it has none; an Error for people when the server refused. */
 export async function answer<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   const { data, error, response } = await call.catch(() => {
     throw new Error("The server cannot be reached.");
   });
-  if (data === undefined) throw new Error(said(error) || `The server answered ${response.status}.`);
-  return data;
+  if (!response.ok) throw refused(error, response.status);
+  return data as T;
 }

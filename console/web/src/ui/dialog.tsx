@@ -1,15 +1,21 @@
 import { type ReactNode, useEffect, useId, useRef } from "react";
 
-/** A modal dialog, there as long as it is rendered; Escape and its button close it, and what had the focus has it again. */
-export function Dialog({ title, close, children }: { title: string; close: () => void; children: ReactNode }) {
+/** A modal dialog, there as long as it is rendered; Escape and its button close it, and what had the focus has it again. `own`: it has buttons of its own. */
+export function Dialog({ title, close, own, children }: { title: string; close: () => void; own?: boolean; children: ReactNode }) {
   const at = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => at.current?.showModal(), []);
+  useEffect(() => {
+    const before = document.activeElement;
+    at.current?.showModal();
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
   return (
     <dialog ref={at} onClose={close} aria-labelledby={id} className="wide">
       <h2 id={id}>{title}</h2>
       {children}
-      <form method="dialog"><button className="primary">Close</button></form>
+      {!own && <form method="dialog"><button className="primary">Close</button></form>}
     </dialog>
   );
 }

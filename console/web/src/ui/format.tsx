@@ -4,15 +4,33 @@ const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeSty
 const second = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" }); // of what happened just now
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 
-export const short = (n: number) => grouped.format(n);
+// From its text, since an amount may have more digits than a number (api/exact.ts).
+const written = (format: Intl.NumberFormat, n: number) => format.format(String(n) as Intl.StringNumericLiteral);
+
+export const short = (n: number) => written(grouped, n);
+
+/** The same with all its digits. */
+export const full = (n: number) => written(exact, n);
 
 /** A number of tokens, or of anything: grouped, with all digits on hover. */
 export function Number({ value }: { value: number }) {
-  return <span className="number" title={exact.format(value)}>{short(value)}</span>;
+  return <span className="number" title={written(exact, value)}>{short(value)}</span>;
 }
+
+const utc = (at: Date) => at.toISOString().replace("T", " ").replace(/\.\d+Z/, " UTC");
 
 /** A time in the viewer's zone, with UTC on hover. */
 export function Time({ ms, only }: { ms: number; only?: "day" | "second" }) {
   const at = new Date(ms);
-  return <time dateTime={at.toISOString()} title={at.toISOString().replace("T", " ").replace(/\.\d+Z/, " UTC")}>{(only === "day" ? day : only === "second" ? second : moment).format(at)}</time>;
+  return <time dateTime={at.toISOString()} title={utc(at)}>{(only === "day" ? day : only === "second" ? second : moment).format(at)}</time>;
+}
+
+const ahead = new Intl.RelativeTimeFormat(undefined, { numeric: "always", style: "short" });
+const steps = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000], ["second", 1_000]] as const;
+
+/** How long it is until a time, with the time itself beside. As of when it was last rendered. */
+export function Until({ ms }: { ms: number }) {
+  const left = ms - Date.now();
+  const [unit, size] = steps.find(([, s]) => Math.abs(left) >= s) ?? steps[3];
+  return <>{ahead.format(Math.round(left / size), unit)} <span className="quiet"><Time ms={ms} {...(Math.abs(left) < 12 * 3_600_000 ? { only: "second" as const } : {})} /></span></>;
 }

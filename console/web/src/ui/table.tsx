@@ -2,7 +2,10 @@ import { type ReactNode, useState } from "react";
 
 export type Column<T> = { name: string; show: (row: T) => ReactNode; by?: (row: T) => number | string; right?: boolean };
 
-/** A table that is sorted by its heads, and cut into pages of `most` rows when it is long. `by` of a column is what it is sorted by. */
+/**
+ * A table that is sorted by its heads, and cut into pages of `most` rows when it is long. `by` of a column is what it is sorted by. Where there is no
+ * room, a row is a block with the names of the columns in it.
+ */
 export function Table<T>({ label, rows, columns, id, most = 50 }: { label: string; rows: readonly T[]; columns: readonly Column<T>[]; id: (row: T) => string; most?: number }) {
   const [sort, setSort] = useState<{ column: number; down: boolean } | null>(null);
   const [page, setPage] = useState(0);
@@ -13,7 +16,7 @@ export function Table<T>({ label, rows, columns, id, most = 50 }: { label: strin
   return (
     <>
       <div className="scroll" role="region" aria-label={label} tabIndex={0}>
-        <table>
+        <table className="blocks">
           <thead>
             <tr>
               {columns.map((c, i) => (
@@ -25,7 +28,7 @@ export function Table<T>({ label, rows, columns, id, most = 50 }: { label: strin
           </thead>
           <tbody>
             {sorted.slice(at * most, (at + 1) * most).map((row) => (
-              <tr key={id(row)}>{columns.map((c) => <td key={c.name} className={c.right ? "right" : ""}>{c.show(row)}</td>)}</tr>
+              <tr key={id(row)}>{columns.map((c) => <td key={c.name} data-label={c.name} className={c.right ? "right" : ""}>{c.show(row)}</td>)}</tr>
             ))}
           </tbody>
         </table>

@@ -5,6 +5,7 @@ import { Number, short, Time } from "../ui/format";
 import { useQuery } from "../ui/query";
 import { Choice, Empty, Show } from "../ui/states";
 import { Table } from "../ui/table";
+import { CustomersMoves } from "./moves/actions";
 
 type Standing = Schemas["InstanceOverview"];
 
@@ -25,7 +26,7 @@ export function Customers() {
   const loaded = useLoad(`standings ${sort} ${offset} ${search}`, () => standings({ sort: orders[sort], limit: pageSize, offset, ...(search ? { search } : {}) }), 15_000);
   return (
     <>
-      <h1>Customers</h1>
+      <div className="titled"><h1>Customers</h1><CustomersMoves /></div>
       <div className="finder">
         <input type="search" aria-label="Search customers" placeholder="Account, name or id" value={search} onChange={(e) => change({ search: e.target.value, from: "" })} />
         <Choice label="Order" of={Object.keys(orders) as Order[]} chosen={sort} choose={(o) => change({ sort: orders[o], from: "" })} />
@@ -35,7 +36,7 @@ export function Customers() {
           {({ instances, total }) => (
             <>
               {instances.length > 0 ? <Standings rows={instances} />
-                : <Empty>{search ? `No customer has “${search}” in its account, name or id.` : total > 0 ? "There are no more customers." : "There is no customer yet. The API creates instances and line items."}</Empty>}
+                : <Empty>{search ? `No customer has “${search}” in its account, name or id.` : total > 0 ? "There are no more customers." : "There is no customer yet. New customer makes the first."}</Empty>}
               {(total > pageSize || offset > 0) && (
                 <nav className="pages" aria-label="Pages of customers">
                   <button disabled={offset === 0} onClick={() => change({ from: offset > pageSize ? String(offset - pageSize) : "" })}>Previous</button>
@@ -56,7 +57,7 @@ export function First({ most }: { most: number }) {
   const loaded = useLoad(`first ${most}`, () => standings({ sort: "daysLeft", limit: most }), 15_000);
   return (
     <Show of={loaded}>
-      {({ instances, total }) => instances.length === 0 ? <Empty>There is no customer yet. The API creates instances and line items.</Empty> : (
+      {({ instances, total }) => instances.length === 0 ? <Empty>There is no customer yet. The view Customers makes the first.</Empty> : (
         <>
           <Standings rows={instances} />
           {total > instances.length && <p className="more"><Link to="/customers">All {short(total)} customers</Link></p>}

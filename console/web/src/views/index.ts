@@ -3,6 +3,7 @@ import type { Who } from "../auth";
 import { Customer } from "./customer";
 import { Customers } from "./customers";
 import { Overview } from "./overview";
+import { Packs } from "./packs";
 import { RateTables } from "./rates";
 import { Usage } from "./usage";
 
@@ -17,5 +18,6 @@ export const views: View[] = [
   { path: "/customers", title: "Customers", nav: "Customers", key: "c", customers: true, View: Customers },
   { path: "/customers/:instance", title: "Customer", under: "Customers", customers: true, View: Customer },
   { path: "/usage", title: "Usage", nav: "Usage", key: "u", customers: true, View: Usage },
+  { path: "/packs", title: "Packs", nav: "Packs", key: "p", View: Packs },
   { path: "/rate-tables", title: "Rate tables", nav: "Rate tables", key: "r", View: RateTables },
 ];

@@ -85,7 +85,7 @@ function Items({ items, query, search }: { items: readonly Item[]; query: string
           label="Items" rows={found} id={keyOf} columns={["Item", "Version", "Rate or formula", "Terms"]}
           show={(i) => [
             <span title={i.name}>{i.name}</span>, i.version || "–",
-            i.formula ? <code title={i.formula}>{i.formula}</code> : <span title={String(i.rate)}>{i.rate}</span>,
+            i.formula ? <code title={i.formula}>{i.formula}</code> : <span title={String(i.rate)}>{String(i.rate ?? "")}</span>,
             [i.freeSeconds ? `first ${i.freeSeconds} s free` : "", i.window ? `once per ${i.window}` : "", i.cost !== undefined ? `costs ${i.cost}` : ""].filter((t) => t !== "").join(", ") || "–",
           ]}
         />

@@ -19,9 +19,9 @@ const dimensions = {
 const filterable = { ...dimensions, itemVersion: "Item version", requesterType: "Requester type", rateTableVersion: "Rate table version" };
 
 /** What is asked, as the address says it. */
-type Question = { range: string; from: number; to?: number; interval: Interval; groupBy: string; filters: string[] };
+export type Question = { range: string; from: number; to?: number; interval: Interval; groupBy: string; filters: string[] };
 
-function question(query: URLSearchParams): Question {
+export function question(query: URLSearchParams): Question {
   const range = query.get("range") ?? "30d";
   const given = query.get("interval");
   const interval = intervals.find((i) => i === given) ?? (range === "24h" ? "hour" : range === "12m" ? "month" : "day");
@@ -38,7 +38,7 @@ function question(query: URLSearchParams): Question {
   return { ...common, from: start.getTime() };
 }
 
-function ask(q: Question, more: Record<string, unknown>) {
+export function ask(q: Question, more: Record<string, unknown>) {
   const query: Record<string, unknown> = { from: String(q.from), timeZone: zone, groupBy: [q.groupBy], ...more };
   if (q.to !== undefined) query["to"] = String(q.to);
   for (const f of q.filters) {
@@ -65,8 +65,8 @@ function begins(interval: Interval, from: number, to: number): number[] {
   return out;
 }
 
-const nameOf = (row: Schemas["UsageRow"], dimension: string) => (row.other ? "others" : (row.by?.[dimension] ?? "none"));
-const titleOf = (dimension: string) => dimensions[dimension as keyof typeof dimensions] ?? dimension.replace(/^\w+\./, "");
+export const nameOf = (row: Schemas["UsageRow"], dimension: string) => (row.other ? "others" : (row.by?.[dimension] ?? "none"));
+export const titleOf = (dimension: string) => dimensions[dimension as keyof typeof dimensions] ?? dimension.replace(/^\w+\./, "");
 
 export function Usage() {
   const [query, change] = useQuery();
@@ -109,7 +109,7 @@ export function Usage() {
   );
 }
 
-function share(part: number, whole: number): string {
+export function share(part: number, whole: number): string {
   if (whole <= 0 || part === 0) return "–";
   const percent = Math.round((1000 * part) / whole) / 10;
   return percent === 0 ? "< 0.1 %" : `${percent} %`;
@@ -186,7 +186,7 @@ function Group({ row, q, change }: { row: Schemas["UsageRow"]; q: Question; chan
   return <button className="sort narrow" title="Only this" onClick={() => change({ filter: [...q.filters, filter] })}>{nameOf(row, q.groupBy)}</button>;
 }
 
-function Chart({ q, to, rows }: { q: Question; to: number; rows: Schemas["UsageRow"][] }) {
+export function Chart({ q, to, rows }: { q: Question; to: number; rows: Schemas["UsageRow"][] }) {
   const times = begins(q.interval, q.from, to);
   const index = new Map(times.map((t, i) => [t, i]));
   const series = new Map<string, number[]>();

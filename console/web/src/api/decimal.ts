@@ -1,0 +1,58 @@
+import { numberOf } from "./exact";
+
+// Sums and products of amounts, exact as the server's: a JavaScript number makes 0.30000000000000004 of 0.1 + 0.2.
+
+type Decimal = { digits: bigint; scale: number };
+
+/** How many fractional digits a rate or an amount has at most. */
+export const scaleMost = 12;
+
+function read(n: number): Decimal {
+  const [, sign, whole, fraction = "", power = "0"] = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(String(n)) ?? ["", "", "0"];
+  const scale = fraction.length - parseInt(power);
+  const digits = BigInt(sign + whole + fraction);
+  return scale < 0 ? { digits: digits * 10n ** BigInt(-scale), scale: 0 } : { digits, scale };
+}
+
+function write({ digits, scale }: Decimal): number {
+  const negative = digits < 0n;
+  const text = (negative ? -digits : digits).toString().padStart(scale + 1, "0");
+  const [whole, fraction] = [text.slice(0, text.length - scale), text.slice(text.length - scale).replace(/0+$/, "")];
+  return numberOf((negative ? "-" : "") + whole + (fraction && `.${fraction}`));
+}
+
+function add(a: Decimal, b: Decimal): Decimal {
+  const scale = Math.max(a.scale, b.scale);
+  const at = (d: Decimal) => d.digits * 10n ** BigInt(scale - d.scale);
+  return { digits: at(a) + at(b), scale };
+}
+
+/** Rounds half to even at the last digit that an amount has. */
+function round({ digits, scale }: Decimal): Decimal {
+  if (scale <= scaleMost) return { digits, scale };
+  const unit = 10n ** BigInt(scale - scaleMost);
+  const [whole, rest] = [digits / unit, digits % unit];
+  const twice = 2n * (rest < 0n ? -rest : rest);
+  const up = twice > unit || (twice === unit && whole % 2n !== 0n);
+  return { digits: whole + (up ? (digits < 0n ? -1n : 1n) : 0n), scale: scaleMost };
+}
+
+export const plus = (a: number, b: number) => write(add(read(a), read(b)));
+export const minus = (a: number, b: number) => write(add(read(a), negated(read(b))));
+export const times = (a: number, b: number) => write(round({ digits: read(a).digits * read(b).digits, scale: read(a).scale + read(b).scale }));
+
+/** a over b; b is not 0. */
+export function over(a: number, b: number): number {
+  const [x, y] = [read(a), read(b)];
+  const far = scaleMost + 8; // and what is behind that only decides a tie
+  const shift = far + y.scale - x.scale;
+  const digits = shift >= 0 ? (x.digits * 10n ** BigInt(shift)) / y.digits : x.digits / (y.digits * 10n ** BigInt(-shift));
+  return write(round({ digits, scale: far }));
+}
+
+const negated = ({ digits, scale }: Decimal): Decimal => ({ digits: -digits, scale });
+
+export const isEqual = (a: number, b: number) => minus(a, b) === 0;
+export const greater = (a: number, b: number) => minus(a, b) > 0;
+export const smaller = (a: number, b: number) => (greater(a, b) ? b : a);
+export const atLeast0 = (a: number) => (a > 0 ? a : 0);

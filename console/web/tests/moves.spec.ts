@@ -1,0 +1,258 @@
+import { expect, type Page, test } from "@playwright/test";
+import { accessible, settled } from "./page";
+import { Demo } from "./server";
+
+let demo: Demo;
+test.beforeAll(async () => {
+  demo = await Demo.start();
+});
+test.afterAll(() => demo.stop());
+
+const dialogOf = (page: Page, name: string | RegExp) => page.getByRole("dialog", { name });
+const row = (page: Page, what: string) => page.getByRole("dialog").getByRole("row", { name: new RegExp(`^${what} `) }).getByRole("cell");
+
+/** A request as the vendor, past the console. */
+async function call<T>(page: Page, method: string, path: string, body?: object): Promise<T> {
+  const token = demo.link().split("#token=")[1] ?? "";
+  const response = await page.request.fetch(demo.url + path, { method, headers: { Authorization: `Bearer ${token}` }, ...(body ? { data: body } : {}) });
+  expect(response.ok(), await response.text()).toBe(true);
+  return await response.json() as T;
+}
+
+const provisioning = "/dynamicmonetization/provisioning/api/v1.1";
+
+/** A customer that nobody but the test uses, with line items. */
+async function customer(page: Page, account: string, quantities: Record<string, number>): Promise<string> {
+  const { id } = await call<{ id: string }>(page, "POST", `${provisioning}/instances`, { accountId: account, shortName: `${account}-main` });
+  for (const [activationId, quantity] of Object.entries(quantities)) await lineItem(page, id, { activationId, quantity });
+  return id;
+}
+
+const lineItem = (page: Page, id: string, some: { activationId: string; quantity: number; attributes?: object }) =>
+  call(page, "PUT", `${provisioning}/instances/${id}/line-items`, { state: "DEPLOYED", start: Date.now() - 1000, end: Date.now() + 1e10, ...some, attributes: { rateTableSeries: "studio", ...some.attributes } });
+
+const standing = async (page: Page, id: string, activationId: string) =>
+  (await call<{ lineItems: { activationId: string; quantity: number; balance: number; used: number }[] }>(page, "GET", `/farebox/v1/instances/${id}/balance`)).lineItems.find((l) => l.activationId === activationId);
+
+async function open(page: Page, id: string) {
+  await page.goto(demo.link());
+  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  await page.goto(`${demo.url}/console/customers/${id}`);
+  await settled(page);
+}
+
+test("a customer is created, sold a pack, and has the tokens; by keyboard, and an order sells once", async ({ page }) => {
+  await page.goto(demo.link());
+  await page.getByRole("link", { name: "Packs" }).click();
+  await expect(page.getByText("There is no pack yet")).toBeVisible();
+  await accessible(page);
+  await page.getByRole("button", { name: "New pack" }).click();
+  const pack = dialogOf(page, "New pack");
+  await pack.getByLabel("Name").fill("team-1000");
+  await pack.getByLabel("Tokens of one pack").fill("0");
+  await pack.getByLabel("Good for").fill("365");
+  await pack.getByLabel("Priced by the series").selectOption("studio");
+  await pack.getByRole("button", { name: "Review" }).click();
+  await pack.getByRole("button", { name: "Make the pack" }).click();
+  await expect(pack.getByLabel("Tokens of one pack")).toBeFocused(); // back where it can be put right
+  await expect(pack.getByRole("alert")).toContainText("at least 1");
+  await accessible(page);
+  await pack.getByLabel("Tokens of one pack").fill("1000");
+  await page.keyboard.press("Enter");
+  await expect(row(page, "Good for")).toContainText(["–", "365 days"]);
+  await pack.getByRole("button", { name: "Make the pack" }).click();
+  await expect(page.getByRole("status").filter({ hasText: "Made the pack team-1000" })).toBeVisible();
+  await expect(page.getByRole("row", { name: /team-1000 1,000 365 days/ })).toBeVisible();
+
+  await page.keyboard.press("g");
+  await page.keyboard.press("c");
+  await page.getByRole("button", { name: "New customer" }).focus();
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("fresh");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("fresh-main");
+  await page.keyboard.press("Enter");
+  await expect(row(page, "Instances of the account")).toHaveText(["0", "1"]);
+  await page.getByRole("button", { name: "Create the instance" }).press("Enter");
+  await expect(page.getByRole("heading", { level: 1, name: "fresh" })).toBeVisible();
+  await expect(page.getByText("Nothing was bought yet")).toBeVisible();
+
+  for (const told of ["Sold 3 × team-1000: PO-1 has 3,000 tokens.", "The order PO-1 was sold before"]) {
+    await page.getByRole("button", { name: "Sell a pack" }).click();
+    const sale = dialogOf(page, "Sell a pack");
+    await sale.getByLabel("Order number").fill("PO-1");
+    await sale.getByLabel("How many packs").fill("3");
+    await sale.getByRole("button", { name: "Review" }).click();
+    await expect(row(page, "Quantity")).toHaveText(["–", "3,000"]);
+    await accessible(page);
+    await sale.getByRole("button", { name: "Sell 3,000 tokens" }).click();
+    await expect(page.getByRole("status").filter({ hasText: told })).toBeVisible();
+    await expect(page.getByRole("heading", { name: /PO-1/ })).toHaveCount(1);
+  }
+
+  await page.getByRole("link", { name: "Packs" }).click();
+  await page.getByRole("button", { name: "Change team-1000" }).click();
+  await page.getByLabel("Tokens of one pack").fill("1200");
+  await page.getByRole("button", { name: "Review" }).click();
+  await expect(row(page, "Tokens of one pack")).toHaveText(["1,000", "1,200"]);
+  await page.getByRole("button", { name: "Change the pack" }).click();
+  await expect(page.getByRole("row", { name: /team-1000 1,200/ })).toBeVisible();
+  await page.getByRole("button", { name: "Delete team-1000" }).click();
+  await page.getByRole("button", { name: "Delete the pack" }).click();
+  await expect(page.getByText("There is no pack yet")).toBeVisible();
+});
+
+test("a line item is created and changed; what is wrong is said at its field, and a top-up in between is kept", async ({ page }) => {
+  const id = await customer(page, "changing", {});
+  await open(page, id);
+  await page.getByRole("button", { name: "New line item" }).click();
+  const fresh = dialogOf(page, "New line item");
+  await fresh.getByLabel("Name").fill("PO-7");
+  await fresh.getByLabel("Quantity").fill("many");
+  await fresh.getByRole("button", { name: "Review" }).click();
+  await expect(fresh.getByLabel("Quantity")).toHaveAccessibleDescription(/Write a number/);
+  await fresh.getByLabel("Quantity").fill("0");
+  await fresh.getByLabel("Ends").fill("2020-01-01T00:00");
+  await fresh.getByRole("button", { name: "Review" }).click();
+  await fresh.getByRole("button", { name: "Create the line item" }).click();
+  await expect(fresh.getByLabel("Quantity")).toHaveAccessibleDescription(/must be at least 1/); // both are said, each at its field
+  await expect(fresh.getByLabel("Ends")).toHaveAccessibleDescription(/must be after start/);
+  await accessible(page);
+  await fresh.getByLabel("Quantity").fill("1000");
+  await fresh.getByLabel("Ends").fill("2099-01-01T00:00");
+  await fresh.getByText("More terms").click();
+  await fresh.getByLabel("Price of a token").fill("0.12");
+  await fresh.getByRole("button", { name: "Review" }).click();
+  await fresh.getByRole("button", { name: "Create the line item" }).click();
+  await expect(fresh.getByLabel("Currency")).toHaveAccessibleDescription(/is required with unitPrice/);
+  await fresh.getByLabel("Currency").fill("eur");
+  await fresh.getByRole("button", { name: "Review" }).click();
+  await fresh.getByRole("button", { name: "Create the line item" }).click();
+  await expect(page.getByRole("heading", { name: /PO-7/ })).toBeVisible();
+
+  await page.getByRole("button", { name: "Change PO-7" }).click();
+  const change = dialogOf(page, "Change PO-7");
+  await change.getByLabel("Ends").fill("2098-06-01T12:00");
+  await call(page, "POST", `/farebox/v1/instances/${id}/line-items/PO-7/top-up`, { tokens: 500 }); // by somebody else
+  await change.getByRole("button", { name: "Review" }).click();
+  await expect(row(page, "Ends")).toContainText(["2099", "2098"]);
+  await expect(row(page, "Left")).toHaveText(["1,500", "1,500"]);
+  await accessible(page);
+  await change.getByRole("button", { name: "Change the line item" }).click();
+  await expect(page.getByRole("status").filter({ hasText: "Changed the line item PO-7" })).toBeVisible();
+  expect((await standing(page, id, "PO-7"))?.quantity).toBe(1500);
+});
+
+test("a top-up shows before and after, and is made once: by a double click, and by another try after the answer was lost", async ({ page }) => {
+  const id = await customer(page, "topping", { "TOP-1": 1000 });
+  await call(page, "POST", `/farebox/v1/instances/${id}/line-items/TOP-1/adjustments`, { tokens: 760, reason: "test" });
+  await open(page, id);
+  const ask = async () => {
+    await page.getByRole("button", { name: "Top up TOP-1" }).click();
+    await page.keyboard.type("500");
+    await page.keyboard.press("Enter");
+  };
+  await ask();
+  await expect(row(page, "Quantity")).toHaveText(["1,000", "1,500"]);
+  await expect(row(page, "Left")).toHaveText(["240", "740"]);
+  await accessible(page);
+  await page.getByRole("button", { name: "Add 500 tokens" }).dblclick();
+  await expect(page.getByRole("status").filter({ hasText: "its quantity went from 1,000 to 1,500" })).toBeVisible();
+  await expect(page.locator(".lineitems")).toContainText("740 of 1,500 left"); // the page shows it
+  expect((await standing(page, id, "TOP-1"))?.quantity).toBe(1500);
+
+  await page.route("**/top-up", async (route) => {
+    await route.fetch(); // it is done, and nobody hears of it
+    await route.abort();
+  }, { times: 1 });
+  await ask();
+  await page.getByRole("button", { name: "Add 500 tokens" }).click();
+  await expect(page.getByRole("dialog").getByRole("alert")).toContainText("cannot be reached");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByRole("status").filter({ hasText: "from 1,500 to 2,000" })).toBeVisible();
+  expect((await standing(page, id, "TOP-1"))?.quantity).toBe(2000);
+});
+
+test("tokens are adjusted and transferred; what is refused is said readably", async ({ page }) => {
+  const id = await customer(page, "moving", { "MOVE-1": 100, "MOVE-2": 50 });
+  await open(page, id);
+  await page.getByRole("button", { name: "Adjust MOVE-1" }).click();
+  const adjust = dialogOf(page, "Adjust MOVE-1");
+  await adjust.getByLabel("Tokens", { exact: true }).fill("5");
+  await adjust.getByLabel("Reason").fill("counted twice");
+  await adjust.getByRole("button", { name: "Review" }).click();
+  await adjust.getByRole("button", { name: "Give 5 tokens back" }).click();
+  await expect(adjust.getByRole("alert")).toContainText("0 tokens are used of MOVE-1, and no more can be given back");
+  await adjust.getByLabel("Count tokens as used").check();
+  await adjust.getByLabel("Tokens", { exact: true }).fill("0.1");
+  await adjust.getByRole("button", { name: "Review" }).click();
+  await expect(row(page, "Used")).toHaveText(["0", "0.1"]);
+  await expect(row(page, "Left")).toHaveText(["100", "99.9"]);
+  await accessible(page);
+  await adjust.getByRole("button", { name: "Count 0.1 tokens as used" }).click();
+  await expect(page.getByRole("status").filter({ hasText: "Counted 0.1 tokens" })).toBeVisible();
+
+  await page.getByRole("button", { name: "Transfer MOVE-1" }).click();
+  const transfer = dialogOf(page, "Transfer from MOVE-1");
+  await expect(transfer.getByLabel("To", { exact: true })).toHaveValue("MOVE-2");
+  await transfer.getByLabel("Tokens", { exact: true }).fill("100");
+  await transfer.getByRole("button", { name: "Review" }).click();
+  await transfer.getByRole("button", { name: "Transfer 100 tokens" }).click();
+  await expect(transfer.getByLabel("Tokens", { exact: true })).toHaveAccessibleDescription(/at most 99 can be moved/);
+  await accessible(page);
+  await transfer.getByLabel("Tokens", { exact: true }).fill("40");
+  await transfer.getByRole("button", { name: "Review" }).click();
+  await expect(row(page, "Quantity")).toHaveText(["100", "60", "50", "90"]);
+  await expect(row(page, "Left")).toHaveText(["99.9", "59.9", "50", "90"]);
+  await accessible(page);
+  await transfer.getByRole("button", { name: "Transfer 40 tokens" }).click();
+  await expect(page.getByRole("status").filter({ hasText: "Transferred 40 tokens from MOVE-1 to MOVE-2" })).toBeVisible();
+  expect([(await standing(page, id, "MOVE-1"))?.quantity, (await standing(page, id, "MOVE-2"))?.quantity]).toEqual([60, 90]);
+});
+
+test("a charge is refunded in part and then whole, and every line item gets what was shown", async ({ page }) => {
+  const id = await customer(page, "refunding", {});
+  await lineItem(page, id, { activationId: "BACK-1", quantity: 10, attributes: { priority: 0 } });
+  await lineItem(page, id, { activationId: "BACK-2", quantity: 5, attributes: { priority: 1, overdraftType: "Unlimited" } });
+  await call(page, "POST", `/dynamicmonetization/elastic/api/v1.1/instances/${id}/access-request`, { requester: { type: "USER", value: "ines" }, requestedItems: [{ item: "crash.run", version: "", count: 2 }], allowPartial: false, allOrNothing: false });
+  await open(page, id);
+  const refund = async () => {
+    await page.getByRole("button", { name: /^Receipt of crash.run for ines/ }).last().click();
+    await page.getByRole("button", { name: "Refund…" }).click();
+  };
+  await refund();
+  const dialog = dialogOf(page, "Refund");
+  await expect(dialog.getByLabel("Tokens of crash.run")).toHaveValue("25");
+  await dialog.getByLabel("Tokens of crash.run").fill("26");
+  await dialog.getByRole("button", { name: "Review" }).click();
+  await expect(dialog.getByRole("alert")).toContainText("At most 25 of the 25 tokens can still be refunded");
+  await dialog.getByLabel("Tokens of crash.run").fill("12.5");
+  await dialog.getByLabel("Reason").fill("half of it was unusable");
+  await dialog.getByRole("button", { name: "Review" }).click();
+  await expect(dialog.getByRole("table", { name: "BACK-2" }).getByRole("row", { name: /^Used/ }).getByRole("cell")).toHaveText(["15", "2.5"]);
+  await expect(dialog.getByRole("table", { name: "BACK-2" }).getByRole("row", { name: /^Overdraft/ }).getByRole("cell")).toHaveText(["10", "0"]);
+  await expect(dialog.getByRole("table", { name: "BACK-1" })).toHaveCount(0);
+  await accessible(page);
+  await dialog.getByRole("button", { name: "Refund 12.5 tokens" }).click();
+  await expect(dialog).toHaveCount(0);
+  await expect(dialogOf(page, "Receipt")).toContainText("half of it was unusable");
+  expect([(await standing(page, id, "BACK-1"))?.used, (await standing(page, id, "BACK-2"))?.used]).toEqual([10, 2.5]);
+  await page.keyboard.press("Escape");
+
+  await refund();
+  await expect(dialog.getByLabel("Tokens of crash.run")).toHaveValue("12.5");
+  await dialog.getByRole("button", { name: "Review" }).click();
+  await expect(dialog.getByRole("table", { name: "BACK-1" }).getByRole("row", { name: /^Used/ }).getByRole("cell")).toHaveText(["10", "0"]);
+  await dialog.getByRole("button", { name: "Refund 12.5 tokens" }).click();
+  await expect(page.getByRole("button", { name: "Refund…" })).toHaveCount(0); // nothing is left of it
+  expect([(await standing(page, id, "BACK-1"))?.used, (await standing(page, id, "BACK-2"))?.used]).toEqual([0, 0]);
+});
+
+test("a customer's token sees none of it", async ({ page }) => {
+  const id = await customer(page, "onlooker", { "LOOK-1": 10 });
+  await page.goto(demo.link(id).replace("/console/", `/console/customers/${id}`));
+  await expect(page.getByRole("heading", { name: /LOOK-1/ })).toBeVisible();
+  await settled(page);
+  await expect(page.getByRole("button", { name: /Top up|Transfer|Adjust|Change|Sell a pack|New line item/ })).toHaveCount(0);
+  await expect(page.getByRole("link", { name: /Packs|Rate tables/ })).toHaveCount(0);
+});
