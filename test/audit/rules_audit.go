@@ -25,6 +25,8 @@ type Rules struct {
 	allHolds   []*RuledHold                  // leases among them
 	shares     map[receiptPlace][]*paidShare // of what an administrator may refund
 	given      map[receiptPlace]*big.Rat     // what one has
+	places     map[string]int                // how many items a receipt has that is remembered, and when it was
+	paidAt     map[string]int64
 	complains  []string
 }
 
@@ -95,7 +97,7 @@ func NewRules() *Rules {
 	return &Rules{
 		Seen: map[string]int{}, lineItems: map[string]*RuledLineItem{}, conditions: map[string]*Condition{}, allocated: map[string]*big.Rat{},
 		consumed: map[consumption]*big.Rat{}, payments: map[refundable][]*payment{}, covers: map[[2]string]ruledCover{},
-		Numbers: map[int64]string{}, shares: map[receiptPlace][]*paidShare{}, given: map[receiptPlace]*big.Rat{},
+		Numbers: map[int64]string{}, shares: map[receiptPlace][]*paidShare{}, given: map[receiptPlace]*big.Rat{}, places: map[string]int{}, paidAt: map[string]int64{},
 	}
 }
 

@@ -26,6 +26,8 @@ type receiptPlace struct {
 func (r *Rules) bought(e *RuledEvent, s *paidShare) {
 	at := receiptPlace{e.CorrelationID, e.Place}
 	r.shares[at] = append(r.shares[at], s)
+	r.places[e.CorrelationID] = max(r.places[e.CorrelationID], e.Place+1)
+	r.paidAt[e.CorrelationID] = e.Time
 }
 
 // Left returns what was not yet given back of an item of a charge.

@@ -81,7 +81,10 @@ type rulesMachine struct {
 	uses       map[string]bool // sessions that are ACTIVE
 	forgot     int64           // when the engine was told to forget
 
-	asked map[string]token.Amount // tokens of leases, by the key of who asks
+	holds  []*simHold // that were made and may be settled
+	leases []*simHold
+	asked  map[string]token.Amount // tokens of leases, by the key of who asks
+	paid   []string                // correlation ids of charges and settlements
 }
 
 func newRulesMachine(t *rapid.T, place place, salt uint64) *rulesMachine {
