@@ -10,6 +10,8 @@ import (
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/notify"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/token"
@@ -236,4 +238,44 @@ func TestVerifySeesHolds(t *testing.T) {
 
 func priced(version string, fromMS, price int64) *rate.Table {
 	return &rate.Table{Version: version, EffectiveFromMS: fromMS, Items: []rate.Item{{Name: "x", Rate: token.FromInt(price)}}}
+}
+
+// What holds keep may come back, so that alerts are about what is used; also once a forecast was made, which is about what is left besides.
+func TestAlertsAreNotOfWhatIsHeld(t *testing.T) {
+	w := newTimed(t, nil)
+	w.quantity(100, 0)
+	w.alert(notify.Rule{Name: "low", Kind: notify.BalanceBelow, Tokens: token.FromInt(20)})
+	w.alert(notify.Rule{Name: "half", Kind: notify.BalanceBelow, Tokens: token.FromInt(60)})
+	w.alert(notify.Rule{Name: "soon", Kind: notify.RunningOut, Within: "P7D"})
+	w.hold(50)
+	w.spend(1)
+	w.must(w.LookAtAlerts(ctx)) // has a forecast made
+	w.spend(44)
+	w.must(w.LookAtAlerts(ctx))
+	if got := fired(w.world, func(*notify.Notice) bool { return true }); got != "half F" {
+		t.Errorf("told: %s", got)
+	}
+}
+
+// What is charged late is paid from the allowance of when it was due, also when a hold has lapsed since.
+func TestLateChargeAfterALapse(t *testing.T) {
+	w := newTimed(t, nil)
+	l := w.lineItem("a")
+	l.Recurs, l.EndMS = period.Daily, dawnMS+1000*hourMS
+	w.must(w.change("", func(c *engine.Change) error { return c.SetConfiguration(engine.SessionChargePeriod, "PT24H", "key") }))
+	w.must(w.change("", func(c *engine.Change) error { _, err := c.PutLineItem(l); return err }))
+	w.nowMS.Store(dawnMS + hourMS)
+	ref := w.session("free")
+	w.nowMS.Store(dawnMS + 24*hourMS + hourMS/2)
+	w.hold(1)
+	_, err := w.Heartbeat(ref, false)
+	w.must(err)
+	if made := w.catchUp(dawnMS + 48*hourMS + hourMS/2); made == 0 {
+		t.Fatal("nothing was charged late")
+	}
+	events, _, err := w.Events(ctx, usage.Position{}, &usage.Filter{}, 100)
+	w.must(err)
+	if last := events[len(events)-1]; last.Kind != usage.AutomaticCharge || last.ResetMS != dawnMS+24*hourMS {
+		t.Errorf("%s is paid from the allowance of %d, want that of %d", last.Kind, last.ResetMS, dawnMS+24*hourMS)
+	}
 }

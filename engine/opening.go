@@ -68,6 +68,7 @@ type openingHold struct {
 	ID         string `json:"id"`
 	InstanceID string `json:"instanceId"`
 	CreatedMS  int64  `json:"created"`
+	GoneMS     int64  `json:"goneMs,omitzero"`
 	access.Holding
 }
 
@@ -105,7 +106,7 @@ func openingOf(r store.Reader) (*rebuilt, error) {
 		b.sessions[s.ID] = &rebuiltSession{s.InstanceID, s.State, s.FromMS, s.UntilMS, s.Net, false}
 	}
 	for _, h := range o.Holds {
-		b.holds[h.ID] = &rebuiltHold{h.InstanceID, h.CreatedMS, h.Holding, false}
+		b.holds[h.ID] = &rebuiltHold{h.InstanceID, h.CreatedMS, h.GoneMS, h.Holding, false}
 	}
 	for _, c := range o.Covers {
 		key := ledger.CoverKey{RequesterKey: ledger.RequesterKey(c.openingRequester), ItemKey: ledger.ItemKey{Item: c.Item, Version: c.Version}}
@@ -136,7 +137,7 @@ func (b *rebuilt) opening() ([]byte, error) {
 	}
 	o.Ended = b.ended
 	for id, h := range b.holds {
-		o.Holds = append(o.Holds, openingHold{id, h.instanceID, h.createdMS, h.Holding})
+		o.Holds = append(o.Holds, openingHold{id, h.instanceID, h.createdMS, h.goneMS, h.Holding})
 	}
 	for key, c := range b.covers {
 		o.Covers = append(o.Covers, openingCover{openingRequester(key.RequesterKey), key.Item, key.Version, c.count, c.untilMS})
@@ -144,8 +145,8 @@ func (b *rebuilt) opening() ([]byte, error) {
 	return json.Marshal(&o)
 }
 
-// forget drops what no later receipt goes on from and the books have forgotten: covers and holds, and consumption once all receipts are gone, too,
-// that were made before it was forgotten.
+// forget drops what no later receipt goes on from and the books have forgotten: covers; and holds and consumption once all receipts are gone, too,
+// that were made before they were forgotten.
 func (b *rebuilt) forget(r store.Reader, nowMS int64) error {
 	covers, consumed := map[ledger.CoverKey]bool{}, map[usage.ConsumedKey]bool{}
 	err := r.EachCover(func(c *ledger.Cover) error { covers[c.CoverKey] = true; return nil })
@@ -157,7 +158,7 @@ func (b *rebuilt) forget(r store.Reader, nowMS int64) error {
 		return nil
 	})
 	if err == nil {
-		err = b.forgetHolds(r)
+		err = b.forgetHolds(r, nowMS)
 	}
 	for key := range b.covers {
 		if !covers[key] {
@@ -165,12 +166,7 @@ func (b *rebuilt) forget(r store.Reader, nowMS int64) error {
 		}
 	}
 	for key, c := range b.consumed {
-		switch {
-		case consumed[key]:
-			c.goneMS = 0
-		case c.goneMS == 0:
-			c.goneMS = nowMS
-		case c.goneMS+settle.Milliseconds() < b.madeMS:
+		if b.unneeded(&c.goneMS, consumed[key], nowMS) {
 			delete(b.consumed, key)
 			continue
 		}
@@ -179,15 +175,26 @@ func (b *rebuilt) forget(r store.Reader, nowMS int64) error {
 	return err
 }
 
-func (b *rebuilt) forgetHolds(r store.Reader) error {
+func (b *rebuilt) forgetHolds(r store.Reader, nowMS int64) error {
 	there := map[string]bool{}
 	err := r.EachHold(func(h *access.Hold) error { there[h.ID] = true; return nil })
-	for id := range b.holds {
-		if err == nil && !there[id] {
+	for id, h := range b.holds {
+		if err == nil && b.unneeded(&h.goneMS, there[id], nowMS) {
 			delete(b.holds, id)
 		}
 	}
 	return err
+}
+
+// unneeded reports whether no receipt that is still there can go on from something. Since when the books have forgotten it is noted.
+func (b *rebuilt) unneeded(goneMS *int64, there bool, nowMS int64) bool {
+	switch {
+	case there:
+		*goneMS = 0
+	case *goneMS == 0:
+		*goneMS = nowMS
+	}
+	return *goneMS != 0 && *goneMS+settle.Milliseconds() < b.madeMS
 }
 
 // sessionSum stands for any number of sessions that have ended: the sum of their hashes, in whatever order they are added. There is nothing

@@ -288,6 +288,33 @@ func TestRetentionSparesKeys(t *testing.T) {
 	}
 }
 
+// The books forget a hold a week after its end, when receipts of it may still be there: those are followed nevertheless.
+func TestRetentionFollowsHoldsThatAreForgotten(t *testing.T) {
+	h := newRetained(t, 1, nil)
+	h.keep("P8D")
+	made := h.hold(1)
+	h.pass(dayMS)
+	h.settle(made.Hold.ID, 1, true)
+	for range 6 { // the hold's receipt goes, then that of its settlement, then what is remembered of it
+		h.pass(7*dayMS + hourMS)
+		h.spend(1)
+		h.must(h.Forget(ctx))
+		h.take("archive", 1000)
+		_, err := h.Retain(ctx, []string{"archive"})
+		h.must(err)
+		if proof := h.proof(); len(proof.Differences) > 0 {
+			t.Fatal(proof.Differences)
+		}
+	}
+	h.must(h.View(ctx, func(r store.Reader) error {
+		text, err := r.Opening()
+		if strings.Contains(string(text), made.Hold.ID) {
+			t.Errorf("the hold is remembered for ever: %s", text)
+		}
+		return err
+	}))
+}
+
 // What does not add up is not removed: it is what the difference can be found by.
 func TestRetentionKeepsWhatDoesNotAddUp(t *testing.T) {
 	h := newRetained(t, 1, nil)

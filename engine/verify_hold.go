@@ -15,6 +15,7 @@ import (
 type rebuiltHold struct {
 	instanceID string
 	createdMS  int64
+	goneMS     int64 // since when it is known that the books have forgotten it; 0: they have not
 	access.Holding
 	compared bool
 }

@@ -184,7 +184,7 @@ func (t *turn) outlive(d *dueOutlook, b *Balance, h *forecast.History) error {
 		return err
 	}
 	var f *forecast.Forecast
-	if anySoon(d, lines, h) {
+	if anySoon(d, lines, b.Book, h) {
 		f = b.forecast(h)
 	}
 	for _, rule := range d.rules {
@@ -242,12 +242,12 @@ func (t *turn) outlooked(d *dueOutlook, book *ledger.Book) (lines []*watchedLine
 
 // anySoon reports whether a line item may be used up soon enough for a rule, or has to be seen not to be any more. Of the others no
 // forecast is needed.
-func anySoon(d *dueOutlook, lines []*watchedLine, h *forecast.History) bool {
+func anySoon(d *dueOutlook, lines []*watchedLine, book *ledger.Book, h *forecast.History) bool {
 	for _, rule := range d.rules {
 		days := rule.WithinMS()/forecast.DayMS + 1
 		for _, w := range lines {
 			of := named(w.watched, rule.Name)
-			if of != nil && (of.state.Fired || !h.Lasts(w.Balance(), days)) {
+			if of != nil && (of.state.Fired || !h.Lasts(byNumber(book, w.Number).Balance(), days)) {
 				return true
 			}
 		}

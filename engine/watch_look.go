@@ -10,6 +10,7 @@ import (
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/notify"
 	"github.com/farebox/farebox/store"
+	"github.com/farebox/farebox/token"
 )
 
 // look looks at a portion of what is not in the record: line items that were told to be otherwise, states that are due, line items that
@@ -169,10 +170,10 @@ func (t *turn) current(number int64) (*watchedLine, error) {
 	return t.as(l)
 }
 
-// as remembers a line item as the books have it.
+// as remembers a line item as the books have it, but for what is held: that may come back, and receipts do not tell when.
 func (t *turn) as(l *ledger.LineItem) (*watchedLine, error) {
 	terms := *l
-	terms.Actions, terms.Limit = nil, nil
+	terms.Actions, terms.Limit, terms.Held = nil, nil, token.Amount{}
 	w, err := t.line(&terms)
 	if err != nil {
 		return nil, err

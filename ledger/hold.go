@@ -70,13 +70,12 @@ func (b *Book) LiveHolds() int {
 	return len(b.holds.all)
 }
 
-// HoldsAt brings a book to a time, and what is held of it: holds that have lapsed by then leave it. It is called once before
-// decisions, which are as of the books then, even of what is charged late.
+// HoldsAt brings what is held of a book to a time: holds that have lapsed by then leave it. It is called once before decisions, which are as of the
+// books then, even of what is charged late. Allowances it leaves as they are: what is late is still paid from those of when it was due.
 func (b *Book) HoldsAt(nowMS int64) {
 	if b.holds == nil || nowMS < b.holds.nextMS {
 		return
 	}
-	b.At(nowMS)
 	for id, h := range b.holds.all {
 		if h.UntilMS <= nowMS {
 			delete(b.holds.all, id)

@@ -12,7 +12,8 @@ import (
 // and why nobody does it works out by itself.
 type Rules struct {
 	Tolerant bool
-	Seen     map[string]int // events by kind and status, to see what a history came to
+	Seen     map[string]int   // events by kind and status, to see what a history came to
+	Numbers  map[int64]string // line items, as the product numbers them
 
 	lineItems  map[string]*RuledLineItem
 	conditions map[string]*Condition
@@ -20,7 +21,12 @@ type Rules struct {
 	covers     map[[2]string]ruledCover // by requester and item
 	allocated  map[string]*big.Rat      // by action
 	consumed   map[consumption]*big.Rat
-	payments   map[refundable][]*payment // of sessions, the last one last
+	payments   map[refundable][]*payment     // of sessions, the last one last
+	allHolds   []*RuledHold                  // leases among them
+	shares     map[receiptPlace][]*paidShare // of what an administrator may refund
+	given      map[receiptPlace]*big.Rat     // what one has
+	places     map[string]int                // how many items a receipt has that is remembered, and when it was
+	paidAt     map[string]int64
 	complains  []string
 }
 
@@ -66,6 +72,7 @@ type RuledEvent struct {
 	Paid       int64 // when the allowance began that pays
 	Shown      int64 // and the one that its use is of
 	Late       bool  // it is as of a time before what was decided already
+	Place      int   // of its item in its receipt, or in the charge that it refunds
 }
 
 type consumption struct {
@@ -90,6 +97,7 @@ func NewRules() *Rules {
 	return &Rules{
 		Seen: map[string]int{}, lineItems: map[string]*RuledLineItem{}, conditions: map[string]*Condition{}, allocated: map[string]*big.Rat{},
 		consumed: map[consumption]*big.Rat{}, payments: map[refundable][]*payment{}, covers: map[[2]string]ruledCover{},
+		Numbers: map[int64]string{}, shares: map[receiptPlace][]*paidShare{}, given: map[receiptPlace]*big.Rat{}, places: map[string]int{}, paidAt: map[string]int64{},
 	}
 }
 
@@ -203,6 +211,9 @@ func (r *Rules) charge(l *RuledLineItem, e *RuledEvent) {
 	if e.Session != "" && pays && e.CoveredUntil == 0 {
 		key := e.refundable()
 		r.payments[key] = append(r.payments[key], p)
+	}
+	if e.Session == "" {
+		r.bought(e, &paidShare{l.ID, e.Series, e.TableVersion, e.Rate, sub(e.Tokens, e.Overdraft), e.Overdraft, e.Paid, p.action, p.consumed})
 	}
 }
 

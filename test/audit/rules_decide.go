@@ -36,8 +36,18 @@ type Decision struct {
 	Requester  string
 	Dictionary []byte
 	Items      []DecidedItem
-	Late       bool // it is as of a time before what was decided already
-	Vague      bool // what was given back before, and is not seen, may have been drawn on
+	Made       int64 // when it was decided, which is later than Time of what was due before: what is held then is held
+	Priced     int64 // as of when prices are those in force; 0: Time
+	Held       bool  // it is held, not used, and nothing that covers later use plays a part
+	Late       bool  // it is as of a time before what was decided already
+	Vague      bool  // what was given back before, and is not seen, may have been drawn on
+}
+
+func (d *Decision) priced() int64 {
+	if d.Priced != 0 {
+		return d.Priced
+	}
+	return d.Time
 }
 
 // DecidedItem is one item of it.
@@ -46,6 +56,7 @@ type DecidedItem struct {
 	Count                *big.Rat
 	N                    *big.Rat // the variable; nil: not told
 	Slices               []DecidedSlice
+	Settled              []settledSlice // of finished work
 }
 
 // DecidedSlice is what one line item pays.
@@ -87,13 +98,19 @@ type attempt struct {
 	covers          map[[2]string]ruledCover
 }
 
-// Decides checks what was decided on the items of a receipt, by what is booked so far; the events come after.
-func (r *Rules) Decides(d *Decision) {
-	a := &attempt{r, d, map[string]*big.Rat{}, map[string]*big.Rat{}, map[consumption]*big.Rat{}, map[[2]string]ruledCover{}}
+func (r *Rules) attempt(d *Decision) *attempt {
+	return &attempt{r, d, map[string]*big.Rat{}, map[string]*big.Rat{}, map[consumption]*big.Rat{}, map[[2]string]ruledCover{}}
+}
+
+// Decides checks what was decided on the items of a receipt, by what is booked so far; the events come after. It returns what a hold of them
+// keeps.
+func (r *Rules) Decides(d *Decision) (kept [][]keptShare) {
+	a := r.attempt(d)
 	denied := false
 	for i := range d.Items {
 		item := &d.Items[i]
 		w := a.item(item)
+		kept = append(kept, w.kept)
 		denied = denied || w.status != granted || w.vague && item.Status != granted && item.Status != noStatus
 		if item.Status == noStatus && w.status == granted {
 			w.slices = nil // it was undone, but those after it saw it
@@ -118,6 +135,7 @@ func (r *Rules) Decides(d *Decision) {
 	} else if !denied {
 		r.complains = append(r.complains, fmt.Sprintf("at %d items are withheld, and none is denied", d.Time))
 	}
+	return kept
 }
 
 // pricesOf holds what an item cost to its rate, where it is not known who had to pay.
@@ -144,6 +162,7 @@ func (a *attempt) pricesOf(item *DecidedItem) {
 type wanted struct {
 	status, detail string
 	slices         []DecidedSlice
+	kept           []keptShare
 	vague          bool   // it cannot be told exactly what was there
 	ruled, limited bool   // rules, a limit may be why
 	failed         string // the status if those who price it do not suffice and another cannot price it
@@ -167,7 +186,7 @@ func (a *attempt) item(item *DecidedItem) wanted {
 	for _, t := range a.tables {
 		window = window || t.Items[item.Item].Window != 0
 	}
-	if !window {
+	if !window || a.Held {
 		w, _ := a.pay(item, item.Count)
 		return w
 	}
@@ -201,6 +220,58 @@ func (a *attempt) item(item *DecidedItem) wanted {
 	return w
 }
 
+// drawing is who pays for a count.
+type drawing struct {
+	bill
+	total *big.Rat
+	paid  []*giver // in the order in which they were drawn on first
+	last  *giver   // that was drawn on last
+}
+
+func (d *drawing) covered() bool { return d.rate != nil && d.uncovered.Sign() == 0 }
+
+// draw draws on balances, then on overdrafts, until it is enough, and reports whether it was.
+func (a *attempt) draw(d *drawing, givers []*giver, w *wanted, enough func() bool) bool {
+	for round := range 2 {
+		for _, g := range givers {
+			if enough() {
+				return true
+			}
+			a.drawOn(d, g, w, round)
+		}
+	}
+	return enough()
+}
+
+func (a *attempt) drawOn(d *drawing, g *giver, w *wanted, round int) {
+	next := d.at(g.rate)
+	left := smaller(g.has[round], sub(most, d.total))
+	bound := func(by *big.Rat) bool {
+		if by == nil || !less(atLeast0(sub(by, g.drawn)), left) {
+			return false
+		}
+		left = atLeast0(sub(by, g.drawn))
+		return less(left, next.uncovered)
+	}
+	w.ruled = bound(g.allocation) || w.ruled
+	if bound(g.limit) && !w.limited {
+		w.limited = true
+		w.detail = fmt.Sprintf("from line item %s, until %s", g.ID, time.UnixMilli(after(g.Allowance.Often, g.Allowance.Anchor, a.Time)).UTC().Format(time.RFC3339))
+	}
+	if left.Sign() == 0 && (next.uncovered.Sign() > 0 || d.rate != nil && same(d.rate, g.rate)) {
+		return
+	}
+	take := smaller(left, next.uncovered)
+	d.bill, d.last = next, g
+	d.uncovered, d.total, g.drawn = sub(d.uncovered, take), add(d.total, take), add(g.drawn, take)
+	if round == 1 {
+		g.over = add(g.over, take)
+	}
+	if !slices.Contains(d.paid, g) {
+		d.paid = append(d.paid, g)
+	}
+}
+
 // giver is a usable line item in its turn, with what it may give to this requester.
 type giver struct {
 	*RuledLineItem
@@ -208,7 +279,6 @@ type giver struct {
 	rate       *big.Rat
 	action     *Action
 	consumes   consumption
-	ends       int64
 	has        [2]*big.Rat // balance, overdraft
 	allocation *big.Rat    // what is left of it; nil: no bound
 	limit      *big.Rat    // the same
@@ -227,41 +297,10 @@ func (a *attempt) pay(item *DecidedItem, count *big.Rat) (w wanted, terms Priced
 			priced = priced || lists
 		}
 	}
-	b, total := bill{count: count}, zero
-	var paid []*giver
-	for round := range 2 {
-		for _, g := range givers {
-			next := b.at(g.rate)
-			left := smaller(g.has[round], sub(most, total))
-			bound := func(by *big.Rat) bool {
-				if by == nil || !less(atLeast0(sub(by, g.drawn)), left) {
-					return false
-				}
-				left = atLeast0(sub(by, g.drawn))
-				return less(left, next.uncovered)
-			}
-			w.ruled = bound(g.allocation) || w.ruled
-			if bound(g.limit) && !w.limited {
-				w.limited = true
-				w.detail = fmt.Sprintf("from line item %s, until %s", g.ID, time.UnixMilli(after(g.Allowance.Often, g.Allowance.Anchor, a.Time)).UTC().Format(time.RFC3339))
-			}
-			if left.Sign() == 0 && next.uncovered.Sign() > 0 || b.rate != nil && b.uncovered.Sign() == 0 {
-				continue
-			}
-			take := smaller(left, next.uncovered)
-			b = next
-			b.uncovered, total, g.drawn = sub(b.uncovered, take), add(total, take), add(g.drawn, take)
-			if round == 1 {
-				g.over = add(g.over, take)
-			}
-			if !slices.Contains(paid, g) {
-				paid = append(paid, g)
-			}
-			if b.uncovered.Sign() == 0 {
-				w.status = granted
-				return a.take(w.widened(givers), paid), paid[0].table.Items[item.Item]
-			}
-		}
+	d := &drawing{bill: bill{count: count}, total: zero}
+	if a.draw(d, givers, &w, d.covered) {
+		w.status = granted
+		return a.take(w.widened(givers), d.paid), d.paid[0].table.Items[item.Item]
 	}
 	switch {
 	case !priced:
@@ -297,6 +336,7 @@ func (w wanted) widened(givers []*giver) wanted {
 
 // take notes what was drawn for the items after.
 func (a *attempt) take(w wanted, paid []*giver) wanted {
+	w.kept = a.keptOf(paid)
 	for _, g := range paid {
 		w.slices = append(w.slices, DecidedSlice{g.ID, g.table.Series, g.table.Version, g.rate, g.drawn, g.over})
 		a.used[g.ID] = add(orZero(a.used[g.ID]), g.drawn)
@@ -319,12 +359,12 @@ func (a *attempt) givers(item *DecidedItem, w *wanted) (all []*giver, usable int
 		}
 	}
 	w.vague = a.Vague
-	for _, l := range a.lineItems {
+	for _, l := range a.inOrder(a.Time) {
 		if !a.usable(l, a.Time) {
 			continue
 		}
 		usable++
-		table := a.effective(l.Series, a.Time)
+		table := a.effective(l.Series, a.priced())
 		if table == nil {
 			continue
 		}
@@ -346,15 +386,31 @@ func (a *attempt) givers(item *DecidedItem, w *wanted) (all []*giver, usable int
 	if usable == 0 {
 		failed = a.failsAnywhere(item)
 	}
-	slices.SortFunc(all, func(x, y *giver) int {
-		for _, by := range [][2]int64{{x.Priority, y.Priority}, {x.ends, y.ends}, {x.Start, y.Start}} {
+	return all, usable, failed
+}
+
+// inOrder returns all line items in the order in which they are drawn at a time (D4).
+func (r *Rules) inOrder(now int64) (all []*RuledLineItem) {
+	for _, l := range r.lineItems {
+		all = append(all, l)
+	}
+	slices.SortFunc(all, func(x, y *RuledLineItem) int {
+		for _, by := range [][2]int64{{x.Priority, y.Priority}, {x.ends(now), y.ends(now)}, {x.Start, y.Start}} {
 			if by[0] != by[1] {
 				return int(min(max(by[0]-by[1], -1), 1))
 			}
 		}
 		return strings.Compare(x.ID, y.ID)
 	})
-	return all, usable, failed
+	return all
+}
+
+// ends returns when what a line item has at a time is gone: its allowance, or itself.
+func (l *RuledLineItem) ends(now int64) int64 {
+	if l.Recurs == "" {
+		return l.End
+	}
+	return min(l.End, after(l.Recurs, l.Start, l.began(now)))
 }
 
 // failsAnywhere returns the worst reason why no series has a price, if none has.
@@ -379,13 +435,10 @@ func (a *attempt) failsAnywhere(item *DecidedItem) (failed string) {
 
 // giver returns nil of a line item whose rules give nothing to the requester.
 func (a *attempt) giver(l *RuledLineItem, table *PricedTable, price *big.Rat) *giver {
-	used := add(l.usedAt(a.Time), orZero(a.used[l.ID]))
+	used := add(add(l.usedAt(a.Time), orZero(a.used[l.ID])), a.heldOf(a.Made, l, a.Time))
 	balance := atLeast0(sub(whole(l.Quantity), used))
-	g := &giver{RuledLineItem: l, table: table, rate: price, ends: l.End, drawn: zero, over: zero}
+	g := &giver{RuledLineItem: l, table: table, rate: price, drawn: zero, over: zero}
 	g.has = [2]*big.Rat{balance, atLeast0(sub(sub(l.whole(), used), balance))}
-	if l.Recurs != "" {
-		g.ends = min(g.ends, after(l.Recurs, l.Start, l.began(a.Time)))
-	}
 	if len(l.Actions) > 0 {
 		g.action = a.decides(l, a.Dictionary)
 		if g.action == nil || !g.action.Allow {
@@ -393,11 +446,13 @@ func (a *attempt) giver(l *RuledLineItem, table *PricedTable, price *big.Rat) *g
 		}
 		if g.action.Allocation != nil {
 			g.allocation = sub(sub(g.action.Allocation, orZero(a.Rules.allocated[g.action.ID])), orZero(a.allocated[g.action.ID]))
+			g.allocation = sub(g.allocation, a.heldOfAction(a.Made, g.action.ID))
 		}
 	}
 	if l.Allowance != nil {
 		g.consumes = l.consumption(a.Type+" "+a.Requester, a.Time)
 		g.limit = sub(sub(l.Allowance.Tokens, orZero(a.Rules.consumed[g.consumes])), orZero(a.consumed[g.consumes]))
+		g.limit = sub(g.limit, a.heldOfLimit(a.Made, g.consumes))
 	}
 	return g
 }

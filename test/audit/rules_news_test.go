@@ -102,11 +102,24 @@ func (m *rulesMachine) news() {
 	}
 }
 
-// tell tells of a receipt: what was refunded first, but for a session that ends by what is decided.
+// tell tells of a receipt.
 func (m *rulesMachine) tell(r *usage.Receipt) {
-	d := decisionOf(r)
-	d.Late = r.TimeMS < m.latest
+	late := r.TimeMS < m.latest
 	m.latest = max(m.latest, r.TimeMS)
+	switch {
+	case r.Correction != nil:
+		m.tellCorrection(r)
+	case r.Hold != nil:
+		m.tellHold(r)
+	default:
+		m.tellRequest(r, late)
+	}
+}
+
+// tellRequest tells of a receipt of an access request: what was refunded first, but for a session that ends by what is decided.
+func (m *rulesMachine) tellRequest(r *usage.Receipt, late bool) {
+	d := decisionOf(r)
+	d.Late = late
 	denied := len(d.Items) > 0 && d.Items[len(d.Items)-1].Status != granted || len(d.Items) > 0 && d.Items[0].Status != granted
 	asked := r.Session != nil && r.Session.Operation == access.AccessRequest
 	d.Vague = asked && denied && m.uses[r.Session.ID]
@@ -117,47 +130,90 @@ func (m *rulesMachine) tell(r *usage.Receipt) {
 	if first {
 		m.audit.Decides(d)
 	}
-	events := r.Events(nil)
-	for i := range events {
-		if e := &events[i]; e.Kind == usage.Refund {
-			m.event(e, d.Late)
+	events := eventsOf(r, late)
+	for _, e := range events {
+		if e.Kind == string(usage.Refund) {
+			m.event(e)
 		}
 	}
 	if !first {
 		m.audit.Decides(d)
 	}
-	for i := range events {
-		if e := &events[i]; e.Kind != usage.Refund {
-			m.event(e, d.Late)
+	for _, e := range events {
+		if e.Kind != string(usage.Refund) {
+			m.event(e)
 		}
 	}
 }
 
-func (m *rulesMachine) event(e *usage.Event, late bool) {
-	told := &RuledEvent{
-		Event: eventOf(e), Type: e.Requester.Type, Dictionary: e.Requester.Dictionary, Paid: e.ResetMS, Shown: e.Balance.ResetMS, Late: late,
-	}
-	m.audit.Event(told)
+func (m *rulesMachine) event(e *RuledEvent) {
+	m.audit.Event(e)
 	if m.alerts != nil {
-		m.alerts.Event(told)
+		m.alerts.Event(e)
 	}
+}
+
+// eventsOf returns the events of a receipt, each with the place of its item.
+func eventsOf(r *usage.Receipt, late bool) (all []*RuledEvent) {
+	var places []int
+	for i := range r.Refunds {
+		place := i
+		if r.Correction != nil {
+			place = r.Correction.Places[i]
+		}
+		for range r.Refunds[i].Slices {
+			places = append(places, place)
+		}
+	}
+	for i := range r.Items {
+		slices := len(r.Items[i].Slices)
+		if string(r.Items[i].Status) != granted {
+			slices = 1
+		}
+		for range slices {
+			places = append(places, i)
+		}
+	}
+	events := r.Events(nil)
+	for i := range events {
+		e := &events[i]
+		all = append(all, &RuledEvent{
+			Event: eventOf(e), Type: e.Requester.Type, Dictionary: e.Requester.Dictionary, Paid: e.ResetMS, Shown: e.Balance.ResetMS, Late: late, Place: places[i],
+		})
+	}
+	return all
 }
 
 func decisionOf(r *usage.Receipt) *Decision {
-	d := &Decision{Time: r.TimeMS, Type: r.Requester.Type, Requester: r.Requester.Value, Dictionary: r.Requester.Dictionary}
-	for i := range r.Items {
-		real := &r.Items[i]
+	d := &Decision{Time: r.TimeMS, Made: r.MadeMS(), Type: r.Requester.Type, Requester: r.Requester.Value, Dictionary: r.Requester.Dictionary}
+	items := r.Items
+	if r.Hold != nil && r.Hold.Items != nil {
+		items = r.Hold.Items
+	}
+	for i := range items {
+		real := &items[i]
 		item := DecidedItem{Item: real.Item, Status: string(real.Status), Detail: real.Detail, Count: rat(real.Count)}
-		if n, told := real.Variables["n"]; told {
-			item.N = rat(n)
-		}
+		item.N = variableN(real.Variables)
 		for j := range real.Slices {
 			s := &real.Slices[j]
 			item.Slices = append(item.Slices, DecidedSlice{s.ActivationID, s.Series, s.TableVersion, rat(s.Rate), rat(s.Tokens), rat(s.Overdraft)})
+			item.Settled = append(item.Settled, settledSlice{
+				keptShare: keptShare{lineItem: s.ActivationID, series: s.Series, version: s.TableVersion, rate: rat(s.Rate), tokens: rat(s.Tokens)},
+				over:      rat(s.Overdraft), overdrawn: rat(s.Overdrawn),
+			})
 		}
 		d.Items = append(d.Items, item)
 	}
 	return d
+}
+
+// variableN returns the variable n; nil: it was not told.
+func variableN(variables rate.Variables) *big.Rat {
+	n, told := variables["n"]
+	if !told {
+		return nil
+	}
+	return rat(n)
 }
 
 // oneOffs asks for a few things before what is due is made, as it is after an outage.

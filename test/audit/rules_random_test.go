@@ -80,6 +80,11 @@ type rulesMachine struct {
 	latest     int64           // as of when the last receipt is that is not late
 	uses       map[string]bool // sessions that are ACTIVE
 	forgot     int64           // when the engine was told to forget
+
+	holds  []*simHold // that were made and may be settled
+	leases []*simHold
+	asked  map[string]token.Amount // tokens of leases, by the key of who asks
+	paid   []string                // correlation ids of charges and settlements
 }
 
 func newRulesMachine(t *rapid.T, place place, salt uint64) *rulesMachine {
@@ -217,7 +222,10 @@ func (m *rulesMachine) putLineItem(l LineItem, recurs string) {
 	real := l.real()
 	real.Kind, real.Recurs = oneOf(m, ledger.Free, ledger.Paid), period.Frequency(recurs)
 	m.change(func(c *engine.Change) error {
-		_, err := c.PutLineItem(real)
+		kept, err := c.PutLineItem(real)
+		if err == nil {
+			m.audit.Numbers[kept.Number] = l.ID
+		}
 		return err
 	})
 	m.audit.LineItem(l, string(real.Kind), recurs)

@@ -27,6 +27,7 @@ type simCall struct {
 	rollback bool
 	key      string
 	tries    int
+	simTerms
 
 	receipt *usage.Receipt
 	err     error
@@ -35,7 +36,10 @@ type simCall struct {
 // id is the key, with what it is a key of.
 func (c *simCall) id() string {
 	scope := c.session
-	if scope == "" {
+	switch {
+	case scope == "" && c.hold != nil:
+		scope = c.hold.id
+	case scope == "":
 		scope = c.of.instance
 	}
 	return fmt.Sprintf("%x", usage.NewOnceID(scope, c.key))
@@ -55,6 +59,8 @@ func (c *simCall) make(e *engine.Engine) {
 		_, c.err = e.CloseSession(ref, once, nil)
 	case Heartbeat:
 		_, c.err = e.Heartbeat(ref, false)
+	default:
+		c.makeHold(e)
 	}
 }
 
@@ -86,7 +92,7 @@ func (s *simulated) settle() {
 	for i := range 6 {
 		m := &rulesMachine{
 			t: s.t, random: s.random, store: s.store, engine: s.engine, clock: &s.clock, name: fmt.Sprintf("c%d-", i), make: s.make, audit: NewRules(),
-			actions: map[string][]ledger.Action{}, uses: map[string]bool{},
+			actions: map[string][]ledger.Action{}, uses: map[string]bool{}, asked: map[string]token.Amount{},
 		}
 		m.alerts = s.alerts
 		s.customers = append(s.customers, m)
@@ -156,9 +162,11 @@ func (s *simulated) step() {
 // look tells the auditors what is new, and hears what is wrong.
 func (s *simulated) look() {
 	s.news(false)
+	s.judge()
 	for _, m := range s.customers {
 		if s.oneIn(8) {
 			s.untroubled(m.compareShown)
+			s.untroubled(m.compareHeld)
 		}
 		for _, wrong := range m.audit.Complaints() {
 			s.t.Fatal(wrong)
@@ -179,7 +187,8 @@ func (s *simulated) burst() {
 func (s *simulated) newCall() *simCall {
 	m := s.customers[s.random.IntN(len(s.customers))]
 	c := &simCall{of: m, rollback: !s.oneIn(4)}
-	switch n := s.random.IntN(10); {
+	switch n := s.random.IntN(18); {
+	case n >= 10 && s.newHoldCall(c):
 	case n < 5:
 		c.verb, c.request = Charge, m.request(false, "x", "y", "f", "w", "n", "x")
 	case n < 7 || len(m.sessions) == 0:
@@ -196,6 +205,9 @@ func (s *simulated) newCall() *simCall {
 	}
 	s.keys++
 	c.key = fmt.Sprint("key ", s.keys)
+	if c.verb == Lease {
+		m.asked[c.key] = c.lease.Tokens
+	}
 	s.acknowledged.Sent(c.id())
 	return c
 }
@@ -242,9 +254,11 @@ func (s *simulated) answered(c *simCall) {
 		}
 		c.tries++
 		s.calls = append(s.calls, c)
+	case c.err != nil && c.session == "" && c.verb != Charge && refusal(c.err):
+		s.refused = append(s.refused, c)
 	case c.err != nil:
 		s.t.Fatalf("%s with %s: %v", c.verb, c.key, c.err)
-	case c.receipt == nil && c.verb != Close && c.verb != Heartbeat:
+	case c.receipt == nil && (c.verb == Charge || c.verb == Create || c.verb == Use):
 		s.t.Fatalf("%s with %s is answered by nothing", c.verb, c.key)
 	default:
 		if c.tries > 0 {
@@ -253,6 +267,13 @@ func (s *simulated) answered(c *simCall) {
 		if c.receipt != nil {
 			s.note("%s", receiptText(c.receipt))
 			s.acknowledged.Told(c.id(), receiptText(c.receipt))
+		}
+		switch c.verb {
+		case Create, Use, Close, Heartbeat:
+		case Charge:
+			m.paid = append(m.paid, c.receipt.CorrelationID)
+		default:
+			s.holdAnswered(c)
 		}
 		if c.verb == Create && !slices.Contains(m.sessions, c.receipt.Session.ID) {
 			m.sessions = append(m.sessions, c.receipt.Session.ID)
@@ -345,7 +366,10 @@ func (s *simulated) sell(m *rulesMachine) {
 	s.saw("sale")
 	id, packs, now := fmt.Sprint(m.name, "p", len(m.lineItems)), int64(1+s.random.IntN(5)), s.clock.Load()
 	m.change(func(c *engine.Change) error {
-		_, _, _, err := c.Sell(&engine.Order{OrderNumber: id, Pack: "pack", InstanceID: m.instance, Quantity: packs, Start: &now})
+		_, l, _, err := c.Sell(&engine.Order{OrderNumber: id, Pack: "pack", InstanceID: m.instance, Quantity: packs, Start: &now})
+		if err == nil {
+			m.audit.Numbers[l.Number] = id
+		}
 		return err
 	})
 	l := LineItem{
@@ -514,6 +538,7 @@ func (s *simulated) finish() {
 	}
 	for _, m := range s.customers {
 		m.compareShown()
+		m.compareHeld()
 	}
 	s.compareUsage()
 	s.finishTelling()

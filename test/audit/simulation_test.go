@@ -115,6 +115,8 @@ type simulated struct {
 	customers    []*rulesMachine
 	of           map[string]*rulesMachine // by instance
 	calls        []*simCall               // that were not answered
+	refused      []*simCall               // that were, and are to be judged
+	nothing      []*simCall               // that did nothing, or not all they say
 	keys         int
 	acknowledged *Acknowledged
 	record       []string               // all receipts there ever were
@@ -140,6 +142,7 @@ func simulate(t *testing.T, ground ground, seed uint64, steps int) *simulated {
 		s.receivers = receivers{of: s, tries: map[string]int{}}
 		s.clock.Store(dawn)
 		defer s.close()
+		defer dumpRecord(t, s)
 		s.open()
 		s.settle()
 		s.troubled = true
@@ -196,7 +199,7 @@ func (s *simulated) open() {
 	for _, books := range s.stores {
 		s.engines = append(s.engines, engine.New(&simulation.Store{Store: books, Script: s.script, Wait: s.wait, Done: s.done}, engine.Options{
 			Now:             func() time.Time { return time.UnixMilli(s.clock.Load()) },
-			NewID:           func() string { return fmt.Sprintf("id-%06d", s.ids.Add(1)) },
+			NewID:           func() string { return fmt.Sprintf("00000000-0000-7000-8000-%012x", s.ids.Add(1)) },
 			PrivateWebhooks: true, Receivers: &s.receivers, SmallBuckets: true,
 		}))
 	}
