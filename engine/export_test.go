@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 
+	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -15,6 +16,32 @@ func (e *Engine) Fold(ctx context.Context, least, most, parts int) error {
 // FoldSome folds what there is, down to fewer receipts than least.
 func (e *Engine) FoldSome(ctx context.Context, least int) error {
 	return e.foldSome(ctx, e.folder(least, usage.Restless), usage.Restless)
+}
+
+// RecentReceiptsOf is RecentReceipts that looks at so many receipts.
+func (e *Engine) RecentReceiptsOf(ctx context.Context, instanceIDs []string, before usage.Position, limit, looks int) ([]*Booked, *usage.Position, error) {
+	return e.recentReceipts(ctx, instanceIDs, before, limit, looks)
+}
+
+// ForgetCommits makes some buckets, about every other one, those of a former version: they do not tell where receipts are.
+func (e *Engine) ForgetCommits(ctx context.Context, random func(int) int) error {
+	return e.store.Change(ctx, func(tx store.Tx) error {
+		headers, err := tx.Buckets(0, 0)
+		for _, h := range headers {
+			if err != nil || random(2) == 0 {
+				continue
+			}
+			var columns map[string][]byte
+			if columns, err = tx.BucketColumns(h.Number, h.ColumnNames()); err != nil {
+				return err
+			}
+			delete(columns, usage.ColumnsOfCommits[0])
+			if err = tx.DeleteBucket(h.Number); err == nil {
+				err = tx.InsertBucket(&usage.Bucket{Header: h, Columns: columns})
+			}
+		}
+		return err
+	})
 }
 
 // SmallBuckets has buckets made of so many receipts, and so many merged into one. It is not for an engine that folds by itself.

@@ -59,6 +59,7 @@ func fold(f *Followed, room *[]usage.Event, rest usage.Rest) (taken int, bucket 
 		}
 	}
 	bucket = usage.NewBucket(events, rest)
+	bucket.Locate(f.At[:taken], f.Receipts[:taken])
 	bucket.Header.From, bucket.Header.Next = f.At[0], f.Next(taken)
 	return taken, bucket
 }

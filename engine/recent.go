@@ -11,8 +11,13 @@ import (
 // RecentReceipts returns receipts from before a position on (the zero position: from the newest), newest first, of some instances (nil: all), and the position to
 // go on before; nil when there are no more. It looks at a bounded number of receipts, so a page may have fewer than limit, or none, and others follow.
 func (e *Engine) RecentReceipts(ctx context.Context, instanceIDs []string, before usage.Position, limit int) (page []*Booked, next *usage.Position, err error) {
+	return e.recentReceipts(ctx, instanceIDs, before, limit, recentLooks)
+}
+
+func (e *Engine) recentReceipts(ctx context.Context, instanceIDs []string, before usage.Position, limit, looks int) (page []*Booked, next *usage.Position, err error) {
 	err = e.View(ctx, func(r store.Reader) error {
-		page, next, err = recentReceipts(r, instanceIDs, before, limit, recentLooks)
+		v := &lookingBack{Reader: r, filter: &usage.Filter{InstanceIDs: instanceIDs}, columns: &e.columns, limit: limit, looks: looks}
+		page, next, err = v.page(before)
 		return err
 	})
 	return page, next, err
@@ -26,40 +31,48 @@ const (
 	recentLooks  = 10_000
 )
 
-func recentReceipts(r store.Reader, instanceIDs []string, before usage.Position, limit, looks int) ([]*Booked, *usage.Position, error) {
-	removed, err := r.Removed()
+// lookingBack reads the record backwards. What is folded tells in which commits an instance has receipts; the rest is looked through.
+type lookingBack struct {
+	store.Reader
+	filter   *usage.Filter
+	columns  *columns
+	limit    int
+	looks    int                  // receipts that are looked at
+	buckets  []usage.BucketHeader // none if all instances are asked for
+	earliest usage.Position
+	found    []foundReceipt // newest first
+	looked   int
+}
+
+type foundReceipt struct {
+	at      usage.Position
+	receipt *usage.Receipt
+}
+
+func (v *lookingBack) page(before usage.Position) ([]*Booked, *usage.Position, error) {
+	before, err := v.begin(before)
+	for commits := int64(stretchFirst); err == nil && v.goesOn() && v.earliest.Before(before); {
+		var told bool
+		if before, told, err = v.folded(before); told || err != nil {
+			continue
+		}
+		from := usage.Position{Commit: max(before.Commit-commits, v.earliest.Commit)}
+		err = v.stretch(from, before)
+		before, commits = from, min(2*commits, stretchMost)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
-	if before == (usage.Position{}) {
-		last, err := r.LastCommit()
-		if err != nil {
-			return nil, nil, err
-		}
-		before.Commit = last + 1
-	}
-	v := &lookingBack{Reader: r, filter: &usage.Filter{InstanceIDs: instanceIDs}}
-	first := max(removed.Next.Commit, 1)
-	for commits := int64(stretchFirst); len(v.found) < limit && v.looked < looks; commits = min(2*commits, stretchMost) {
-		from := usage.Position{Commit: max(before.Commit-commits, first)}
-		if err := v.stretch(from, before); err != nil {
-			return nil, nil, err
-		}
-		before = from
-		if from.Commit == first {
-			break
-		}
-	}
 	var next *usage.Position
-	if len(v.found) > limit {
-		v.found = v.found[:limit]
-		next = &v.found[limit-1].at
-	} else if before.Commit > first {
+	if len(v.found) > v.limit {
+		v.found = v.found[:v.limit]
+		next = &v.found[v.limit-1].at
+	} else if v.earliest.Before(before) {
 		next = &before
 	}
 	page := make([]*Booked, len(v.found))
 	for i, f := range v.found {
-		given, err := r.Given(f.receipt.CorrelationID)
+		given, err := v.Given(f.receipt.CorrelationID)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -68,16 +81,78 @@ func recentReceipts(r store.Reader, instanceIDs []string, before usage.Position,
 	return page, next, nil
 }
 
-type lookingBack struct {
-	store.Reader
-	filter *usage.Filter
-	found  []foundReceipt // newest first
-	looked int
+func (v *lookingBack) goesOn() bool { return len(v.found) < v.limit && v.looked < v.looks }
+
+func (v *lookingBack) begin(before usage.Position) (usage.Position, error) {
+	removed, err := v.Removed()
+	if err != nil {
+		return before, err
+	}
+	v.earliest.Commit = max(removed.Next.Commit, 1)
+	if v.filter.InstanceIDs != nil {
+		if v.buckets, err = v.Buckets(0, 0); err != nil {
+			return before, err
+		}
+	}
+	if before == (usage.Position{}) {
+		last, err := v.LastCommit()
+		return usage.Position{Commit: last + 1}, err
+	}
+	return before, nil
 }
 
-type foundReceipt struct {
-	at      usage.Position
-	receipt *usage.Receipt
+// bucket returns the bucket that ends at a position, or in which that is; nil if there is none. Between two buckets there are no receipts.
+func (v *lookingBack) bucket(before usage.Position) *usage.BucketHeader {
+	after := slices.IndexFunc(v.buckets, func(h usage.BucketHeader) bool { return !h.From.Before(before) })
+	if after == 0 || len(v.buckets) == 0 {
+		return nil
+	}
+	if after > 0 {
+		return &v.buckets[after-1]
+	}
+	if last := &v.buckets[len(v.buckets)-1]; !last.Next.Before(before) {
+		return last
+	}
+	return nil
+}
+
+// folded adds what the bucket before a position tells of, and returns the position it has come to; false if there is no such bucket, or it does not tell.
+func (v *lookingBack) folded(before usage.Position) (at usage.Position, told bool, err error) {
+	h := v.bucket(before)
+	if h == nil {
+		return before, false, nil
+	}
+	data, err := v.columns.of(v.Reader, h.Number, usage.ColumnsOfCommits)
+	if err != nil {
+		return before, false, err
+	}
+	commits, told, err := (&usage.Bucket{Header: *h, Columns: data}).Commits(v.filter.InstanceIDs)
+	if err != nil || !told {
+		return before, false, err
+	}
+	for _, c := range slices.Backward(commits) {
+		from, to := usage.Position{Commit: c}, usage.Position{Commit: c + 1}
+		if !from.Before(before) {
+			continue
+		}
+		if from.Before(v.earliest) {
+			return v.earliest, true, nil
+		}
+		if !v.goesOn() {
+			return before, true, nil
+		}
+		if before.Before(to) {
+			to = before
+		}
+		if err := v.stretch(from, to); err != nil {
+			return before, true, err
+		}
+		before = from
+	}
+	if h.From.Before(before) {
+		before = h.From
+	}
+	return before, true, nil
 }
 
 // stretch adds what is between two positions.

@@ -33,7 +33,7 @@ type BucketHeader struct {
 
 // ColumnNames returns the names of all columns that a bucket can have.
 func (h *BucketHeader) ColumnNames() []string {
-	names := []string{columnTime, columnTokens, columnOverdraft, columnCount, columnPrice, columnRequests, columnReset, columnUsedReset}
+	names := []string{columnTime, columnTokens, columnOverdraft, columnCount, columnPrice, columnRequests, columnReset, columnUsedReset, columnCommits}
 	for _, d := range Dimensions {
 		names = append(names, string(d))
 	}
@@ -141,6 +141,9 @@ func MergeBuckets(parts []*Bucket, rest Rest) (*Bucket, error) {
 		m.Columns[string(d)] = c.encode()
 	}
 	if err := m.mergeKeys(parts, rest); err != nil {
+		return nil, err
+	}
+	if err := m.mergeCommits(parts, rest); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{columnTime, columnRequests, columnTokens, columnOverdraft, columnCount, columnReset, columnUsedReset} {

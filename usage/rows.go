@@ -1,6 +1,8 @@
 package usage
 
 import (
+	"slices"
+
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/token"
 )
@@ -8,7 +10,7 @@ import (
 // RowColumns are the columns that EachRow reads.
 func RowColumns() []string {
 	h := new(BucketHeader)
-	return h.ColumnNames()
+	return slices.DeleteFunc(h.ColumnNames(), func(name string) bool { return name == columnCommits })
 }
 
 // EachRow calls fn with the events of a bucket that a filter selects, as far as columns tell: without ids, metadata, dictionaries,
