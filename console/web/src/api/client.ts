@@ -29,11 +29,12 @@ function reasonOf(body: unknown): string {
   return detail.includes("expired") ? "Your token has expired. Sign in with a new one." : `The server does not accept this token: ${detail || "no reason was given"}.`;
 }
 
-/** What an error answer says, in either of the API's two shapes. */
+/** What an error answer says, in whichever of the API's shapes. */
 function said(body: unknown): string {
   if (body === null || typeof body !== "object") return "";
   if ("detail" in body && typeof body.detail === "string") return body.detail;
   if ("message" in body && typeof body.message === "string") return body.message;
+  if ("error" in body && typeof body.error === "string") return body.error;
   if ("errors" in body && Array.isArray(body.errors)) return said(body.errors[0]);
   return "";
 }
