@@ -198,7 +198,7 @@ test("tokens are adjusted and transferred; what is refused is said readably", as
   await transfer.getByLabel("Tokens", { exact: true }).fill("100");
   await transfer.getByRole("button", { name: "Review" }).click();
   await transfer.getByRole("button", { name: "Transfer 100 tokens" }).click();
-  await expect(transfer.getByLabel("Tokens", { exact: true })).toHaveAccessibleDescription(/of MOVE-1 at most 99 can be moved/);
+  await expect(transfer.getByLabel("Tokens", { exact: true })).toHaveAccessibleDescription(/Of MOVE-1 at most 99 can be moved/);
   await accessible(page);
   await transfer.getByLabel("Tokens", { exact: true }).fill("40");
   await transfer.getByRole("button", { name: "Review" }).click();

@@ -245,7 +245,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       await expect(page.getByText("Would have charged", { exact: true })).toBeVisible();
       await shoot(page, `rate-tables-draft-${device}-${colorScheme}`);
       await page.getByRole("button", { name: "Add an item" }).click();
-      await page.getByRole("textbox", { name: "Item" }).fill("gpu.job");
+      await page.getByRole("textbox", { name: "Item", exact: true }).fill("gpu.job");
       await page.getByLabel("a formula").check();
       await page.getByLabel("Formula", { exact: true }).fill("MAX(cores, 4) * hours * 0.5");
       await expect(page.getByText(/comes to/)).toBeVisible();

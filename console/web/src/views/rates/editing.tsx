@@ -31,7 +31,7 @@ export function Editing({ draft, change }: { draft: Draft; change: (d: Draft) =>
       {found.length === 0 ? <Empty>{search || which === "All" ? "No item is found so." : "Nothing is changed yet."}</Empty> : (
         <>
           <div className="scroll" role="region" aria-label="Items of the draft" tabIndex={0}>
-            <table className="editing">
+            <table className="editing blocks">
               <thead><tr><th scope="col">Item</th><th scope="col" className="right">Was</th><th scope="col">Price</th><th scope="col">Terms</th><th scope="col"><span className="hidden">Actions</span></th></tr></thead>
               <tbody>
                 {found.slice(at, at + rowsShown).map((r) => (
@@ -87,11 +87,11 @@ function One({ row, keep, edit, remove: take, restore: back }: Parts) {
   const name = nameOf(shown);
   return (
     <tr className={after ? (isChanged(row) ? "changed" : "") : "removed"}>
-      <td><span className="cut" title={name}>{shown.name}</span>{shown.version && <span className="quiet"> {shown.version}</span>} {!before && <span className="badge good">added</span>}{!after && <span className="badge bad">removed</span>}</td>
-      <td className="right">{before && before !== after ? <span className="cut" title={priceOf(before)}>{priceOf(before)}</span> : ""}</td>
-      <td>{!after ? "–" : after.formula ? <button type="button" className="formula" aria-label={`Edit the formula of ${name}`} onClick={edit}><code>{after.formula}</code></button> : <Rate key={String(after.rate)} item={after} keep={keep} />}</td>
-      <td>{termsOf(shown) || "–"}</td>
-      <td className="right">
+      <td data-label="Item"><span className="cut" title={name}>{shown.name}</span>{shown.version && <span className="quiet"> {shown.version}</span>} {!before && <span className="badge good">added</span>}{!after && <span className="badge bad">removed</span>}</td>
+      <td data-label="Was" className="right">{before && before !== after ? <span className="cut" title={priceOf(before)}>{priceOf(before)}</span> : ""}</td>
+      <td data-label="Price">{!after ? "–" : after.formula ? <button type="button" className="formula" aria-label={`Edit the formula of ${name}`} onClick={edit}><code>{after.formula}</code></button> : <Rate key={String(after.rate)} item={after} keep={keep} />}</td>
+      <td data-label="Terms">{termsOf(shown) || "–"}</td>
+      <td data-label="">
         <span className="actions right">
           {after && <button type="button" aria-label={`Edit ${name}`} onClick={edit}>Edit</button>}
           {after && !isChanged(row) && <button type="button" aria-label={`Remove ${name}`} onClick={take}>Remove</button>}

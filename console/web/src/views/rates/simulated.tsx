@@ -41,6 +41,7 @@ export function Simulated({ of, old }: { of: Schemas["Simulation"]; old: boolean
         <div><dt>Pay less</dt><dd><strong>{count((p) => p.next < p.old)}</strong></dd></div>
         <div><dt>Refused</dt><dd><strong className={of.refused > 0 ? "warn" : ""}><Number value={of.refused} /></strong> <span className="quiet">of {short(of.charges)} charges</span></dd></div>
       </dl>
+      {of.refused > 0 && <p className="quiet">What is refused is not paid, so it makes its account pay less.</p>}
       {of.notPriced.length > 0 && <p className="warn">Used, and not priced by the draft: {of.notPriced.map((i) => i.item + (i.version && ` ${i.version}`)).join(", ")}.</p>}
       <Choice label="Whom it concerns" of={views} chosen={view} choose={setView} />
       {view === "By item" ? <ByItem of={of} /> : shown.length === 0 ? <Empty>{all.length === 0 ? "Nothing was used in this time." : "Nobody."}</Empty> : (

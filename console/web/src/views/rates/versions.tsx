@@ -25,6 +25,7 @@ export function Timeline({ versions, seen, see }: { versions: readonly Version[]
           const [name, kind] = states[v.state];
           return (
             <li key={v.version} className={v.state.toLowerCase()}>
+              {v.state === "EFFECTIVE" && <span className="now" aria-hidden>now</span>}
               <button aria-pressed={v === seen} onClick={() => see(v)}>
                 <span><strong>{v.version}</strong> <span className={`badge ${kind}`}>{name}</span></span>
                 <span className="quiet">from <Time ms={v.effectiveFrom} only="day" /> · {short(v.items)} items</span>
