@@ -120,8 +120,18 @@ test("a price is raised by a quarter without arithmetic: one, many by a pattern,
   await page.getByRole("link", { name: "Usage" }).click(); // what was written is there again
   await page.getByRole("link", { name: "Rate tables" }).click();
   await page.getByLabel("Series").selectOption("pricing");
-  await draft(page);
+  await page.getByRole("button", { name: "Go on with the draft" }).click();
   await expect(price(page, "crash")).toHaveValue("15.625");
+});
+
+test("what the server is too busy for is asked again", async ({ page }) => {
+  await page.goto(demo.link());
+  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  let asked = 0;
+  await page.route("**/farebox/v1/rate-tables", (route) => (++asked === 1 ? route.fulfill({ status: 503, headers: { "Retry-After": "1" }, json: { detail: "try again" } }) : route.fallback()));
+  await page.goto(`${demo.url}/console/rate-tables?series=studio`);
+  await expect(page.getByRole("list", { name: "Versions" })).toBeVisible();
+  expect(asked).toBe(2);
 });
 
 test("a formula is tried while it is written: its value, its variables, and where it is wrong", async ({ page }) => {

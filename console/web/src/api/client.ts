@@ -13,7 +13,8 @@ api.use({
     request.headers.set("Authorization", `Bearer ${token()}`);
     return request;
   },
-  async onResponse({ response }) {
+  async onResponse({ request, response }) {
+    if (response.status === 503 && request.method === "GET") response = await patiently(request, response);
     if (response.status === 401) signOut(reasonOf(await response.clone().json().catch(() => null)));
     if (!response.ok || response.status === 204) return response;
     // Amounts keep their digits. The client calls json only where the length is said.
@@ -23,6 +24,17 @@ api.use({
     return Object.assign(new Response(text, { status: response.status, headers }), { json: () => Promise.resolve(parse(text)) });
   },
 });
+
+const triesMost = 3;
+
+/** Asks again what the server was too busy to answer, when it says so. */
+async function patiently(request: Request, response: Response): Promise<Response> {
+  for (let tries = 0; response.status === 503 && tries < triesMost; tries++) {
+    await new Promise((r) => setTimeout(r, 1000 * (parseInt(response.headers.get("Retry-After") ?? "") || 1)));
+    response = await fetch(request);
+  }
+  return response;
+}
 
 function reasonOf(body: unknown): string {
   const detail = said(body);

@@ -4,7 +4,7 @@ import { useLoad } from "../ui/data";
 import { useQuery } from "../ui/query";
 import { Card, Empty, Show } from "../ui/states";
 import { Changes } from "./rates/changes";
-import { Drafting } from "./rates/draft";
+import { begun, Drafting } from "./rates/draft";
 import type { Version } from "./rates/item";
 import { Items } from "./rates/items";
 import { inOrder, Timeline } from "./rates/versions";
@@ -31,25 +31,34 @@ function Series({ all }: { all: readonly Version[] }) {
         title="Versions"
         aside={names.length > 1 && <select aria-label="Series" value={series} onChange={(e) => (draft(null), change({ series: e.target.value, version: "", against: "", q: "", from: "" }))}>{names.map((n) => <option key={n} value={n}>{n || "no series"}</option>)}</select>}
       >
-        <Timeline versions={versions} seen={seen} see={(v) => change({ version: v.version, from: "", ...(against === v ? { against: "" } : {}) })} />
+        <Timeline versions={versions} seen={seen} see={(v) => (draft(null), change({ version: v.version, from: "", ...(against === v ? { against: "" } : {}) }))} />
       </Card>
-      <Card
-        title={against ? `From ${against.version} to ${seen.version}` : `Items of ${seen.version}`}
-        aside={
-          <div className="actions">
-            {versions.length > 1 && (
-              <select aria-label="Compare with" value={against?.version ?? ""} onChange={(e) => change({ against: e.target.value })}>
-                <option value="">Compare with…</option>
-                {versions.filter((v) => v !== seen).map((v) => <option key={v.version} value={v.version}>Against {v.version}</option>)}
-              </select>
-            )}
-            {!drafting && <button onClick={() => draft(seen)}>Draft a version</button>}
-          </div>
-        }
-      >
-        {against ? <Changes key={`${against.version} ${seen.version}`} older={against} newer={seen} /> : <Items of={seen} />}
-      </Card>
-      {drafting && <Drafting from={drafting} versions={versions} close={() => draft(null)} />}
+      {drafting ? <Drafting from={drafting} versions={versions} close={() => draft(null)} />
+        : <Seen of={seen} versions={versions} against={against} compare={(version) => change({ against: version })} draft={() => draft(seen)} />}
     </div>
+  );
+}
+
+type Parts = { of: Version; versions: readonly Version[]; against: Version | undefined; compare: (version: string) => void; draft: () => void };
+
+/** What is in a version, or what it changes in another one. */
+function Seen({ of, versions, against, compare, draft }: Parts) {
+  return (
+    <Card
+      title={against ? `From ${against.version} to ${of.version}` : `Items of ${of.version}`}
+      aside={
+        <div className="actions">
+          {versions.length > 1 && (
+            <select aria-label="Compare with" value={against?.version ?? ""} onChange={(e) => compare(e.target.value)}>
+              <option value="">Compare with…</option>
+              {versions.filter((v) => v !== of).map((v) => <option key={v.version} value={v.version}>Against {v.version}</option>)}
+            </select>
+          )}
+          <button onClick={draft}>{begun(of) ? "Go on with the draft" : "Draft a version"}</button>
+        </div>
+      }
+    >
+      {against ? <Changes key={`${against.version} ${of.version}`} older={against} newer={of} /> : <Items of={of} />}
+    </Card>
   );
 }

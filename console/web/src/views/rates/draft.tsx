@@ -19,11 +19,15 @@ export function Drafting({ from, versions, close }: { from: Version; versions: r
   return <Card title={`Draft, from ${from.version}`} aside={<button onClick={close}>Close</button>}><Show of={loaded}>{(items) => <Written {...{ from, versions, close, items }} />}</Show></Card>;
 }
 
-// What was written stays while the page is there, also when another view was looked at.
+// What was written stays while the page is there, also when another view or version was looked at.
 const kept = new Map<string, readonly Draft[]>();
+const keptAs = (from: Version) => JSON.stringify([from.series, from.version, from.created]);
+
+/** Whether a draft was begun from a version. */
+export const begun = (from: Version) => (kept.get(keptAs(from))?.length ?? 0) > 1;
 
 function Written({ from, versions, close, items }: { from: Version; versions: readonly Version[]; close: () => void; items: readonly Item[] }) {
-  const name = JSON.stringify([from.series, from.version, from.created]);
+  const name = keptAs(from);
   const [history, setHistory] = useState<readonly Draft[]>(() => kept.get(name) ?? [begin(items)]);
   const draft = history.at(-1) ?? begin(items);
   const keep = (next: readonly Draft[]) => (kept.set(name, next), setHistory(next));

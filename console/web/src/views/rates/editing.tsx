@@ -89,7 +89,7 @@ function One({ row, keep, edit, remove: take, restore: back }: Parts) {
     <tr className={after ? (isChanged(row) ? "changed" : "") : "removed"}>
       <td data-label="Item"><span className="cut" title={name}>{shown.name}</span>{shown.version && <span className="quiet"> {shown.version}</span>} {!before && <span className="badge good">added</span>}{!after && <span className="badge bad">removed</span>}</td>
       <td data-label="Was" className="right">{before && before !== after ? <span className="cut" title={priceOf(before)}>{priceOf(before)}</span> : ""}</td>
-      <td data-label="Price">{!after ? "–" : after.formula ? <button type="button" className="formula" aria-label={`Edit the formula of ${name}`} onClick={edit}><code>{after.formula}</code></button> : <Rate key={String(after.rate)} item={after} keep={keep} />}</td>
+      <td data-label="Price">{!after ? "–" : after.formula ? <button type="button" className="formula" aria-label={`Edit the formula of ${name}`} onClick={edit}><code>{after.formula}</code></button> : <Rate key={priceOf(after)} item={after} keep={keep} />}</td>
       <td data-label="Terms">{termsOf(shown) || "–"}</td>
       <td data-label="">
         <span className="actions right">
@@ -104,7 +104,8 @@ function One({ row, keep, edit, remove: take, restore: back }: Parts) {
 
 /** The rate of an item: typed, or changed by what is typed. Enter, or going on, keeps it; Escape leaves it as it was. */
 function Rate({ item, keep }: { item: Item; keep: (item: Item) => void }) {
-  const [text, setText] = useState(String(item.rate));
+  const was = priceOf(item);
+  const [text, setText] = useState(was);
   let next: Item | Error;
   try {
     next = priced(item, text);
@@ -113,7 +114,7 @@ function Rate({ item, keep }: { item: Item; keep: (item: Item) => void }) {
   }
   const accept = () => {
     if (next instanceof Error) return;
-    if (String(next.rate) === String(item.rate)) setText(String(item.rate));
+    if (priceOf(next) === was) setText(was);
     else keep(next);
   };
   return (
@@ -121,9 +122,9 @@ function Rate({ item, keep }: { item: Item; keep: (item: Item) => void }) {
       <input
         aria-label={`Price of ${nameOf(item)}`} value={text} autoComplete="off" spellCheck={false} aria-invalid={next instanceof Error || undefined}
         onChange={(e) => setText(e.target.value)} onBlur={accept} onFocus={(e) => e.target.select()}
-        onKeyDown={(e) => (e.key === "Enter" ? (e.preventDefault(), accept()) : e.key === "Escape" && setText(String(item.rate)))}
+        onKeyDown={(e) => (e.key === "Enter" ? (e.preventDefault(), accept()) : e.key === "Escape" && setText(was))}
       />
-      <span className={next instanceof Error ? "wrong" : "quiet"} aria-live="polite">{next instanceof Error ? next.message : isStep(text) ? `= ${next.rate}` : ""}</span>
+      <span className={next instanceof Error ? "wrong" : "quiet"} aria-live="polite">{next instanceof Error ? next.message : isStep(text) ? `= ${priceOf(next)}` : ""}</span>
     </span>
   );
 }

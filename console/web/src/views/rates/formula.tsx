@@ -54,7 +54,7 @@ export function FormulaEditor({ value, change, told }: { value: string; change: 
       <div id={`${id}result`} className="result" aria-live="polite">
         {value.trim() === "" ? <p className="quiet">Such as <code>price * quantity</code>, or <code>FLOOR.MATH(quantity / 1000) * 2.5</code>. Names become variables, which requests tell.</p>
           : current instanceof Error ? <p className="wrong">{current.message}</p>
-            : wrong ? <p className="wrong">{wrong.message}</p>
+            : wrong ? <p className="wrong">{inWords(wrong)}</p>
               : current?.value !== undefined ? <p>comes to <strong className="number">{full(current.value)}</strong> tokens{current.value < 0 && <span className="warn">; a charge would be denied for a negative rate</span>}</p>
                 : <p className="quiet">Calculating…</p>}
       </div>
@@ -69,6 +69,9 @@ function evaluate(formula: string, tried: Record<string, string>, signal: AbortS
   // Its variables are known once it was read; those that nobody told are 1.
   return ask(given(Object.keys(tried))).then((first) => (first.variables.some((name) => tried[name] === undefined) ? ask(given(first.variables)) : first));
 }
+
+/** What is wrong; the spot, which the message shows too, is underlined. */
+const inWords = ({ message, at }: Schemas["FormulaError"]) => (at === undefined ? message : `${message.replace(/ \(character \d+: .*\)$/s, "")}, at character ${at}.`);
 
 /** Where the nth character begins, counted as the server counts them. */
 const offsetOf = (text: string, nth: number) => Array.from(text).slice(0, nth - 1).join("").length;

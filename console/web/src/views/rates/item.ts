@@ -1,4 +1,5 @@
 import { answer, api, type Schemas } from "../../api/client";
+import { digits } from "../../api/decimal";
 
 export type Item = Schemas["RateItemV11"];
 export type Version = Schemas["RateTableVersion"];
@@ -7,9 +8,9 @@ export const keyOf = (i: Pick<Item, "name" | "version">) => JSON.stringify([i.na
 export const nameOf = (i: Pick<Item, "name" | "version">) => `${i.name}${i.version ? ` ${i.version}` : ""}`;
 
 /** What besides the price is agreed, in words. */
-export const termsOf = (i: Item) => [i.freeSeconds ? `first ${i.freeSeconds} s free` : "", i.window ? `once per ${i.window}` : "", i.cost !== undefined ? `costs ${i.cost}` : ""].filter((t) => t !== "").join(", ");
+export const termsOf = (i: Item) => [i.freeSeconds ? `first ${i.freeSeconds} s free` : "", i.window ? `once per ${i.window}` : "", i.cost !== undefined ? `costs ${digits(i.cost)}` : ""].filter((t) => t !== "").join(", ");
 
-export const priceOf = (i: Item) => i.formula || String(i.rate ?? "no rate");
+export const priceOf = (i: Item) => i.formula || (i.rate === undefined ? "no rate" : digits(i.rate));
 
 /** The price and its terms, in words. */
 export const allOf = (i: Item) => [priceOf(i), termsOf(i)].filter((t) => t !== "").join(", ");

@@ -1,5 +1,6 @@
 import { type FormEvent, useRef, useState } from "react";
 import { Refused, type Schemas } from "../../api/client";
+import { digits } from "../../api/decimal";
 import { numberOf } from "../../api/exact";
 import { Dialog } from "../../ui/dialog";
 import { Entry } from "../../ui/form";
@@ -40,8 +41,8 @@ export function ItemDialog({ item, taken, save, close }: { item?: Item; taken: (
           <label><input type="radio" name="by" checked={by === "formula"} onChange={() => setBy("formula")} /> a formula <span className="quiet">of what the request tells</span></label>
         </fieldset>
         {by === "rate" ? (
-          <Entry label="Tokens for one" hint={item?.rate !== undefined ? `Was ${item.rate}. A change works, too: ×1.25, +25%, -10%.` : "Such as 12.5."} {...wrong("rate")}>
-            {(p) => <input {...p} name="rate" inputMode="text" autoComplete="off" required defaultValue={item?.rate === undefined ? "" : String(item.rate)} />}
+          <Entry label="Tokens for one" hint={item?.rate !== undefined ? `Was ${digits(item.rate)}. A change works, too: ×1.25, +25%, -10%.` : "Such as 12.5."} {...wrong("rate")}>
+            {(p) => <input {...p} name="rate" inputMode="text" autoComplete="off" required defaultValue={item?.rate === undefined ? "" : digits(item.rate)} />}
           </Entry>
         ) : <FormulaEditor value={formula} change={setFormula} told={setEvaluated} />}
         {refused?.field === "formula" && <p className="warn" role="alert">{refused.detail}</p>}
@@ -50,7 +51,7 @@ export function ItemDialog({ item, taken, save, close }: { item?: Item; taken: (
           <div className="entries">
             <Entry label="Free seconds" hint="A shorter session costs nothing." {...wrong("freeSeconds")}>{(p) => <input {...p} name="freeSeconds" inputMode="numeric" autoComplete="off" defaultValue={item?.freeSeconds ? String(item.freeSeconds) : ""} />}</Entry>
             <Entry label="Window" hint="One charge covers so long, such as P1D or PT8H." {...wrong("window")}>{(p) => <input {...p} name="window" autoComplete="off" defaultValue={item?.window ?? ""} />}</Entry>
-            <Entry label="Cost" hint="What one costs you; no customer sees it." {...wrong("cost")}>{(p) => <input {...p} name="cost" inputMode="decimal" autoComplete="off" defaultValue={item?.cost === undefined ? "" : String(item.cost)} />}</Entry>
+            <Entry label="Cost" hint="What one costs you; no customer sees it." {...wrong("cost")}>{(p) => <input {...p} name="cost" inputMode="decimal" autoComplete="off" defaultValue={item?.cost === undefined ? "" : digits(item.cost)} />}</Entry>
           </div>
         </details>
         <div className="actions confirm">

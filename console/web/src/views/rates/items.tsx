@@ -6,7 +6,7 @@ import { useQuery } from "../../ui/query";
 import { Empty, Show } from "../../ui/states";
 import { Table } from "../../ui/table";
 import { FormulaEditor } from "./formula";
-import { type Item, keyOf, nameOf, page, pageSize, termsOf, type Version } from "./item";
+import { type Item, keyOf, nameOf, page, pageSize, priceOf, termsOf, type Version } from "./item";
 
 const typingMS = 200; // after which somebody who types has paused
 
@@ -42,7 +42,7 @@ export function Items({ of }: { of: Version }) {
               columns={[
                 { name: "Item", show: (i) => <span className="cut" title={i.name}>{i.name}</span> },
                 { name: "Version", show: (i) => i.version || "–" },
-                { name: "Rate or formula", show: (i) => (i.formula ? <button className="formula" title={i.formula} aria-label={`Try the formula of ${nameOf(i)}`} onClick={() => tryOut(i)}><code>{i.formula}</code></button> : <span className="number">{String(i.rate)}</span>) },
+                { name: "Rate or formula", show: (i) => (i.formula ? <button className="formula" title={i.formula} aria-label={`Try the formula of ${nameOf(i)}`} onClick={() => tryOut(i)}><code>{i.formula}</code></button> : <span className="number">{priceOf(i)}</span>) },
                 { name: "Terms", show: (i) => termsOf(i) || "–" },
               ]}
             />

@@ -1,4 +1,4 @@
-import { over, plus, times } from "../../api/decimal";
+import { digits, over, plus, times } from "../../api/decimal";
 import { numberOf } from "../../api/exact";
 import type { Item } from "./item";
 
@@ -7,7 +7,7 @@ const amount = String.raw`\d+(?:\.\d+)?`;
 /** What becomes of a rate, and how a formula is written then. */
 type Step = { rate: (old: number) => number; formula: (old: string) => string };
 
-const factor = (by: number): Step => ({ rate: (old) => times(old, by), formula: (old) => `(${old}) * ${by}` });
+const factor = (by: number): Step => ({ rate: (old) => times(old, by), formula: (old) => `(${old}) * ${digits(by)}` });
 
 /** What somebody typed for a change: ×1.25, /2, +25%, -10%, +0.5. undefined: it is none of them. */
 function step(text: string): Step | undefined {
@@ -16,9 +16,9 @@ function step(text: string): Step | undefined {
   const n = numberOf(number);
   const down = sign === "-" || sign === "−";
   const signed = down ? numberOf(`-${number}`) : n;
-  if (sign === "+" || down) return percent ? factor(over(plus(100, signed), 100)) : { rate: (old) => plus(old, signed), formula: (old) => `(${old}) ${down ? "-" : "+"} ${n}` };
+  if (sign === "+" || down) return percent ? factor(over(plus(100, signed), 100)) : { rate: (old) => plus(old, signed), formula: (old) => `(${old}) ${down ? "-" : "+"} ${digits(n)}` };
   if (percent) return undefined;
-  if (/[÷/:]/.test(sign)) return n > 0 ? { rate: (old) => over(old, n), formula: (old) => `(${old}) / ${n}` } : undefined;
+  if (/[÷/:]/.test(sign)) return n > 0 ? { rate: (old) => over(old, n), formula: (old) => `(${old}) / ${digits(n)}` } : undefined;
   return factor(n);
 }
 
