@@ -24,7 +24,7 @@ export function Editing({ draft, change }: { draft: Draft; change: (d: Draft) =>
   return (
     <div className="sections">
       <div className="finder">
-        <input type="search" aria-label="Search the draft" placeholder="Name, version or formula; render* begins so" value={text} onChange={(e) => (setText(e.target.value), setOffset(0))} />
+        <input type="search" aria-label="Search the draft" placeholder="Search; * stands for anything" value={text} onChange={(e) => (setText(e.target.value), setOffset(0))} />
         <div className="actions"><Choice label="Which items" of={["All", "Changed"]} chosen={which} choose={(w) => (setWhich(w), setOffset(0))} /><button type="button" onClick={() => edit("new")}>Add an item</button></div>
       </div>
       <Several found={found} apply={(items) => change(put(draft, items))} />
