@@ -1,5 +1,5 @@
 import { expect, type Page, test } from "@playwright/test";
-import { accessible, settled } from "./page";
+import { accessible, settled, shoot, shootDialog } from "./page";
 import { Demo } from "./server";
 
 let demo: Demo;
@@ -115,8 +115,8 @@ test("a line item is created and changed; what is wrong is said at its field, an
   await fresh.getByLabel("Ends").fill("2020-01-01T00:00");
   await fresh.getByRole("button", { name: "Review" }).click();
   await fresh.getByRole("button", { name: "Create the line item" }).click();
-  await expect(fresh.getByLabel("Quantity")).toHaveAccessibleDescription(/must be at least 1/); // both are said, each at its field
-  await expect(fresh.getByLabel("Ends")).toHaveAccessibleDescription(/must be after start/);
+  await expect(fresh.getByLabel("Quantity")).toHaveAccessibleDescription(/Must be at least 1/); // both are said, each at its field
+  await expect(fresh.getByLabel("Ends")).toHaveAccessibleDescription(/Must be after start/);
   await accessible(page);
   await fresh.getByLabel("Quantity").fill("1000");
   await fresh.getByLabel("Ends").fill("2099-01-01T00:00");
@@ -124,7 +124,7 @@ test("a line item is created and changed; what is wrong is said at its field, an
   await fresh.getByLabel("Price of a token").fill("0.12");
   await fresh.getByRole("button", { name: "Review" }).click();
   await fresh.getByRole("button", { name: "Create the line item" }).click();
-  await expect(fresh.getByLabel("Currency")).toHaveAccessibleDescription(/is required with unitPrice/);
+  await expect(fresh.getByLabel("Currency")).toHaveAccessibleDescription(/required with unitPrice/);
   await fresh.getByLabel("Currency").fill("eur");
   await fresh.getByRole("button", { name: "Review" }).click();
   await fresh.getByRole("button", { name: "Create the line item" }).click();
@@ -154,6 +154,7 @@ test("a top-up shows before and after, and is made once: by a double click, and 
   };
   await ask();
   await expect(row(page, "Quantity")).toHaveText(["1,000", "1,500"]);
+  await expect(page.getByRole("textbox", { name: "Tokens to add" })).toBeHidden(); // it is one step or the other
   await expect(row(page, "Left")).toHaveText(["240", "740"]);
   await accessible(page);
   await page.getByRole("button", { name: "Add 500 tokens" }).dblclick();
@@ -198,7 +199,7 @@ test("tokens are adjusted and transferred; what is refused is said readably", as
   await transfer.getByLabel("Tokens", { exact: true }).fill("100");
   await transfer.getByRole("button", { name: "Review" }).click();
   await transfer.getByRole("button", { name: "Transfer 100 tokens" }).click();
-  await expect(transfer.getByLabel("Tokens", { exact: true })).toHaveAccessibleDescription(/at most 99 can be moved/);
+  await expect(transfer.getByLabel("Tokens", { exact: true })).toHaveAccessibleDescription(/Of MOVE-1 at most 99 can be moved/);
   await accessible(page);
   await transfer.getByLabel("Tokens", { exact: true }).fill("40");
   await transfer.getByRole("button", { name: "Review" }).click();
@@ -256,3 +257,58 @@ test("a customer's token sees none of it", async ({ page }) => {
   await expect(page.getByRole("button", { name: /Top up|Transfer|Adjust|Change|Sell a pack|New line item/ })).toHaveCount(0);
   await expect(page.getByRole("link", { name: /Packs|Rate tables/ })).toHaveCount(0);
 });
+
+for (const colorScheme of ["light", "dark"] as const) {
+  for (const [device, viewport] of [["desktop", { width: 1280, height: 900 }], ["phone", { width: 390, height: 844 }]] as const) {
+    test(`moves, ${device}, ${colorScheme} @screenshots`, async ({ browser }) => {
+      const context = await browser.newContext({ colorScheme, viewport });
+      const page = await context.newPage();
+      const name = (of: string) => `${of}-${device}-${colorScheme}`;
+      const id = await customer(page, `pictured-${device}-${colorScheme}`, {});
+      await lineItem(page, id, { activationId: `${device}-${colorScheme}-1`, quantity: 10, attributes: { priority: 0 } });
+      await lineItem(page, id, { activationId: `${device}-${colorScheme}-2`, quantity: 1000, attributes: { priority: 1 } });
+      await call(page, "POST", `/dynamicmonetization/elastic/api/v1.1/instances/${id}/access-request`, { requester: { type: "USER", value: "ines" }, requestedItems: [{ item: "crash.run", version: "", count: 2 }], allowPartial: false, allOrNothing: false });
+      for (const [pack, more] of [["starter", { period: "P90D" }], ["team-1000", { period: "P365D", unitPrice: 0.12, currency: "EUR", overdraftType: "PERCENT", overdraftPercent: 10 }]] as const)
+        if (colorScheme === "light" && device === "desktop") await call(page, "POST", "/farebox/v1/packs", { name: pack, quantity: 1000, series: "studio", ...more });
+      await open(page, id);
+      await shoot(page, name("moves-customer"));
+      await page.getByRole("button", { name: /^Top up .*-2/ }).click();
+      await page.getByRole("textbox").last().fill("500");
+      await page.keyboard.press("Enter");
+      await expect(page.getByRole("button", { name: "Add 500 tokens" })).toBeVisible();
+      await shootDialog(page, name("moves-topup"));
+      await page.keyboard.press("Escape");
+      await page.getByRole("button", { name: /^Change .*-2/ }).click();
+      await page.getByLabel("Quantity").fill("0");
+      await page.getByText("More terms").click();
+      await page.getByRole("button", { name: "Review" }).click();
+      await page.getByRole("button", { name: "Change the line item" }).click();
+      await expect(page.getByText("Must be at least 1")).toBeVisible();
+      await shootDialog(page, name("moves-change"));
+      await page.keyboard.press("Escape");
+      await page.getByRole("button", { name: "Sell a pack" }).click();
+      await page.getByLabel("Pack", { exact: true }).selectOption("team-1000");
+      await page.getByLabel("Order number").fill("PO-2026-0042");
+      await shootDialog(page, name("moves-sale"));
+      await page.getByRole("button", { name: "Review" }).click();
+      await expect(page.getByText("All that the customer can use now")).toBeVisible();
+      await shootDialog(page, name("moves-sale-review"));
+      await page.keyboard.press("Escape");
+      await page.getByRole("button", { name: /^Adjust .*-2/ }).click();
+      await shootDialog(page, name("moves-adjust"));
+      await page.keyboard.press("Escape");
+      await page.getByRole("button", { name: /^Receipt of crash.run for ines/ }).last().click();
+      await shootDialog(page, name("moves-receipt"));
+      await page.getByRole("button", { name: "Refund…" }).click();
+      await page.getByRole("button", { name: "Review" }).click();
+      await expect(page.getByRole("button", { name: "Refund 25 tokens" })).toBeVisible();
+      await shootDialog(page, name("moves-refund"));
+      await page.getByRole("button", { name: "Refund 25 tokens" }).click();
+      await expect(page.getByRole("status").filter({ hasText: "Refunded" })).toBeVisible();
+      await page.keyboard.press("Escape");
+      await page.goto(`${demo.url}/console/packs`);
+      await shoot(page, name("moves-packs"));
+      await context.close();
+    });
+  }
+}

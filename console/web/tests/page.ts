@@ -10,6 +10,13 @@ export async function accessible(page: Page) {
   expect(violations.filter((v) => v.impact === "serious" || v.impact === "critical").map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`)).toEqual([]);
 }
 
+/** A picture of what is seen of a page with a dialog, which is accessible. */
+export async function shootDialog(page: Page, name: string) {
+  await settled(page);
+  await page.screenshot({ path: `screenshots/${name}.png` });
+  await accessible(page);
+}
+
 /** A picture of the whole page, which is accessible and has nothing cut off. */
 export async function shoot(page: Page, name: string) {
   await settled(page);

@@ -13,7 +13,8 @@ api.use({
     request.headers.set("Authorization", `Bearer ${token()}`);
     return request;
   },
-  async onResponse({ response }) {
+  async onResponse({ request, response }) {
+    if (response.status === 503 && request.method === "GET") response = await patiently(request, response);
     if (response.status === 401) signOut(reasonOf(await response.clone().json().catch(() => null)));
     if (!response.ok || response.status === 204) return response;
     // Amounts keep their digits. The client calls json only where the length is said.
@@ -24,16 +25,28 @@ api.use({
   },
 });
 
+const triesMost = 3;
+
+/** Asks again what the server was too busy to answer, when it says so. */
+async function patiently(request: Request, response: Response): Promise<Response> {
+  for (let tries = 0; response.status === 503 && tries < triesMost; tries++) {
+    await new Promise((r) => setTimeout(r, 1000 * (parseInt(response.headers.get("Retry-After") ?? "") || 1)));
+    response = await fetch(request);
+  }
+  return response;
+}
+
 function reasonOf(body: unknown): string {
   const detail = said(body);
   return detail.includes("expired") ? "Your token has expired. Sign in with a new one." : `The server does not accept this token: ${detail || "no reason was given"}.`;
 }
 
-/** What an error answer says, in either of the API's two shapes. */
+/** What an error answer says, in whichever of the API's shapes. */
 function said(body: unknown): string {
   if (body === null || typeof body !== "object") return "";
   if ("detail" in body && typeof body.detail === "string") return body.detail;
   if ("message" in body && typeof body.message === "string") return body.message;
+  if ("error" in body && typeof body.error === "string") return body.error;
   if ("errors" in body && Array.isArray(body.errors)) return said(body.errors[0]);
   return "";
 }

@@ -14,11 +14,15 @@ function read(n: number): Decimal {
   return scale < 0 ? { digits: digits * 10n ** BigInt(-scale), scale: 0 } : { digits, scale };
 }
 
-function write({ digits, scale }: Decimal): number {
+function write(d: Decimal): number {
+  return numberOf(text(d));
+}
+
+function text({ digits, scale }: Decimal): string {
   const negative = digits < 0n;
-  const text = (negative ? -digits : digits).toString().padStart(scale + 1, "0");
-  const [whole, fraction] = [text.slice(0, text.length - scale), text.slice(text.length - scale).replace(/0+$/, "")];
-  return numberOf((negative ? "-" : "") + whole + (fraction && `.${fraction}`));
+  const all = (negative ? -digits : digits).toString().padStart(scale + 1, "0");
+  const [whole, fraction] = [all.slice(0, all.length - scale), all.slice(all.length - scale).replace(/0+$/, "")];
+  return (negative ? "-" : "") + whole + (fraction && `.${fraction}`);
 }
 
 function add(a: Decimal, b: Decimal): Decimal {
@@ -36,6 +40,9 @@ function round({ digits, scale }: Decimal): Decimal {
   const up = twice > unit || (twice === unit && whole % 2n !== 0n);
   return { digits: whole + (up ? (digits < 0n ? -1n : 1n) : 0n), scale: scaleMost };
 }
+
+/** All digits of an amount, as people write them: 0.00000015, and not 1.5e-7. */
+export const digits = (n: number) => text(read(n));
 
 export const plus = (a: number, b: number) => write(add(read(a), read(b)));
 export const minus = (a: number, b: number) => write(add(read(a), negated(read(b))));

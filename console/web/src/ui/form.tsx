@@ -11,7 +11,7 @@ export function Entry({ label, hint, wrong, wide, children }: { label: string; h
       <label htmlFor={id}>{label}</label>
       {children({ id, ...(wrong ? { "aria-invalid": true as const } : {}), ...(told ? { "aria-describedby": told } : {}) })}
       {hint && <p id={`${id}hint`} className="quiet">{hint}</p>}
-      {wrong && <p id={`${id}wrong`} className="wrong" role="alert">{wrong}</p>}
+      {wrong && <p id={`${id}wrong`} className="wrong" role="alert">{wrong.charAt(0).toUpperCase() + wrong.slice(1)}</p>}
     </div>
   );
 }

@@ -14,18 +14,19 @@ type Target = { instanceId: string; shortName: string; lineItem: LineItem };
 const instancesMost = 20; // whose line items are offered
 
 /** The line items of the same account that may take tokens. */
-async function targets(instanceId: string, activationId: string): Promise<Target[]> {
+async function targets(instanceId: string, activationId: string): Promise<{ all: Target[]; more: number }> {
   const { accountId } = await answer(api.GET("/dynamicmonetization/provisioning/api/v1.1/instances/{instanceId}", { params: { path: { instanceId } } }));
-  const { instances } = await answer(api.GET("/farebox/v1/instances", { params: { query: { accountId, sort: "name", limit: instancesMost } } }));
+  const { instances, total } = await answer(api.GET("/farebox/v1/instances", { params: { query: { accountId, sort: "name", limit: instancesMost } } }));
   const all = await Promise.all(instances.map(async (i) => (await standings(i.instanceId)).lineItems.map((lineItem) => ({ instanceId: i.instanceId, shortName: i.shortName, lineItem }))));
-  return all.flat().filter((t) => t.lineItem.activationId !== activationId && t.lineItem.state !== "OBSOLETE" && !t.lineItem.resetFrequency);
+  const fit = all.flat().filter((t) => t.lineItem.activationId !== activationId && t.lineItem.state !== "OBSOLETE" && !t.lineItem.resetFrequency);
+  return { all: fit, more: total - instances.length };
 }
 
 /** Moves unused tokens from a line item to another one of the account. */
 export function Transfer({ instanceId, activationId, close }: OneLineItem) {
   const loaded = useLoad(`targets ${instanceId} ${activationId}`, () => targets(instanceId, activationId));
   const title = `Transfer from ${activationId}`;
-  if (loaded.state === "ready" && loaded.data.length > 0) return <From {...{ title, instanceId, activationId, close }} targets={loaded.data} />;
+  if (loaded.state === "ready" && loaded.data.all.length > 0) return <From {...{ title, instanceId, activationId, close }} targets={loaded.data.all} more={loaded.data.more} />;
   return (
     <Dialog title={title} close={close}>
       {loaded.state === "loading" ? <Loading /> : loaded.state === "error" ? <Failed error={loaded.error} retry={loaded.retry} />
@@ -34,7 +35,7 @@ export function Transfer({ instanceId, activationId, close }: OneLineItem) {
   );
 }
 
-function From({ title, instanceId, activationId, close, targets: all }: OneLineItem & { title: string; targets: Target[] }) {
+function From({ title, instanceId, activationId, close, targets: all, more }: OneLineItem & { title: string; targets: Target[]; more: number }) {
   const instances = [...new Set(all.map((t) => t.instanceId))];
   const option = (t: Target) => <option key={t.lineItem.activationId} value={t.lineItem.activationId}>{t.lineItem.activationId}, {short(t.lineItem.balance)} left{t.lineItem.usable ? "" : ", not usable now"}</option>;
   return (
@@ -62,7 +63,7 @@ function From({ title, instanceId, activationId, close, targets: all }: OneLineI
     >
       {(wrong) => (
         <div className="entries">
-          <Entry wide label="To" {...wrong("to.activationId")}>
+          <Entry wide label="To" {...(more > 0 ? { hint: `Of the account's first ${instancesMost} instances; it has ${short(more)} more, to which the API transfers.` } : {})} {...wrong("to.activationId")}>
             {(p) => (
               <select {...p} name="to.activationId" required autoFocus>
                 {instances.length === 1 ? all.map(option) : instances.map((i) => <optgroup key={i} label={all.find((t) => t.instanceId === i)?.shortName ?? i}>{all.filter((t) => t.instanceId === i).map(option)}</optgroup>)}
