@@ -178,7 +178,9 @@ func ExampleSpender() {
 		Client: &name, Requester: &api.Requester{Type: "user", Value: "ann"}, Tokens: &fifteen, Items: []api.LeaseItem{{Item: "render"}}, TTL: &day,
 	})
 	check(err)
-	spender, err := client.NewSpender(made.Lease, nil)
+	keys, err := farebox.LeaseKeys(ctx)
+	check(err)
+	spender, err := client.NewSpender(made.Lease, keys, nil)
 	check(err)
 
 	// From here on there is no network.

@@ -2,13 +2,11 @@ package client
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"iter"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -60,34 +58,33 @@ var (
 	ErrLeaseSpent = errors.New("what is left of the lease does not suffice")
 	ErrLeaseOver  = errors.New("the lease is over")
 	ErrNotLeased  = errors.New("the lease is not for this item")
+	ErrNoLease    = errors.New("this is not the text of a lease")
+	ErrNotSigned  = errors.New("the lease is not signed by a key of the service")
 )
 
-// Spender spends leased tokens without a network. It is safe for concurrent use. Keep the text of the lease and what Used returns where they survive the process
-// before what was spent is acted upon: with both NewSpender goes on, and with neither nothing can be reported.
+// Spender spends leased tokens without a network. It is safe for concurrent use. What was spent has to survive the process before it is acted upon: KeepIn sees to that
+// with a file; or keep the text of the lease and what Used returns, with which NewSpender goes on. With neither nothing can be reported.
 type Spender struct {
 	text   string
 	claims api.LeaseClaims
 
 	mu   sync.Mutex
 	used map[itemName]token.Amount
+	file string // empty: nothing is written down
 }
 
 type itemName struct{ item, version string }
 
-// NewSpender spends a lease that came over a connection that is trusted; used is what was spent of it before. The text's signature is not looked at: the service does that when
-// it is reported.
-func NewSpender(lease string, used []api.LeaseItemUsed) (*Spender, error) {
+// NewSpender spends a lease that one of the service's keys has signed; used is what was spent of it before. Ask LeaseKeys while there is a network, and keep them with the
+// lease: without them a lease cannot be told from what somebody has made up, and nothing is spent.
+func NewSpender(lease string, keys *api.LeaseKeys, used []api.LeaseItemUsed) (*Spender, error) {
 	s := &Spender{text: lease, used: map[itemName]token.Amount{}}
-	parts := strings.Split(lease, ".")
-	if len(parts) != 3 {
-		return nil, errors.New("this is not the text of a lease: it has three parts with dots between")
-	}
-	claims, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err == nil {
-		err = json.Unmarshal(claims, &s.claims)
-	}
+	claims, err := verifiedLease(lease, keys)
 	if err != nil {
-		return nil, fmt.Errorf("this is not the text of a lease: %w", err)
+		return nil, err
+	}
+	if err := json.Unmarshal(claims, &s.claims); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoLease, err)
 	}
 	for _, u := range used {
 		name := itemName{u.Item, u.Version}
@@ -120,7 +117,8 @@ func (s *Spender) cost(instead itemName, count token.Amount) (sum token.Amount) 
 	return sum
 }
 
-// Spend decides whether so much of an item may be used now, more than 0, and takes it from the lease.
+// Spend decides whether so much of an item may be used now, more than 0, and takes it from the lease. The time is the caller's: a clock that is set back has a lease live longer
+// here, and what was used then is still booked when it is reported.
 func (s *Spender) Spend(now time.Time, item, version string, count token.Amount) error {
 	if count.Sign() <= 0 {
 		return fmt.Errorf("a count of %s cannot be spent: it must be more than 0", count)
@@ -138,7 +136,14 @@ func (s *Spender) Spend(now time.Time, item, version string, count token.Amount)
 	if s.claims.Tokens.Less(s.cost(name, after)) {
 		return ErrLeaseSpent
 	}
+	before, some := s.used[name]
 	s.used[name] = after
+	if err := s.writeDown(); err != nil {
+		if s.used[name] = before; !some {
+			delete(s.used, name)
+		}
+		return fmt.Errorf("what was spent could not be written down, so nothing was: %w", err)
+	}
 	return nil
 }
 
@@ -153,6 +158,10 @@ func (s *Spender) Left() token.Amount {
 func (s *Spender) Used() []api.LeaseItemUsed {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.usedSoFar()
+}
+
+func (s *Spender) usedSoFar() []api.LeaseItemUsed {
 	out := []api.LeaseItemUsed{}
 	for _, l := range s.claims.Items {
 		if count, some := s.used[itemName{l.Item, l.Version}]; some {

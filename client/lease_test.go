@@ -1,8 +1,14 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,9 +24,16 @@ func lease(w *world, tokens int64) *client.Spender {
 		Client: &name, Requester: &api.Requester{Type: "user", Value: "ann"}, Tokens: &amount, TTL: &hour, Items: []api.LeaseItem{{Item: "work"}, {Item: "render"}},
 	})
 	w.must(err)
-	s, err := client.NewSpender(made.Lease, nil)
+	s, err := client.NewSpender(made.Lease, leaseKeys(w), nil)
 	w.must(err)
 	return s
+}
+
+func leaseKeys(w *world) *api.LeaseKeys {
+	w.Helper()
+	keys, err := w.app().LeaseKeys(context.Background())
+	w.must(err)
+	return keys
 }
 
 func TestLeaseIsSpentToTheLastToken(t *testing.T) {
@@ -63,10 +76,10 @@ func TestLeaseGoesOnInAnotherProcess(t *testing.T) {
 			Client: &name, Requester: &api.Requester{Type: "user", Value: "ann"}, Tokens: &amount, TTL: &hour, Items: []api.LeaseItem{{Item: "work"}},
 		})
 		w.must(err)
-		first, err := client.NewSpender(made.Lease, nil)
+		first, err := client.NewSpender(made.Lease, leaseKeys(w), nil)
 		w.must(err)
 		w.must(first.Spend(time.Now(), "work", "", token.FromInt(3)))
-		second, err := client.NewSpender(made.Lease, first.Used())
+		second, err := client.NewSpender(made.Lease, leaseKeys(w), first.Used())
 		w.must(err)
 		if err := second.Spend(time.Now(), "work", "", token.FromInt(3)); !errors.Is(err, client.ErrLeaseSpent) {
 			t.Error(err)
@@ -84,14 +97,107 @@ func TestLeaseGoesOnInAnotherProcess(t *testing.T) {
 	})
 }
 
+// A lease is spent only if the service has signed it as it is.
 func TestLeasesThatAreNone(t *testing.T) {
-	one := token.FromInt(1)
-	for _, text := range []string{"", "a.b", "a.!.c", "a.e30x.c"} {
-		if _, err := client.NewSpender(text, nil); err == nil {
-			t.Errorf("%q was taken for a lease", text)
+	bubble(t, func(t *testing.T, w *world) {
+		text, keys := leaseText(w, 5), leaseKeys(w)
+		other := api.LeaseKeys{Keys: []api.LeaseKey{keys.Keys[0]}}
+		other.Keys[0].X = base64.RawURLEncoding.EncodeToString(make([]byte, 32))
+		parts := strings.Split(text, ".")
+		more := base64.RawURLEncoding.EncodeToString(bytes.Replace(decoded(t, parts[1]), []byte(`"tokens":5`), []byte(`"tokens":9`), 1))
+		if more == parts[1] {
+			t.Fatal("the claims were to be others")
 		}
+		header := func(from, to string) string {
+			changed := bytes.Replace(decoded(t, parts[0]), []byte(from), []byte(to), 1)
+			return base64.RawURLEncoding.EncodeToString(changed) + "." + parts[1] + "." + parts[2]
+		}
+		for name, c := range map[string]struct {
+			text string
+			keys *api.LeaseKeys
+			want error
+		}{
+			"nothing":                {"", keys, client.ErrNoLease},
+			"two parts":              {"a.b", keys, client.ErrNoLease},
+			"no base64":              {parts[0] + ".!." + parts[2], keys, client.ErrNoLease},
+			"more tokens":            {parts[0] + "." + more + "." + parts[2], keys, client.ErrNotSigned},
+			"no signature":           {parts[0] + "." + parts[1] + ".", keys, client.ErrNotSigned},
+			"no algorithm":           {header("EdDSA", "none"), keys, client.ErrNoLease},
+			"something else":         {header("farebox-lease+jwt", "JWT"), keys, client.ErrNoLease},
+			"another key":            {text, &other, client.ErrNotSigned},
+			"a key that is gone":     {text, &api.LeaseKeys{}, client.ErrNotSigned},
+			"keys that are left out": {text, nil, client.ErrNotSigned},
+		} {
+			if s, err := client.NewSpender(c.text, c.keys, nil); !errors.Is(err, c.want) || s != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		one := token.FromInt(1)
+		if _, err := client.NewSpender(text, keys, []api.LeaseItemUsed{{Item: "other", Count: &one}}); !errors.Is(err, client.ErrNotLeased) {
+			t.Error(err)
+		}
+	})
+}
+
+func leaseText(w *world, tokens int64) string {
+	w.Helper()
+	name, amount, hour := "laptop", token.FromInt(tokens), int64(3600)
+	made, err := w.app().MakeLease(context.Background(), w.instance, api.NewLease{
+		Client: &name, Requester: &api.Requester{Type: "user", Value: "ann"}, Tokens: &amount, TTL: &hour, Items: []api.LeaseItem{{Item: "work"}},
+	})
+	w.must(err)
+	return made.Lease
+}
+
+func decoded(t *testing.T, text string) []byte {
+	t.Helper()
+	plain, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := client.NewSpender("a.e30.c", []api.LeaseItemUsed{{Item: "work", Count: &one}}); !errors.Is(err, client.ErrNotLeased) {
-		t.Error(err)
-	}
+	return plain
+}
+
+// What was spent is in the file before it is acted upon; what cannot be written down is not spent.
+func TestLeaseIsKeptInAFile(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		folder, one, text := t.TempDir(), token.FromInt(1), leaseText(w, 5)
+		keys := leaseKeys(w)
+		file := filepath.Join(folder, "lease")
+		if _, err := client.OpenSpender(file, keys); !errors.Is(err, fs.ErrNotExist) {
+			t.Error(err)
+		}
+		first, err := client.NewSpender(text, keys, nil)
+		w.must(err)
+		w.must(first.KeepIn(file))
+		w.must(first.Spend(time.Now(), "work", "", one))
+		w.must(first.Spend(time.Now(), "work", "", one))
+		if err := first.KeepIn(file); err == nil {
+			t.Error("a file was written over")
+		}
+		second, err := client.OpenSpender(file, keys)
+		w.must(err)
+		if second.Left().String() != "3" {
+			t.Errorf("%s are left", second.Left())
+		}
+		if _, err := client.OpenSpender(file, &api.LeaseKeys{}); !errors.Is(err, client.ErrNotSigned) {
+			t.Error(err)
+		}
+		w.must(second.Spend(time.Now(), "work", "", one))
+		w.must(os.Rename(folder, folder+"-away"))
+		if err := second.Spend(time.Now(), "work", "", one); err == nil || second.Left().String() != "2" {
+			t.Errorf("spent, and not written down: %v, %s are left", err, second.Left())
+		}
+		w.must(os.Rename(folder+"-away", folder))
+		names, err := os.ReadDir(folder)
+		w.must(err)
+		if len(names) != 1 {
+			t.Errorf("left behind is %v", names)
+		}
+		third, err := client.OpenSpender(file, keys)
+		w.must(err)
+		_, err = third.Report(t.Context(), w.app(), true)
+		w.must(err)
+		w.stands("3", "0")
+	})
 }

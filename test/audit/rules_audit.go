@@ -21,6 +21,7 @@ type Rules struct {
 	covers     map[[2]string]ruledCover // by requester and item
 	allocated  map[string]*big.Rat      // by action
 	consumed   map[consumption]*big.Rat
+	again      map[consumption]bool          // consumed by what was held before, which may be counted anew
 	payments   map[refundable][]*payment     // of sessions, the last one last
 	allHolds   []*RuledHold                  // leases among them
 	shares     map[receiptPlace][]*paidShare // of what an administrator may refund
@@ -96,7 +97,7 @@ type payment struct {
 func NewRules() *Rules {
 	return &Rules{
 		Seen: map[string]int{}, lineItems: map[string]*RuledLineItem{}, conditions: map[string]*Condition{}, allocated: map[string]*big.Rat{},
-		consumed: map[consumption]*big.Rat{}, payments: map[refundable][]*payment{}, covers: map[[2]string]ruledCover{},
+		consumed: map[consumption]*big.Rat{}, again: map[consumption]bool{}, payments: map[refundable][]*payment{}, covers: map[[2]string]ruledCover{},
 		Numbers: map[int64]string{}, shares: map[receiptPlace][]*paidShare{}, given: map[receiptPlace]*big.Rat{}, places: map[string]int{}, paidAt: map[string]int64{},
 	}
 }

@@ -71,6 +71,7 @@ type rulesMachine struct {
 	audit      *Rules
 	alerts     *Alerts // nil: nobody is told
 	instance   string
+	account    string
 	lineItems  []LineItem
 	actions    map[string][]ledger.Action
 	conditions []*Condition

@@ -299,6 +299,7 @@ func (r *Rules) pays(s *settledSlice, e *RuledEvent) {
 	}
 	if s.consumes != nil {
 		r.consumed[*s.consumes] = add(orZero(r.consumed[*s.consumes]), s.tokens)
+		r.again[*s.consumes] = r.again[*s.consumes] || l.Allowance == nil || *s.consumes != l.consumption(e.requester(), e.Time)
 	}
 	r.uses(l, e)
 	r.bought(e, &paidShare{l.ID, s.series, s.version, s.rate, sub(s.tokens, s.over), s.over, s.allowance, s.action, s.consumes})

@@ -20,6 +20,7 @@ import (
 // ground is what the books of a simulated history stand on, and what happens to it.
 type ground interface {
 	live(t *testing.T, history func(*testing.T)) // in time as it passes there
+	repeats() bool                               // a seed is the same history
 	quiet()                                      // waits until nobody does anything but wait for time to pass
 	pass(time.Duration)                          // time that is simulated elsewhere, too
 
@@ -41,6 +42,8 @@ type sqliteGround struct {
 func newSQLiteGround(t *testing.T) ground { return &sqliteGround{dir: t.TempDir()} }
 
 func (g *sqliteGround) live(t *testing.T, history func(*testing.T)) { synctest.Test(t, history) }
+
+func (g *sqliteGround) repeats() bool { return true }
 
 func (g *sqliteGround) quiet() { synctest.Wait() }
 
@@ -120,6 +123,7 @@ type postgresGround struct {
 	cutAt int64 // 0: none
 	how   cluster.Cut
 	crash bool // instead, PostgreSQL does
+	down  bool // it is about to start again
 }
 
 func newPostgresGround(t *testing.T, c *cluster.Cluster) ground {
@@ -131,6 +135,8 @@ func newPostgresGround(t *testing.T, c *cluster.Cluster) ground {
 }
 
 func (g *postgresGround) live(t *testing.T, history func(*testing.T)) { history(t) }
+
+func (g *postgresGround) repeats() bool { return false }
 
 func (g *postgresGround) quiet() {}
 
@@ -169,14 +175,18 @@ func (g *postgresGround) cut(commits bool) cluster.Cut {
 	defer g.mu.Unlock()
 	g.asked++
 	// It crashes over a commit, when no auditor looks: servers that look around commit nothing.
-	if g.cutAt == 0 || g.asked < g.cutAt || g.crash && !commits {
+	if g.down || g.cutAt == 0 || g.asked < g.cutAt || g.crash && !commits {
 		return cluster.None
 	}
 	g.cutAt = 0
 	if g.crash {
 		g.saw("PostgreSQL crashes")
+		g.down = true
+		g.mu.Unlock() // or it would wait, for a minute, for those who have just connected to say who they are
 		g.cluster.Crash(g.t)
 		g.cluster.Start(g.t)
+		g.mu.Lock()
+		g.down = false
 		return cluster.Unheard
 	}
 	what := "a question"
@@ -195,6 +205,9 @@ func (g *postgresGround) arm(s *simulated) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.down {
+		return
+	}
 	g.how, g.crash = cluster.Unheard+cluster.Cut(s.fate.IntN(3)), s.fate.IntN(12) == 0
 	g.cutAt = g.asked + 1 + s.fate.Int64N(12)
 }

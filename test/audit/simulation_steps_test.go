@@ -2,6 +2,9 @@ package audit
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"slices"
 	"sync"
@@ -89,6 +92,9 @@ func makeInBulk(e *engine.Engine, calls []*simCall) {
 // settle makes the customers, each with rules, limits and line items of its own, and who wants to be told of them.
 func (s *simulated) settle() {
 	s.watch()
+	if s.ground.repeats() {
+		s.putLeaseKey()
+	}
 	for i := range 6 {
 		m := &rulesMachine{
 			t: s.t, random: s.random, store: s.store, engine: s.engine, clock: &s.clock, name: fmt.Sprintf("c%d-", i), make: s.make, audit: NewRules(),
@@ -96,7 +102,8 @@ func (s *simulated) settle() {
 		}
 		m.alerts = s.alerts
 		s.customers = append(s.customers, m)
-		m.addInstance(fmt.Sprint("account ", i%3))
+		m.account = fmt.Sprint("account ", i%3)
+		m.addInstance(m.account)
 		s.of[m.instance] = m
 	}
 	first := s.customers[0]
@@ -123,6 +130,16 @@ func (s *simulated) settle() {
 	}
 }
 
+// putLeaseKey gives the service the key that it would make by chance.
+func (s *simulated) putLeaseKey() {
+	der, err := x509.MarshalPKCS8PrivateKey(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	key := store.LeaseKey{ID: "key", PrivatePEM: string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))}
+	s.must("the key of leases", s.store.Change(ctx, func(tx store.Tx) error { return tx.InsertLeaseKey(key) }))
+}
+
 func (s *simulated) oneIn(n int) bool { return s.random.IntN(n) == 0 }
 
 // step is one thing that happens, and what follows it.
@@ -130,10 +147,10 @@ func (s *simulated) step() {
 	s.ground.arm(s)
 	s.turn(s.random.IntN(len(s.engines)))
 	m := s.customers[s.random.IntN(len(s.customers))]
-	switch n := s.random.IntN(28); {
-	case n < 10:
+	switch n := s.random.IntN(32); {
+	case n < 9:
 		s.burst()
-	case n < 12:
+	case n < 11:
 		s.beat()
 	case n < 16:
 		s.move()
@@ -143,16 +160,20 @@ func (s *simulated) step() {
 		s.reconfigure(func() { s.sell(m) })
 	case n < 21:
 		s.archive()
-	case n < 22:
-		s.housekeep()
 	case n < 23:
-		s.restart()
+		s.housekeep()
 	case n < 24:
+		s.restart()
+	case n < 25:
 		s.ground.pass(time.Second) // the log is copied into the database
-	case n < 26:
+	case n < 27:
 		s.tellOfAlerts()
-	default:
+		s.lookAtTopUps()
+	case n < 30:
 		s.deliver()
+		s.reconfigure(s.sellMore)
+	default:
+		s.reconfigure(func() { s.fund(m) })
 	}
 	s.revive()
 	s.ground.calm()

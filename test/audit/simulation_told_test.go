@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -135,6 +136,7 @@ func (s *simulated) deliver() {
 			s.must("a webhook", s.make(func(c *engine.Change) error { return c.ReplaceWebhook(again) }))
 		}
 	}
+	s.asked()
 	s.notices()
 	s.shown()
 }
@@ -155,14 +157,15 @@ func (s *simulated) shown() {
 				}
 				var payload struct {
 					Data struct {
-						ID string `json:"id"`
+						ID        string `json:"id"`
+						RequestID string `json:"requestId"`
 					} `json:"data"`
 				}
 				if err := json.Unmarshal(d.Payload, &payload); err != nil {
 					return err
 				}
 				is := &Delivery{
-					ID: d.ID, Webhook: d.WebhookID, Message: d.MessageID(), Notice: payload.Data.ID, State: string(d.State), Payload: string(d.Payload), Status: d.Status,
+					ID: d.ID, Webhook: d.WebhookID, Message: d.MessageID(), Notice: cmp.Or(payload.Data.ID, payload.Data.RequestID), State: string(d.State), Payload: string(d.Payload), Status: d.Status,
 				}
 				for _, a := range attempts {
 					is.Attempts = append(is.Attempts, a.TimeMS)
@@ -183,9 +186,12 @@ func (s *simulated) shown() {
 // finishTelling tells of what is left, to receivers that have come to their senses.
 func (s *simulated) finishTelling() {
 	s.receivers.well = true
-	for range 10 { // more than three days, in which all is sent again or given up
+	for round := range 10 { // more than three days, in which all is sent again or given up
 		s.tellOfAlerts()
 		s.deliver()
+		if round < 5 {
+			s.reconfigure(s.sellMore)
+		}
 		s.clock.Add(9 * hour)
 		s.catchUp()
 		s.news(false)
@@ -195,7 +201,7 @@ func (s *simulated) finishTelling() {
 	for _, wrong := range s.deliveries.Complaints(true) {
 		s.t.Error(wrong)
 	}
-	for _, of := range []map[string]int{s.alerts.Seen, s.deliveries.Seen} {
+	for _, of := range []map[string]int{s.alerts.Seen, s.deliveries.Seen, s.topUps.Seen} {
 		for what, n := range of {
 			s.seen[what] += n
 		}
@@ -208,6 +214,13 @@ type receivers struct {
 	of    *simulated
 	tries map[string]int // by message
 	well  bool
+}
+
+// order remembers what is asked for, if a message asks for more tokens.
+func (r *receivers) order(body []byte) {
+	if p, is := purchaseOf(body); is {
+		r.of.purchases = append(r.of.purchases, p)
+	}
 }
 
 func (r *receivers) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -232,6 +245,7 @@ func (r *receivers) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errors.New("nobody is there")
 	case n < 7:
 		s.seen["receiver's answer is lost"]++
+		r.order(body)
 		s.deliveries.Received(id, string(body), true)
 		return nil, errors.New("the answer is lost")
 	case n < 8:
@@ -241,6 +255,9 @@ func (r *receivers) RoundTrip(req *http.Request) (*http.Response, error) {
 	default:
 		s.seen["receiver fails"]++
 		status = http.StatusInternalServerError
+	}
+	if status/100 == 2 {
+		r.order(body)
 	}
 	s.deliveries.Received(id, string(body), status/100 == 2)
 	fmt.Fprintf(s.trace, "%s is answered %d\n", id, status)
