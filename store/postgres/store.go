@@ -43,6 +43,7 @@ type Store struct {
 	aheadAt   atomic.Int64           // Unix seconds; before that no partition is made ahead, since the last attempt failed
 	doubts    atomic.Int64           // commits of which it is not known whether they were made, or whether a replica has them
 	settled   atomic.Int64           // how many of those a later commit has settled
+	closed    atomic.Bool            // then nothing is tried again
 }
 
 var _ store.Store = (*Store)(nil)
@@ -181,6 +182,7 @@ func (s *Store) nameLocks(ctx context.Context, conn *pgx.Conn) error {
 
 // Close implements store.Store.
 func (s *Store) Close() error {
+	s.closed.Store(true)
 	for _, pool := range []*pgxpool.Pool{s.reads, s.writes} {
 		if pool != nil {
 			pool.Close()

@@ -116,7 +116,7 @@ func (s *Store) try(ctx context.Context, fn func(doubt bool) error) error {
 		if doubt {
 			patience = doubtPatience
 		}
-		if !passes(err) || attempt == attemptsAtMost || time.Since(began) > patience {
+		if !passes(err) || s.closed.Load() || attempt == attemptsAtMost || time.Since(began) > patience {
 			if doubt {
 				return problem.Wrap(problem.Unavailable, err, "the store does not answer, and whether this was done is not known. Ask again, with the same idempotency key")
 			}
