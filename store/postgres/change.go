@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"math"
 
@@ -34,14 +35,18 @@ func Conn(t store.Tx) *pgx.Conn {
 
 func (t *tx) exec(query string, args ...any) (pgconn.CommandTag, error) {
 	t.wrote = true
-	tag, err := t.q.Exec(t.ctx, query, args...)
+	ctx, cancel := context.WithTimeout(t.ctx, statementMost)
+	defer cancel()
+	tag, err := t.q.Exec(ctx, query, args...)
 	return tag, unavailable(err)
 }
 
 // insert runs a statement that returns one number.
 func (t *tx) insert(query string, args ...any) (n int64, err error) {
 	t.wrote = true
-	err = t.q.QueryRow(t.ctx, query, args...).Scan(&n)
+	ctx, cancel := context.WithTimeout(t.ctx, statementMost)
+	defer cancel()
+	err = t.q.QueryRow(ctx, query, args...).Scan(&n)
 	return n, unavailable(err)
 }
 

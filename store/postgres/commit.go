@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -18,7 +20,7 @@ func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.
 	ctx = context.WithoutCancel(ctx) // a caller that hangs up does not interrupt the others' batch
 	batch := newBatch()
 	return s.try(ctx, func(doubt bool) error {
-		ctx, cancel := context.WithTimeout(ctx, s.batchMost)
+		ctx, cancel := s.bounded(ctx)
 		defer cancel()
 		return s.transaction(ctx, s.writes, func(conn *pgx.Conn) error {
 			l := newLoading(s, conn, want)
@@ -79,13 +81,19 @@ const (
 	// follows the journal never finds a number that is less than one seen before.
 	// The commit before is looked for in the months from one on that is known to have some. If there is none, or it is of a later month than
 	// this one, the journal is not the one that we know, and takes no row, since a number is not NULL.
-	insertJournal = `INSERT INTO journal (month, number, batch, from_ms, time_ms, codec, receipts) VALUES ($1,
-		(SELECT CASE WHEN month <= $1 THEN number END FROM journal WHERE month >= $2 ORDER BY month DESC, number DESC LIMIT 1) + 1, $3, $4, $5, $6, $7)`
+	// Months are constants in its text: so its plan is kept, and is for the partitions of these alone.
+	insertJournal = `INSERT INTO journal (month, number, batch, from_ms, time_ms, codec, receipts) VALUES ('%[1]s',
+		(SELECT CASE WHEN month <= '%[1]s' THEN number END FROM journal WHERE month >= '%[2]s' ORDER BY month DESC, number DESC LIMIT 1) + 1, $1, $2, $3, $4, $5)`
 	// While no month is known to have any, the journal is empty, or others have just begun it.
 	insertFirst = `INSERT INTO journal (month, number, batch, from_ms, time_ms, codec, receipts)
 		SELECT greatest($1::date, month), coalesce(number, 0) + 1, $2, $3::bigint, $4::bigint, $5::integer, $6::bytea
 		FROM (SELECT 1) AS one LEFT JOIN (SELECT month, number FROM journal ORDER BY month DESC, number DESC LIMIT 1) AS last ON true`
 )
+
+// insertAfter is the statement that appends a row of a month, when the one before is of no month before latest.
+func insertAfter(latest, month time.Time) string {
+	return fmt.Sprintf(insertJournal, month.Format(time.DateOnly), latest.Format(time.DateOnly))
+}
 
 // madeMS returns when the latest of some receipts was written down.
 func madeMS(receipts []*usage.Receipt) (ms int64) {
@@ -120,7 +128,7 @@ func (s *Store) queueReceipts(b *pgx.Batch, batch [16]byte, months *months, rece
 	if latest := months.latest(); latest.IsZero() {
 		b.Queue(insertFirst, monthOf(nowMS), batch, fromMS, nowMS, form, packed)
 	} else {
-		b.Queue(insertJournal, later(monthOf(nowMS), latest), latest, batch, fromMS, nowMS, form, packed)
+		b.Queue(insertAfter(latest, later(monthOf(nowMS), latest)), batch, fromMS, nowMS, form, packed)
 	}
 	return nil
 }

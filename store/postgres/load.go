@@ -76,7 +76,7 @@ func distinct(texts []string) []string {
 
 func (l *loading) load(ctx context.Context) error {
 	b := new(pgx.Batch)
-	l.s.queueBegin(b, lockShared, &l.stamp)
+	l.s.queueBegin(b, beginShared, &l.stamp)
 	l.queueLocks(b)
 	if len(l.sessions) > 0 || l.want.Due != nil { // which books these bring is known after the locks
 		if err := l.send(ctx, b); err != nil {

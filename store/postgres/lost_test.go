@@ -130,6 +130,42 @@ func TestLostCommits(t *testing.T) {
 	}
 }
 
+// A commit is found by its name also when the month has turned since, and the record has gone on in the next one.
+func TestLostCommitAtTheTurnOfAMonth(t *testing.T) {
+	c := cluster.Shared(t)
+	direct := c.URL(t)
+	var other *Store
+	var armed, turn atomic.Bool
+	p := cluster.NewProxy(t, c, func(commits bool) cluster.Cut {
+		if commits && armed.CompareAndSwap(true, false) {
+			turn.Store(true)
+			return cluster.Unanswered
+		}
+		if turn.CompareAndSwap(true, false) { // before the store may look
+			chargeAt(t, other, "after", "2026-12-01")
+		}
+		return cluster.None
+	})
+	s := open(t, p.Through(t, direct), Options{})
+	defer s.Close()
+	other = open(t, direct, Options{})
+	defer other.Close()
+	world(t, s)
+	chargeAt(t, s, "before", "2026-11-29")
+	armed.Store(true)
+	days := []string{"2026-11-30", "2026-12-01"}
+	var decided int
+	err := s.Commit(ctx, store.Want{Instances: []string{"A"}}, func(*store.Loaded) store.Decided {
+		day := days[min(decided, 1)]
+		decided++
+		return store.Decided{Receipts: []*usage.Receipt{{CorrelationID: "lost", TimeMS: at(t, day), InstanceID: "A"}}}
+	})
+	if err != nil || decided != 1 || armed.Load() || turn.Load() {
+		t.Errorf("decided %d times, want once: %v", decided, err)
+	}
+	expect(t, "the record", record(t, s, nil), "1before 2lost 3after")
+}
+
 // The same of changes: what was made is told to be made, what was not is told not to be, and nothing is run twice.
 func TestLostChanges(t *testing.T) {
 	c := cluster.Shared(t)

@@ -156,7 +156,7 @@ func (s *Store) makeAhead(ctx context.Context, conn *pgx.Conn, month time.Time) 
 	if err == nil {
 		err = s.makeMonth(ctx, conn, month)
 	}
-	end := "RELEASE ahead; " + bounds
+	end := "RELEASE ahead; SELECT set_config('lock_timeout', '" + s.lockWithin() + "', true)"
 	if err != nil {
 		slog.Debug("the journal's partition of next month was not made now", "error", err)
 		end = "ROLLBACK TO ahead"
@@ -186,7 +186,7 @@ func (s *Store) makeMonth(ctx context.Context, conn *pgx.Conn, month time.Time) 
 func (s *Store) dropMonths(ctx context.Context) error {
 	return s.try(ctx, func(bool) error {
 		return s.transaction(ctx, s.writes, func(conn *pgx.Conn) error {
-			if _, err := s.begin(ctx, conn, lockShared); err != nil {
+			if _, err := s.begin(ctx, conn, beginShared); err != nil {
 				return err
 			}
 			m, err := s.readMonths(ctx, conn)

@@ -348,7 +348,7 @@ func TestFewMonthsAreTouched(t *testing.T) {
 	}
 	now := at(t, "2026-12-05")
 	for what, touched := range map[string]int{
-		"the next number":   explain(insertJournal, monthOf(now), m.latest(), newBatch(), 1, 1, 0, []byte{}),
+		"the next number":   explain(insertAfter(m.latest(), monthOf(now)), newBatch(), 1, 1, 0, []byte{}),
 		"the last commit":   explain(selectLast, m.latest()),
 		"a retry":           explain(selectOnceRows, [][16]byte{newBatch()}, monthOf(now)),
 		"who follows":       explain("SELECT number FROM journal WHERE month >= $2 AND number >= $1"+notRemoved+inOrder+"LIMIT 64", 36, m.of(36)),

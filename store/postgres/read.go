@@ -21,13 +21,19 @@ func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 		return err
 	}
 	defer conn.Release()
-	defer func() { _ = t.Rollback(context.WithoutCancel(ctx)) }()
+	defer func() {
+		ctx, cancel := s.bounded(context.WithoutCancel(ctx))
+		defer cancel()
+		_ = t.Rollback(ctx)
+	}()
 	return fn(&reader{ctx: ctx, q: conn.Conn(), s: s})
 }
 
 // beginRead begins to read one state. It is tried again: connections that waited for work may have been lost meanwhile, all of them at once.
 func (s *Store) beginRead(ctx context.Context) (conn *pgxpool.Conn, t pgx.Tx, err error) {
 	err = s.try(ctx, func(bool) (err error) {
+		ctx, cancel := s.bounded(ctx)
+		defer cancel()
 		if conn, err = s.reads.Acquire(ctx); err != nil {
 			return &lost{err, false}
 		}
@@ -59,7 +65,9 @@ func (r *reader) each(scan func(pgx.Rows) error, query string, args ...any) erro
 			return nil
 		}
 	}
-	rows, err := r.q.Query(r.ctx, query, args...)
+	ctx, cancel := context.WithTimeout(r.ctx, statementMost)
+	defer cancel()
+	rows, err := r.q.Query(ctx, query, args...)
 	if err != nil {
 		return unavailable(err)
 	}
@@ -113,8 +121,11 @@ const rowsAtOnce = 1000
 func eachOf[T any](r *reader, scan func(pgx.Rows, *T) error, fn func(*T) error, query string) error {
 	r.cursors++
 	name := fmt.Sprintf("farebox_%d", r.cursors)
-	if _, err := r.q.Exec(r.ctx, "DECLARE "+name+" NO SCROLL CURSOR FOR "+query, pgx.QueryExecModeExec); err != nil {
-		return unavailable(err)
+	exec := func(what string) error {
+		return r.each(func(pgx.Rows) error { return nil }, what, pgx.QueryExecModeExec)
+	}
+	if err := exec("DECLARE " + name + " NO SCROLL CURSOR FOR " + query); err != nil {
+		return err
 	}
 	for {
 		some, err := collect(r, scan, fmt.Sprintf("FETCH %d FROM %s", rowsAtOnce, name), pgx.QueryExecModeExec)
@@ -127,8 +138,7 @@ func eachOf[T any](r *reader, scan func(pgx.Rows, *T) error, fn func(*T) error, 
 			}
 		}
 		if len(some) < rowsAtOnce {
-			_, err := r.q.Exec(r.ctx, "CLOSE "+name, pgx.QueryExecModeExec)
-			return unavailable(err)
+			return exec("CLOSE " + name)
 		}
 	}
 }

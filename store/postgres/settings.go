@@ -70,7 +70,7 @@ func (s *Store) load(ctx context.Context, conn *pgx.Conn, stamp [16]byte) (*sett
 func (s *Store) Refresh(ctx context.Context) error {
 	return s.try(ctx, func(bool) error {
 		return s.transaction(ctx, s.writes, func(conn *pgx.Conn) error {
-			is, err := s.begin(ctx, conn, lockShared)
+			is, err := s.begin(ctx, conn, beginShared)
 			if err == nil {
 				_, err = s.current(ctx, conn, is)
 			}

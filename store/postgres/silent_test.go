@@ -1,10 +1,14 @@
 package postgres
 
 import (
+	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
@@ -57,16 +61,60 @@ func TestFrozenDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	thaw := c.Freeze(t)
-	within(t, batchMost+doubtPatience, func() {
-		if err := charge(s, "frozen"); problem.KindOf(err) != problem.Unavailable {
-			t.Error(err)
-		}
-	})
+	var all sync.WaitGroup
+	for what, ask := range map[string]func() error{
+		"a charge":  func() error { return charge(s, "frozen") },
+		"a change":  func() error { return s.Change(ctx, func(store.Tx) error { return nil }) },
+		"another":   func() error { return s.Change(ctx, func(store.Tx) error { return nil }) },
+		"a view":    func() error { return s.View(ctx, func(store.Reader) error { return nil }) },
+		"a refresh": func() error { return s.Refresh(ctx) },
+	} {
+		all.Go(func() {
+			if err := ask(); problem.KindOf(err) != problem.Unavailable {
+				t.Errorf("%s: %v", what, err)
+			}
+		})
+	}
+	within(t, batchMost+doubtPatience, all.Wait)
 	thaw()
 	if err := charge(s, "after"); err != nil {
 		t.Fatal(err)
 	}
 	onlyCharged(t, s, want)
+}
+
+// Who waits for a lock gives up before its attempt does, so that nobody goes on waiting in PostgreSQL for who has gone.
+func TestLocksAreNotWaitedForLonger(t *testing.T) {
+	t.Parallel()
+	c := cluster.Own(t)
+	s := open(t, c.URL(t), Options{})
+	defer s.Close()
+	world(t, s)
+	s.batchMost = time.Second
+	conn, err := s.reads.Acquire(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	other, err := conn.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Rollback(ctx) }()
+	if _, err := other.Exec(ctx, "SELECT FROM instance WHERE id = 'A' FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	err = charge(s, "waits")
+	if e, ok := errors.AsType[*pgconn.PgError](err); !ok || e.Code != "55P03" || problem.KindOf(err) != problem.Unavailable {
+		t.Errorf("a batch that waits for a lock: %v", err)
+	}
+	if _, err := other.Exec(ctx, "SELECT pg_advisory_xact_lock_shared($1)", s.locks.change); err != nil {
+		t.Fatal(err)
+	}
+	err = s.Change(ctx, func(store.Tx) error { return nil })
+	if e, ok := errors.AsType[*pgconn.PgError](err); !ok || e.Code != "55P03" || problem.KindOf(err) != problem.Unavailable {
+		t.Errorf("a change that waits for a lock: %v", err)
+	}
 }
 
 // within holds that something does not take longer.

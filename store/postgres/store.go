@@ -12,7 +12,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,7 +34,7 @@ type Store struct {
 	name      string // of the database, for people: without a password
 	reads     *pgxpool.Pool
 	writes    *pgxpool.Pool
-	changing  sync.Mutex // one change of this process at a time waits for its lock, with one connection
+	changing  chan struct{} // one change of this process at a time waits for its lock, with one connection
 	locks     locks
 	batchMost time.Duration // the constant, but in tests
 	receipts  *codec.Receipts
@@ -44,6 +43,7 @@ type Store struct {
 	aheadAt   atomic.Int64           // Unix seconds; before that no partition is made ahead, since the last attempt failed
 	doubts    atomic.Int64           // commits of which it is not known whether they were made, or whether a replica has them
 	settled   atomic.Int64           // how many of those a later commit has settled
+	closed    atomic.Bool            // then nothing is tried again
 }
 
 var _ store.Store = (*Store)(nil)
@@ -69,8 +69,12 @@ const (
 
 // batchMost is how long one attempt of a batch may take, whatever PostgreSQL does in that time: one that is frozen holds its connections, and a
 // network that swallows packets is not always noticed by silentMost, since who is between may acknowledge them. With what is tried again, a batch
-// is answered after batchMost and doubtPatience at the latest.
-const batchMost = silentMost
+// is answered after batchMost and doubtPatience at the latest. Changes and reads wait no longer to begin or to be committed, and statementMost for each
+// of their statements, of which some look at much.
+const (
+	batchMost     = silentMost
+	statementMost = time.Minute
+)
 
 // dialer makes connections that notice that the other side is gone, be it that an answer is waited for, or that nothing is.
 func dialer(timeout time.Duration) *net.Dialer {
@@ -89,7 +93,7 @@ func Open(url string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--db is not a PostgreSQL URL such as postgres://user:password@host:5432/database: %w", err)
 	}
-	s := &Store{name: nameOf(config.ConnConfig), batchMost: batchMost}
+	s := &Store{name: nameOf(config.ConnConfig), batchMost: batchMost, changing: make(chan struct{}, 1)}
 	if s.receipts, err = codec.NewReceipts(writesMost); err != nil {
 		return nil, err
 	}
@@ -102,14 +106,16 @@ func Open(url string, options Options) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context, config *pgxpool.Config, options Options) (err error) {
-	// Statements have no names, so that a pool that gives a transaction any connection (PgBouncer) knows nothing of them; what they
-	// take and give is remembered here.
-	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = connectWithin
 	}
 	config.ConnConfig.DialFunc = dialer(config.ConnConfig.ConnectTimeout).DialContext
 	config.ConnConfig.OnNotice = noteNotice
+	if !strings.Contains(config.ConnString(), "default_query_exec_mode") { // or an administrator knows better
+		if config.ConnConfig.DefaultQueryExecMode, err = execMode(ctx, config.ConnConfig); err != nil {
+			return err
+		}
+	}
 	config.MaxConns = readsMost
 	if s.reads, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return err
@@ -131,6 +137,25 @@ func (s *Store) open(ctx context.Context, config *pgxpool.Config, options Option
 		return err
 	}
 	return s.Refresh(ctx)
+}
+
+// execMode says how statements are asked for: with names, by which PostgreSQL keeps their plans with the connection, where a connection is to one process of
+// PostgreSQL. A pool that gives each transaction any of its connections (PgBouncer) may know nothing of names; it is told by the number of the process,
+// which it makes up. Then statements have no names, and what they take and give is remembered here.
+func execMode(ctx context.Context, config *pgx.ConnConfig) (pgx.QueryExecMode, error) {
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close(ctx)
+	var pid uint32
+	if err := conn.QueryRow(ctx, "SELECT pg_backend_pid()", pgx.QueryExecModeExec).Scan(&pid); err != nil {
+		return 0, err
+	}
+	if pid == conn.PgConn().PID() {
+		return pgx.QueryExecModeCacheStatement, nil
+	}
+	return pgx.QueryExecModeCacheDescribe, nil
 }
 
 // nameLocks gives the schema its own locks: two in one database do not wait for each other.
@@ -157,6 +182,7 @@ func (s *Store) nameLocks(ctx context.Context, conn *pgx.Conn) error {
 
 // Close implements store.Store.
 func (s *Store) Close() error {
+	s.closed.Store(true)
 	for _, pool := range []*pgxpool.Pool{s.reads, s.writes} {
 		if pool != nil {
 			pool.Close()

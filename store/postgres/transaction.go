@@ -17,19 +17,31 @@ import (
 	"github.com/farebox/farebox/store"
 )
 
-// How every transaction that writes begins. Settings of a transaction are its own, so a pool of connections is none the wiser. The first
-// bounds how long the locks of a server that died without a word hold up others, the second how long is waited for any lock.
+// How every transaction that writes begins. Settings of a transaction are its own, so a pool of connections is none the wiser. The first bounds how long
+// the locks of a server that died without a word hold up others: not as long as these wait, but that changes may compute between their statements. The
+// second bounds how long is waited for any lock; it is set before the first is taken.
 const (
 	begin       = "BEGIN"
-	bounds      = "SELECT set_config('idle_in_transaction_session_timeout', '20s', true), set_config('lock_timeout', '30s', true)"
-	lockShared  = "SELECT pg_advisory_xact_lock_shared($1)"
+	bound       = "set_config('lock_timeout', $2, true)"
+	beginShared = "SELECT set_config('idle_in_transaction_session_timeout', '10s', true), " + bound + ", pg_advisory_xact_lock_shared($1)"
+	beginAlone  = "SELECT set_config('idle_in_transaction_session_timeout', '20s', true), " + bound + ", pg_advisory_xact_lock($1)"
 	lockAlone   = "SELECT pg_advisory_xact_lock($1)"
 	lockJournal = lockAlone
 	commit      = "COMMIT"
 )
 
+// lockWithin is how long is waited for a lock: less than an attempt takes at most, so that PostgreSQL does not go on waiting for who has given up.
+func (s *Store) lockWithin() string { return fmt.Sprint((s.batchMost * 4 / 5).Milliseconds(), "ms") }
+
+// bounded bounds what is waited for that takes no time unless PostgreSQL is busy or away: a connection, a beginning, a commit.
+func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.batchMost)
+}
+
 // begin opens a transaction on a connection, under the lock of changes, in one round trip.
 func (s *Store) begin(ctx context.Context, conn *pgx.Conn, lock string) (is stamp, err error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
 	b := new(pgx.Batch)
 	s.queueBegin(b, lock, &is)
 	return is, conn.SendBatch(ctx, b).Close()
@@ -37,20 +49,23 @@ func (s *Store) begin(ctx context.Context, conn *pgx.Conn, lock string) (is stam
 
 func (s *Store) queueBegin(b *pgx.Batch, lock string, is *stamp) {
 	b.Queue(begin)
-	b.Queue(bounds)
-	b.Queue(lock, s.locks.change)
+	b.Queue(lock, s.locks.change, s.lockWithin())
 	b.Queue(selectStamp).QueryRow(func(row pgx.Row) error { return row.Scan(&is.schema, &is.settings) })
 }
 
 // transaction runs fn on a connection, and undoes what fn has begun and not committed, also when it panics.
 func (s *Store) transaction(ctx context.Context, pool *pgxpool.Pool, fn func(*pgx.Conn) error) error {
-	conn, err := pool.Acquire(ctx)
+	waiting, cancel := s.bounded(ctx)
+	conn, err := pool.Acquire(waiting)
+	cancel()
 	if err != nil {
 		return &lost{err, false}
 	}
 	defer conn.Release() // drops a connection that is in a transaction still
 	defer func() {
 		if !conn.Conn().IsClosed() && conn.Conn().PgConn().TxStatus() != 'I' {
+			ctx, cancel := s.bounded(ctx)
+			defer cancel()
 			_, _ = conn.Exec(ctx, "ROLLBACK")
 		}
 	}()
@@ -101,7 +116,7 @@ func (s *Store) try(ctx context.Context, fn func(doubt bool) error) error {
 		if doubt {
 			patience = doubtPatience
 		}
-		if !passes(err) || attempt == attemptsAtMost || time.Since(began) > patience {
+		if !passes(err) || s.closed.Load() || attempt == attemptsAtMost || time.Since(began) > patience {
 			if doubt {
 				return problem.Wrap(problem.Unavailable, err, "the store does not answer, and whether this was done is not known. Ask again, with the same idempotency key")
 			}
@@ -158,14 +173,20 @@ const selectMade = "SELECT EXISTS (SELECT FROM journal WHERE batch = $1) OR EXIS
 // Change implements store.Store. What fn does it does once: only what comes before and after is tried again.
 func (s *Store) Change(ctx context.Context, fn func(store.Tx) error) error {
 	ctx = context.WithoutCancel(ctx)
-	s.changing.Lock()
-	defer s.changing.Unlock()
+	waiting, cancel := s.bounded(ctx)
+	defer cancel()
+	select {
+	case s.changing <- struct{}{}:
+		defer func() { <-s.changing }()
+	case <-waiting.Done():
+		return unavailable(waiting.Err())
+	}
 	t := &tx{id: newBatch()}
 	var called bool
 	var ours, failure error // of fn, of the attempt in which it was called
 	err := s.try(ctx, func(bool) error {
 		return s.transaction(ctx, s.writes, func(conn *pgx.Conn) error {
-			is, err := s.begin(ctx, conn, lockAlone)
+			is, err := s.begin(ctx, conn, beginAlone)
 			if err != nil {
 				return err
 			}
@@ -198,6 +219,8 @@ var errNotMade = errors.New("the change was not made")
 
 // wasMade returns nil if a change was made though it seemed to fail. The lock of changes was held until then.
 func (s *Store) wasMade(ctx context.Context, conn *pgx.Conn, id [16]byte, failure error) error {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
 	var made bool
 	if err := conn.QueryRow(ctx, selectMade, id).Scan(&made); err != nil {
 		return err
@@ -233,6 +256,8 @@ func (s *Store) finish(ctx context.Context, conn *pgx.Conn, t *tx, known *settin
 // sendCommit sends statements of which the last is COMMIT. When the connection is lost over it, whether it was made is in doubt; and when its wait
 // for a synchronous replica was cancelled, whether it stays.
 func (s *Store) sendCommit(ctx context.Context, conn *pgx.Conn, b *pgx.Batch) error {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
 	doubts := s.doubts.Load()
 	delete(conn.PgConn().CustomData(), unreplicated)
 	err := conn.SendBatch(ctx, b).Close()

@@ -1,6 +1,9 @@
 package cluster
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -123,12 +126,13 @@ func (p *Proxy) ask(client, server net.Conn, cut, silent *atomic.Bool) {
 	}
 }
 
+// commits says whether a piece of what is asked commits: whether COMMIT is bound, be it the statement that was just parsed or one that has a name.
 func commits(b []byte) bool {
-	const parse = "COMMIT\x00\x00\x00B" // the text of a parse message, that it has no types, and that it is bound, not only described
-	for i := 0; i+len(parse) <= len(b); i++ {
-		if string(b[i:i+len(parse)]) == parse {
-			return true
-		}
-	}
-	return false
+	return bytes.Contains(b, []byte("COMMIT\x00\x00\x00B")) || bytes.Contains(b, []byte("\x00"+named+"\x00\x00\x00\x00\x00")) // no formats, no parameters
 }
+
+// named is the name that the driver gives to COMMIT.
+var named = func() string {
+	sum := sha256.Sum256([]byte("COMMIT"))
+	return "stmtcache_" + hex.EncodeToString(sum[:24])
+}()
