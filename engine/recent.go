@@ -57,7 +57,7 @@ func (v *lookingBack) page(before usage.Position) ([]*Booked, *usage.Position, e
 			continue
 		}
 		from := usage.Position{Commit: max(before.Commit-commits, v.earliest.Commit)}
-		err = v.stretch(from, before)
+		err = v.stretch(from, before, 0)
 		before, commits = from, min(2*commits, stretchMost)
 	}
 	if err != nil {
@@ -144,7 +144,7 @@ func (v *lookingBack) folded(before usage.Position) (at usage.Position, told boo
 		if before.Before(to) {
 			to = before
 		}
-		if err := v.stretch(from, to); err != nil {
+		if err := v.stretch(from, to, 1); err != nil {
 			return before, true, err
 		}
 		before = from
@@ -155,10 +155,10 @@ func (v *lookingBack) folded(before usage.Position) (at usage.Position, told boo
 	return before, true, nil
 }
 
-// stretch adds what is between two positions.
-func (v *lookingBack) stretch(from, before usage.Position) error {
+// stretch adds what is between two positions; bound is 1 if that is one commit, and no more are to be read.
+func (v *lookingBack) stretch(from, before usage.Position, bound int) error {
 	var found []foundReceipt
-	_, err := v.Receipts(from, v.filter, 0, func(at usage.Position, receipt *usage.Receipt) (bool, error) {
+	_, err := v.Receipts(from, v.filter, bound, func(at usage.Position, receipt *usage.Receipt) (bool, error) {
 		if !at.Before(before) {
 			return false, nil
 		}

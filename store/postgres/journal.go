@@ -18,6 +18,14 @@ const (
 // page is how many journal rows are read at a time.
 const page = 64
 
+// pageWithin is how many rows are read at a time by who looks at about bound receipts; each row has one at least.
+func pageWithin(bound int) int {
+	if bound > 0 {
+		return min(bound, page)
+	}
+	return page
+}
+
 type journalRow struct {
 	number, timeMS int64
 	fromMS         int64 // the earliest receipt's time
@@ -40,8 +48,9 @@ func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, 
 			from = usage.Position{Commit: first}
 		}
 	}
+	most := pageWithin(bound)
 	for looked := 0; ; {
-		rows, err := r.journal(months.of(from.Commit), from.Commit, filter)
+		rows, err := r.journal(months.of(from.Commit), from.Commit, filter, most)
 		if err != nil {
 			return from, err
 		}
@@ -69,7 +78,7 @@ func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, 
 			looked += len(receipts)
 			from = usage.Position{Commit: row.number + 1}
 		}
-		if len(rows) < page {
+		if len(rows) < most {
 			return usage.Position{}, nil
 		}
 		if bound > 0 && looked >= bound {
@@ -84,14 +93,14 @@ func (row *journalRow) between(filter *usage.Filter) bool {
 }
 
 // journal reads rows from one on, which is not before a month; those that are not of a filter's time come without their receipts.
-func (r *reader) journal(month time.Time, from int64, filter *usage.Filter) ([]journalRow, error) {
+func (r *reader) journal(month time.Time, from int64, filter *usage.Filter, most int) ([]journalRow, error) {
 	if filter == nil {
 		filter = &usage.Filter{}
 	}
 	return collect(r, func(rows pgx.Rows, row *journalRow) error {
 		return rows.Scan(&row.number, &row.fromMS, &row.timeMS, &row.codec, &row.receipts)
 	}, `SELECT number, from_ms, time_ms, codec, CASE WHEN time_ms >= $2 AND ($3::bigint = 0 OR from_ms < $3) THEN receipts END
-		FROM journal WHERE month >= $5 AND number >= $1`+notRemoved+inOrder+"LIMIT $4", from, filter.FromMS, filter.ToMS, page, month)
+		FROM journal WHERE month >= $5 AND number >= $1`+notRemoved+inOrder+"LIMIT $4", from, filter.FromMS, filter.ToMS, most, month)
 }
 
 func (r *reader) LastCommit() (int64, error) {

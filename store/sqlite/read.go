@@ -237,6 +237,14 @@ func (r *reader) table(serial int64) (*rate.Table, error) {
 // page is how many journal rows are read at a time.
 const page = 64
 
+// pageWithin is how many rows are read at a time by who looks at about bound receipts; each row has one at least.
+func pageWithin(bound int) int {
+	if bound > 0 {
+		return min(bound, page)
+	}
+	return page
+}
+
 // Receipts implements store.Reader.
 func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, fn func(usage.Position, *usage.Receipt) (bool, error)) (usage.Position, error) {
 	if filter != nil && filter.FromMS > 0 {
@@ -248,8 +256,9 @@ func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, 
 			from = usage.Position{Commit: first}
 		}
 	}
+	most := pageWithin(bound)
 	for looked := 0; ; {
-		rows, err := r.journal(from.Commit)
+		rows, err := r.journal(from.Commit, most)
 		if err != nil {
 			return from, err
 		}
@@ -276,7 +285,7 @@ func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, 
 			looked += len(receipts)
 			from = usage.Position{Commit: row.number + 1}
 		}
-		if len(rows) < page {
+		if len(rows) < most {
 			return usage.Position{}, nil
 		}
 		if bound > 0 && looked >= bound {
@@ -318,10 +327,10 @@ func (r *reader) receiptsOf(row *journalRow) (_ []*usage.Receipt, err error) {
 	return r.s.receipts.Decode(row.codec, row.receipts)
 }
 
-func (r *reader) journal(from int64) (_ []journalRow, err error) {
+func (r *reader) journal(from int64, most int) (_ []journalRow, err error) {
 	defer translate(&err)
 	rows, err := r.q.QueryContext(r.ctx, `SELECT number, from_ms, time_ms, codec, CASE WHEN number < ? THEN receipts END
-		FROM journal WHERE number >= ? ORDER BY number LIMIT ?`, r.s.recent.from(), from, page)
+		FROM journal WHERE number >= ? ORDER BY number LIMIT ?`, r.s.recent.from(), from, most)
 	if err != nil {
 		return nil, err
 	}
