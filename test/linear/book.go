@@ -21,6 +21,11 @@ const (
 	Refund              // a session that was charged Amount ends at once
 	Read                // how the line item stands
 	Session             // Amount tokens, all of them, by a session
+	Hold                // Amount tokens are kept back, all of them, or leased
+	Settle              // of Held tokens that are kept Amount are paid, and the rest returns; more than that come from the book, whatever it has
+	Part                // the same, and the rest is still kept
+	Release             // Held tokens return
+	Balance             // how the line item stands, with what is held
 )
 
 // Ask is a request about one line item.
@@ -29,16 +34,17 @@ type Ask struct {
 	Verb     Verb
 	Amount   int
 	Partial  bool
-	Key      string // of Charge: it counts once
+	Key      string // of Charge, Settle and Part: it counts once
+	Held     int    // of Settle, Part and Release: what the hold keeps
 }
 
-// Told is its answer: what was charged, or how the line item stands.
-type Told struct{ Tokens, Used, Quantity int }
+// Told is its answer: what was charged or held, or how the line item stands.
+type Told struct{ Tokens, Used, Quantity, Held int }
 
 // book is all that matters of a line item. Books can be compared.
 type book struct {
-	quantity, used int
-	keys           string // "key=tokens;" for each that was used, in that order
+	quantity, used, held int
+	keys                 string // "key=tokens;" for each that was used, in that order
 }
 
 // Overdraft is what may be charged past the quantity, Quantity what it is at first.
@@ -54,6 +60,11 @@ func (b book) step(a Ask, t Told) (bool, book) {
 		return t.Used == b.used && t.Quantity == b.quantity, b
 	case Read:
 		return t.Used == b.used && t.Quantity == b.quantity, b
+	case Balance:
+		return t.Used == b.used && t.Quantity == b.quantity && t.Held == b.held, b
+	case Release:
+		b.held -= a.Held
+		return b.held >= 0, b
 	case Refund:
 		b.used -= a.Amount
 		return b.used >= 0, b
@@ -63,7 +74,16 @@ func (b book) step(a Ask, t Told) (bool, book) {
 		_, err := fmt.Sscanf(after, "%d;", &first)
 		return err == nil && t.Tokens == first, b
 	}
-	left := max(0, b.quantity+Overdraft-b.used)
+	if a.Verb == Settle || a.Verb == Part {
+		b.used += a.Amount
+		b.held -= a.Held
+		if a.Verb == Part {
+			b.held += max(0, a.Held-a.Amount)
+		}
+		b.remember(a.Key, a.Amount)
+		return t.Tokens == a.Amount && b.held >= 0, b
+	}
+	left := max(0, b.quantity+Overdraft-b.used-b.held)
 	tokens := a.Amount
 	if tokens > left {
 		tokens = 0
@@ -71,11 +91,19 @@ func (b book) step(a Ask, t Told) (bool, book) {
 			tokens = left
 		}
 	}
-	b.used += tokens
-	if a.Key != "" {
-		b.keys += fmt.Sprintf(";%s=%d;", a.Key, tokens)
+	if a.Verb == Hold {
+		b.held += tokens
+	} else {
+		b.used += tokens
 	}
+	b.remember(a.Key, tokens)
 	return t.Tokens == tokens, b
+}
+
+func (b *book) remember(key string, tokens int) {
+	if key != "" {
+		b.keys += fmt.Sprintf(";%s=%d;", key, tokens)
+	}
 }
 
 var model = porcupine.Model{

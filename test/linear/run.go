@@ -170,9 +170,13 @@ func (c *caller) must(method, path, key, body string, out any) {
 		c.Errorf("%s %s: %d %s", method, path, status, text)
 	}
 	if out != nil {
-		if err := json.Unmarshal(text, out); err != nil {
-			c.Errorf("%s %s: %v in %s", method, path, err, text)
-		}
+		c.read(text, out)
+	}
+}
+
+func (c *caller) read(text []byte, out any) {
+	if err := json.Unmarshal(text, out); err != nil {
+		c.Errorf("%v in %s", err, text)
 	}
 }
 
@@ -182,6 +186,7 @@ type caller struct {
 	id     int
 	random *rand.Rand
 	open   []session
+	holds  []*hold
 }
 
 // session is one that was charged and is not over.
@@ -195,7 +200,13 @@ type session struct {
 func (c *caller) call() {
 	i := c.random.IntN(lineItems)
 	amount := 1 + c.random.IntN(6)
-	switch n := c.random.IntN(20); {
+	switch n := c.random.IntN(26); {
+	case n >= 23 && len(c.holds) > 0:
+		c.moveHold()
+	case n >= 22:
+		c.record(i, Ask{Verb: Balance}, func() Told { return c.balance(i) })
+	case n >= 20:
+		c.hold(i, amount)
 	case n < 6:
 		c.charge(i, Ask{Verb: Charge, Amount: amount, Partial: c.random.IntN(3) == 0})
 	case n < 9: // a key is always of the same request, by whomever it is made
