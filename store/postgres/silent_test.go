@@ -90,7 +90,7 @@ func TestLocksAreNotWaitedForLonger(t *testing.T) {
 	s := open(t, c.URL(t), Options{})
 	defer s.Close()
 	world(t, s)
-	s.batchMost = time.Second
+	s.batchMost = 10 * time.Second // a lock is waited for 8
 	conn, err := s.reads.Acquire(ctx)
 	if err != nil {
 		t.Fatal(err)
