@@ -1,5 +1,5 @@
 import { expect, type Page, test } from "@playwright/test";
-import { accessible, settled, shoot, shootDialog } from "./page";
+import { accessible, fits, settled, shoot, shootDialog } from "./page";
 import { Demo } from "./server";
 
 let demo: Demo;
@@ -256,6 +256,26 @@ test("a customer's token sees none of it", async ({ page }) => {
   await settled(page);
   await expect(page.getByRole("button", { name: /Top up|Transfer|Adjust|Change|Sell a pack|New line item/ })).toHaveCount(0);
   await expect(page.getByRole("link", { name: /Packs|Rate tables/ })).toHaveCount(0);
+});
+
+test("everything fits a phone, also with long names", async ({ page }) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  const long = `PO-${"2026-0042-".repeat(12)}`;
+  const id = await customer(page, "long-names", { [long]: 9_000_000_000_000, [`${long}b`]: 10 });
+  await open(page, id);
+  await fits(page);
+  for (const [button, field] of [["Top up", "Tokens to add"], ["Transfer", "Tokens"], ["Adjust", "Tokens"], ["Change", "Quantity"]] as const) {
+    await page.getByRole("button", { name: `${button} ${long}`, exact: true }).click();
+    const dialog = page.getByRole("dialog");
+    await fits(page);
+    await dialog.getByLabel(field, { exact: true }).fill("123456789012");
+    if (button === "Adjust") await dialog.getByLabel("Reason").fill("why in words ".repeat(12));
+    await dialog.getByRole("button", { name: "Review" }).click();
+    await expect(dialog.getByRole("table").first()).toBeVisible();
+    await fits(page);
+    await accessible(page);
+    await page.keyboard.press("Escape");
+  }
 });
 
 for (const colorScheme of ["light", "dark"] as const) {

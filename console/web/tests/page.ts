@@ -10,11 +10,15 @@ export async function accessible(page: Page) {
   expect(violations.filter((v) => v.impact === "serious" || v.impact === "critical").map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`)).toEqual([]);
 }
 
+/** Nothing sticks out at the side, as on a phone it does first. */
+export const fits = async (page: Page) => expect(await page.evaluate(() => Math.max(document.documentElement.scrollWidth - innerWidth, ...[...document.querySelectorAll("dialog")].map((d) => d.scrollWidth - d.clientWidth)))).toBeLessThanOrEqual(0);
+
 /** A picture of what is seen of a page with a dialog, which is accessible. */
 export async function shootDialog(page: Page, name: string) {
   await settled(page);
   await page.screenshot({ path: `screenshots/${name}.png` });
   await accessible(page);
+  await fits(page);
 }
 
 /** A picture of the whole page, which is accessible and has nothing cut off. */
@@ -22,5 +26,5 @@ export async function shoot(page: Page, name: string) {
   await settled(page);
   await page.screenshot({ path: `screenshots/${name}.png`, fullPage: true });
   await accessible(page);
-  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+  await fits(page);
 }

@@ -1,5 +1,5 @@
 import { expect, type Page, test } from "@playwright/test";
-import { accessible, settled, shoot, shootDialog } from "./page";
+import { accessible, fits, settled, shoot, shootDialog } from "./page";
 import { Demo } from "./server";
 
 let demo: Demo;
@@ -230,6 +230,30 @@ test("what the server refuses of a draft is said with the item's name", async ({
   await page.getByRole("button", { name: "Publish…" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Publish" }).click();
   await expect(page.getByRole("dialog").getByRole("alert")).toContainText(/render, window/i);
+});
+
+test("what cannot be loaded is said and tried again; and it all fits a phone", async ({ page }) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await post(page, "narrow", "a version with quite a long name for a phone", -1, [{ name: "item-".repeat(40), rate: 0.000000000001 }, { name: "gpu", formula: `cores * ${"hours + ".repeat(60)}1` }]);
+  await page.route("**/rate-tables/items?*", (route) => route.fulfill({ status: 500, json: { detail: "something is wrong on our side" } }), { times: 1 });
+  await open(page, "?series=narrow");
+  await expect(page.getByRole("alert")).toContainText("something is wrong on our side");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByRole("region", { name: "Items" })).toBeVisible();
+  await fits(page);
+  await page.getByRole("button", { name: "Try the formula of gpu" }).click();
+  await expect(page.getByText(/comes to/)).toBeVisible();
+  await fits(page);
+  await page.keyboard.press("Escape");
+  await draft(page);
+  await page.getByLabel("Change all 2 that are found").fill("+25%");
+  await fits(page);
+  await accessible(page);
+  await page.getByRole("button", { name: "Apply" }).click();
+  await page.getByLabel("Name of the version").fill("2");
+  await page.getByRole("button", { name: "Publish…" }).click();
+  await expect(page.getByRole("dialog").getByRole("table")).toBeVisible();
+  await fits(page);
 });
 
 for (const colorScheme of ["light", "dark"] as const) {
