@@ -53,7 +53,7 @@ test("a customer is found by keyboard and link, and its address can be opened ag
   await page.getByRole("link", { name: "nordwind" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "nordwind" })).toBeVisible();
   await page.reload();
-  await expect(page.getByRole("cell", { name: /NORD-2026/ }).first()).toBeVisible();
+  await expect(page.getByRole("heading", { name: /NORD-2026/ }).first()).toBeVisible();
   await settled(page);
   await accessible(page);
 });
@@ -62,7 +62,7 @@ test("customers are found, put in order, and the address keeps both; what ends s
   await page.goto(demo.link());
   await expect(page.getByRole("region", { name: "Line items that end soon" }).getByRole("link").first()).toBeVisible();
   const rows = page.getByRole("region", { name: "Customers" }).locator("tbody tr");
-  await expect(rows.first()).toContainText("quarry"); // which has nothing left
+  await expect(rows.filter({ hasText: "quarry" })).toHaveCount(1); // which has nothing left, as others may at times
   await page.getByRole("link", { name: "Customers", exact: true }).click();
   await page.getByRole("button", { name: "Name" }).click();
   await expect(rows.first()).toContainText("acme");
@@ -107,7 +107,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       await expect(page.getByRole("link", { name: "acme" })).toBeVisible();
       await shoot("customers");
       await page.getByRole("link", { name: "acme" }).click();
-      await expect(page.getByRole("cell", { name: /ACME-2026/ }).first()).toBeVisible();
+      await expect(page.getByRole("heading", { name: /ACME-2026/ }).first()).toBeVisible();
       await shoot("customer");
       await context.close();
     });
