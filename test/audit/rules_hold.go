@@ -67,8 +67,6 @@ type ShownShare struct {
 
 func (h *RuledHold) lives(now int64) bool { return h.State == "" && now < h.Until }
 
-func (h *RuledHold) requester() string { return h.Type + " " + h.Requester }
-
 // kept adds up what live holds keep, as far as it counts.
 func (r *Rules) kept(now int64, counts func(*keptShare) bool) *big.Rat {
 	total := zero
