@@ -37,7 +37,8 @@ function SignIn() {
 }
 
 function Shell({ who }: { who: Who }) {
-  const path = usePath();
+  const at = usePath();
+  const path = at === "/" && who.role === "customer" ? "/customers" : at; // where links lead; the overview is the vendor's
   const main = useRef<HTMLElement>(null);
   const [help, setHelp] = useState(false);
   const mine = views.filter((v) => v.nav !== undefined && (who.role === "vendor" || v.customers));
@@ -62,13 +63,20 @@ function Shell({ who }: { who: Who }) {
           </div>
         </header>
         <main id="main" ref={main} tabIndex={-1}>
-          <Boundary key={path}>{found ? found.show : <><h1>Not found</h1><Empty>There is nothing at this address. <Link to="/">Go to the beginning</Link>.</Empty></>}</Boundary>
+          <Boundary key={path}>{found ? found.show : <Elsewhere path={path} />}</Boundary>
         </main>
       </div>
       <Toasts />
       {help && <Help views={mine} close={() => setHelp(false)} />}
     </>
   );
+}
+
+/** Says why there is nothing to see: it is the vendor's, or it is not there. */
+function Elsewhere({ path }: { path: string }) {
+  return match(path, { role: "vendor", instances: [] })
+    ? <><h1>For the vendor</h1><Empty>You are signed in as a customer, and this page is the vendor's alone. <Link to="/customers">Go to your balances</Link>, or sign out and in with an administration token.</Empty></>
+    : <><h1>Not found</h1><Empty>There is nothing at this address. <Link to="/">Go to the beginning</Link>.</Empty></>;
 }
 
 function match(path: string, who: Who) {

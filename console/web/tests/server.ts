@@ -1,4 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 
 const binary = process.env["FAREBOX_BINARY"] ?? new URL("../../../bin/farebox", import.meta.url).pathname;
@@ -25,6 +28,17 @@ export class Demo {
   link(instance?: string): string {
     const whose = instance ? ["--client", "--instance", instance] : ["--admin"];
     return execFileSync(binary, ["console", ...whose, "--db", this.db, "--server", this.url], { encoding: "utf8" }).trim();
+  }
+
+  /** A token of a client, by a private key that the test holds. */
+  tokenBy(pem: string, id: string, instance: string): string {
+    const file = join(mkdtempSync(join(tmpdir(), "farebox-key-")), "key.pem");
+    writeFileSync(file, pem, { mode: 0o600 });
+    try {
+      return execFileSync(binary, ["token", "--client", "--instance", instance, "--key", file, "--kid", id], { encoding: "utf8" }).trim();
+    } finally {
+      rmSync(dirname(file), { recursive: true });
+    }
   }
 
   async stop() {

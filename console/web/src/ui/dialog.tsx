@@ -1,7 +1,7 @@
 import { type ReactNode, useEffect, useId, useRef } from "react";
 
-/** A modal dialog, there as long as it is rendered; Escape and its button close it, and what had the focus has it again. `own`: it has buttons of its own. */
-export function Dialog({ title, close, own, children }: { title: string; close: () => void; own?: boolean; children: ReactNode }) {
+/** A modal dialog, there as long as it is rendered; Escape and its button close it, and what had the focus has it again. `own`: it has buttons of its own. `firm`: Escape does not close it. */
+export function Dialog({ title, close, own, firm, children }: { title: string; close: () => void; own?: boolean; firm?: boolean; children: ReactNode }) {
   const at = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
@@ -12,7 +12,7 @@ export function Dialog({ title, close, own, children }: { title: string; close: 
     };
   }, []);
   return (
-    <dialog ref={at} onClose={close} aria-labelledby={id} className="wide">
+    <dialog ref={at} onClose={close} {...(firm ? { closedby: "none" } : {})} aria-labelledby={id} className="wide">
       <h2 id={id}>{title}</h2>
       {children}
       {!own && <form method="dialog"><button className="primary">Close</button></form>}

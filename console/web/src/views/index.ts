@@ -2,6 +2,8 @@ import type { FunctionComponent } from "react";
 import type { Who } from "../auth";
 import { Customer } from "./customer";
 import { Customers } from "./customers";
+import { Operate } from "./operate";
+import { WebhookPage } from "./operate/webhook";
 import { Overview } from "./overview";
 import { Packs } from "./packs";
 import { RateTables } from "./rates";
@@ -20,4 +22,6 @@ export const views: View[] = [
   { path: "/usage", title: "Usage", nav: "Usage", key: "u", customers: true, View: Usage },
   { path: "/packs", title: "Packs", nav: "Packs", key: "p", View: Packs },
   { path: "/rate-tables", title: "Rate tables", nav: "Rate tables", key: "r", View: RateTables },
+  { path: "/operate", title: "Operate", nav: "Operate", key: "s", View: Operate },
+  { path: "/operate/webhooks/:webhook", title: "Webhook", under: "Operate", View: WebhookPage },
 ];
