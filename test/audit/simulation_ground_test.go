@@ -144,7 +144,9 @@ func (g *postgresGround) pass(time.Duration) {}
 
 // open opens the database for the servers, and for the auditors, whose connections nobody cuts. Another attempt finds nothing in its way.
 func (g *postgresGround) open(s *simulated) (servers []store.Store, auditors store.Store, err error) {
+	g.mu.Lock() // a connection of before may still ask
 	g.saw = s.saw
+	g.mu.Unlock()
 	defer func() {
 		if err != nil {
 			g.calm()
