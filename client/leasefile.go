@@ -41,8 +41,11 @@ func OpenSpender(file string, keys *api.LeaseKeys) (*Spender, error) {
 func (s *Spender) KeepIn(file string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+	switch _, err := os.Lstat(file); {
+	case err == nil:
 		return fmt.Errorf("%s is there already; go on with it by OpenSpender, or report it and remove it", file)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
 	}
 	before := s.file
 	s.file = file

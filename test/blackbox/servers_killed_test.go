@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -73,20 +72,7 @@ func TestServerDiesAmidWhatIsDue(t *testing.T) {
 	admin[1].must(t, "POST", clockPath, fmt.Sprintf(`{"now":%d}`, int64(testClockMS)+hours*hourMS), nil)
 	s.servers[1].stop()
 	verify(t, s.db)
-	times := map[string]int{} // of a session's automatic charge
-	for _, line := range strings.Split(must(t, s.dir, "usage", "events", "--db", s.db), "\n") {
-		if fields := strings.Split(line, ","); strings.Contains(line, "AUTOMATIC_CHARGE") {
-			times[fields[19]+" "+fields[2]]++
-		}
-	}
-	for _, id := range ids {
-		for hour := int64(1); hour <= hours; hour++ {
-			at := time.UnixMilli(testClockMS + hour*hourMS).UTC().Format("2006-01-02T15:04:05.000Z")
-			if n := times[id+" "+at]; n != 1 {
-				t.Errorf("session %s was charged %d times at %s", id, n, at)
-			}
-		}
-	}
+	chargedHourly(t, s, ids, hours)
 	mu.Lock()
 	defer mu.Unlock()
 	for id, n := range came {
