@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/token"
@@ -218,6 +220,52 @@ func TestCatchUpInOrder(t *testing.T) {
 	}
 	if d := w.proof().Differences; len(d) > 0 {
 		t.Errorf("verify finds %q", d)
+	}
+}
+
+// What is charged late is paid from the allowance of its time, whoever was refused something of a newer one meanwhile.
+func TestLateChargesHeedNobodyRefused(t *testing.T) {
+	var told [2]string
+	for i, refused := range [...]bool{false, true} {
+		w := newTimed(t, nil)
+		w.must(w.change(w.instance, func(c *engine.Change) error {
+			l := w.lineItem("a")
+			l.Quantity, l.Recurs = 24, period.Daily
+			_, err := c.PutLineItem(l)
+			return err
+		}))
+		w.nowMS.Store(dawnMS + 20*hourMS)
+		w.session("x")
+		w.nowMS.Store(dawnMS + 26*hourMS) // two charges and a missed heartbeat later
+		if refused {
+			receipt, _, err := w.Charge(&engine.Charge{InstanceID: w.instance, Request: &access.Request{
+				Requester: access.Requester{Type: "USER", Value: "v"}, Items: []access.Item{{Ask: ledger.Ask{Item: "x", Count: token.FromInt(1000)}}},
+			}})
+			w.must(err)
+			if receipt.Items[0].Status == ledger.Granted {
+				t.Fatal("was granted")
+			}
+		}
+		w.catchUp(w.nowMS.Load())
+		w.must(w.View(ctx, func(r store.Reader) error {
+			_, err := r.Receipts(usage.Position{}, nil, 0, func(_ usage.Position, receipt *usage.Receipt) (bool, error) {
+				for _, j := range append(receipt.Refunds, receipt.Items...) {
+					if len(j.Slices) == 0 {
+						continue
+					}
+					s := j.Slices[0]
+					told[i] += fmt.Sprintf("at %d: %s used since %d\n", receipt.TimeMS-dawnMS, s.Used, max(s.ResetMS, s.UsedResetMS)-dawnMS)
+				}
+				return true, nil
+			})
+			return err
+		}))
+		if d := w.proof().Differences; len(d) > 0 {
+			t.Errorf("verify finds %q", d)
+		}
+	}
+	if told[0] != told[1] || strings.Count(told[0], "since 0") != 3 {
+		t.Errorf("charged are\n%s, and if somebody was refused before\n%s", told[0], told[1])
 	}
 }
 

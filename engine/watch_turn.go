@@ -160,7 +160,7 @@ func (t *turn) renewed(w *watchedLine, c *store.Told) error {
 		return err
 	}
 	w.LineItem = was.LineItem
-	w.Used, w.ResetMS = c.LineItem.Used, c.LineItem.ResetMS
+	w.Stand(c.LineItem.Used, c.LineItem.ResetMS)
 	before := w.LineItem
 	return t.judge(w, &before, c.TimeMS)
 }
@@ -281,19 +281,22 @@ func (t *turn) slice(commit int64, r *usage.Receipt, s *usage.Slice, moved token
 		return err
 	}
 	if w.quiet(s, is, nowMS) {
-		w.Used = is.Used
+		w.Stand(is.Used, is.ResetMS)
 		return nil
 	}
 	before := w.LineItem
 	before.At(nowMS)
-	w.Quantity, w.Used, w.ResetMS = s.Quantity, is.Used, is.ResetMS
+	first := is.Used
 	if s.UsedResetMS == 0 {
-		w.Used = is.Used.Sub(moved)
+		first = first.Sub(moved)
 	}
+	w.Quantity = s.Quantity
+	w.Stand(first, is.ResetMS)
 	if err := t.judge(w, &before, nowMS); err != nil { // a new allowance may have begun, which this was the first use of
 		return err
 	}
-	before, w.Used, w.ResetMS = w.LineItem, is.Used, is.ResetMS // of an allowance that is over, perhaps: what is made late
+	before = w.LineItem
+	w.Stand(is.Used, is.ResetMS) // of an allowance that is over, perhaps: what is made late
 	return t.judge(w, &before, nowMS)
 }
 

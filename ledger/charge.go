@@ -438,6 +438,7 @@ func (s *Slice) book(tokens token.Amount) {
 	if s.ResetMS == s.LineItem.ResetMS {
 		s.LineItem.Used = s.LineItem.Used.Add(tokens)
 	}
+	s.LineItem.ahead.booked++
 	s.Used, s.UsedResetMS = s.LineItem.Used, s.LineItem.ResetMS
 	r := s.Ruled
 	if r == nil {
@@ -458,6 +459,7 @@ func (s *Slice) unbook(tokens token.Amount) {
 	if s.ResetMS == s.LineItem.ResetMS {
 		s.LineItem.Used = s.LineItem.Used.Sub(tokens)
 	}
+	s.LineItem.ahead.booked--
 	r := s.Ruled
 	if r == nil {
 		return

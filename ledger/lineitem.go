@@ -74,6 +74,7 @@ type LineItem struct {
 	Number  int64        // the store's name for it
 
 	allowance, limited period.Memo // the periods that were looked at last, of Recurs and Limit
+	ahead              ahead
 }
 
 // Validate checks what the producer sets; its problems name fields as the JSON document has them.
@@ -134,7 +135,7 @@ func currency(s string) bool {
 func (l *LineItem) Terms() LineItem {
 	terms := *l
 	terms.Actions, terms.Limit, terms.Used, terms.Held, terms.ResetMS = nil, nil, token.Amount{}, token.Amount{}, 0
-	terms.allowance, terms.limited = period.Memo{}, period.Memo{}
+	terms.allowance, terms.limited, terms.ahead = period.Memo{}, period.Memo{}, ahead{}
 	return terms
 }
 

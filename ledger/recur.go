@@ -2,18 +2,41 @@ package ledger
 
 import "github.com/farebox/farebox/token"
 
-// renew begins a recurring line item's next allowance if it is time: nothing was used of it, and nothing of the one before
-// is left (decisions.md D24). That follows from the time alone; nobody writes it down when it happens.
+// ahead is what a line item stands at by its record, while it shows an allowance that nothing was booked of: looking is not
+// booking, or what is decided late would depend on who has looked meanwhile, and on which of them a store remembers.
+type ahead struct {
+	used    token.Amount
+	resetMS int64
+	began   bool // one after resetMS
+	booked  int  // so often since, less what was undone
+}
+
+func (a *ahead) unbooked() bool { return a.began && a.booked == 0 }
+
+// renew brings a recurring line item to the allowance of a time. Of one that begins nothing is used, and nothing of the one before is
+// left (decisions.md D24). That follows from the record and the time alone; nobody writes it down when it happens.
 func (l *LineItem) renew(nowMS int64) (changed bool) {
 	if l.Recurs == "" {
 		return false
 	}
 	began, _ := l.allowance.Around(l.Recurs, l.StartMS, min(max(nowMS, l.StartMS), l.EndMS-1)) // the tolerance adds no allowance
+	if l.ahead.unbooked() && began < l.ResetMS {
+		l.Stand(l.ahead.used, l.ahead.resetMS)
+		changed = true
+	}
 	if began <= l.ResetMS {
-		return false // also when the clock was set back
+		return changed // also when the clock was set back
+	}
+	if !l.ahead.unbooked() {
+		l.ahead = ahead{used: l.Used, resetMS: l.ResetMS, began: true}
 	}
 	l.Used, l.ResetMS = token.Amount{}, began // also of what was not recurring before, or it would matter when it is looked at first
 	return true
+}
+
+// Stand has a line item stand as its record says: what is used of it, of the allowance that began at resetMS.
+func (l *LineItem) Stand(used token.Amount, resetMS int64) {
+	l.Used, l.ResetMS, l.ahead = used, resetMS, ahead{}
 }
 
 // At brings a line item to a time, for those who show it.

@@ -3,6 +3,7 @@ package ledger
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/farebox/farebox/token"
 )
@@ -21,6 +22,11 @@ func TestAllowances(t *testing.T) {
 		{"a refund of an allowance that is over gives nothing back", "DAY", "2026-01-10",
 			"2026-01-10 8; 2026-01-11 6; 2026-01-11 back; 2026-01-11 4; 2026-01-11 1", "8 for 8: a 8; 6 for 6: a 6; back 6; 4 for 4: a 4; 306"},
 		{"nor when nothing was used of the next", "DAY", "2026-01-10", "2026-01-10 8; 2026-01-11 back; 2026-01-11 11", "8 for 8: a 8; back 0; 306"},
+		{"what finds too little in the next allowance leaves the one before as it was", "DAY", "2026-01-10",
+			"2026-01-10 8; 2026-01-12 11; 2026-01-11 9; 2026-01-13 11; 2026-01-11 2; 2026-01-11 1; 2026-01-12 10",
+			"8 for 8: a 8; 306; 9 for 9: a 9; 306; 306; 1 for 1: a 1; 10 for 10: a 10"},
+		{"and what comes back then", "DAY", "2026-01-10", "2026-01-10 8; 2026-01-11 11; 2026-01-10 back; 2026-01-10 10; 2026-01-11 10",
+			"8 for 8: a 8; 306; back 0; 10 for 10: a 10; 10 for 10: a 10"},
 		{"a clock that goes back stays in the allowance", "DAY", "2026-01-10",
 			"2026-01-11 8; 2026-01-10 2; 2026-01-10 1; 2026-01-11 1; 2026-01-12 1", "8 for 8: a 8; 2 for 2: a 2; 306; 306; 1 for 1: a 1"},
 	} {
@@ -31,6 +37,37 @@ func TestAllowances(t *testing.T) {
 				t.Errorf("%s is\n%s, want\n%s", row.steps, got, row.want)
 			}
 		})
+	}
+}
+
+// What is booked of the next allowance and undone leaves no trace either; what is booked stays, also of no tokens.
+func TestAllowanceUndone(t *testing.T) {
+	for _, row := range []struct {
+		rule, count, want string
+		undo              bool
+	}{
+		{"booked", "3", "3 of 2026-01-11", false},
+		{"booked and undone", "3", "8 of 2026-01-10", true},
+		{"booked, of no tokens", "0", "0 of 2026-01-11", false},
+		{"booked and undone, of no tokens", "0", "8 of 2026-01-10", true},
+	} {
+		w := newWorld(t, "a: 0 of 10 at 1").ever().rules("a recurs DAY")
+		w.LineItems[0].StartMS = ms(t, "2026-01-10")
+		w.steps(t, "2026-01-10 8; 2026-01-11 11")
+		w.NowMS = ms(t, "2026-01-11")
+		o := w.ask("3", false)
+		if row.count == "0" {
+			o.Slices[0].Tokens = token.Amount{}
+		}
+		o.Apply()
+		if row.undo {
+			o.Revert()
+		}
+		w.At(ms(t, "2026-01-10"))
+		l := w.LineItems[0]
+		if got := l.Used.String() + " of " + time.UnixMilli(l.ResetMS).UTC().Format(time.DateOnly); got != row.want {
+			t.Errorf("%s: used are %s, want %s", row.rule, got, row.want)
+		}
 	}
 }
 
