@@ -158,7 +158,7 @@ func InTurns(f *Farebox, workloads []Workload, withBare bool) (all []Contender) 
 // baseline names the bare server that a workload is compared with; empty: with none.
 func (w Workload) baseline(withBare bool) string {
 	switch {
-	case !withBare || w.session:
+	case !withBare || w.steps != nil:
 		return ""
 	case w.items > 1:
 		return "bare " + w.Name

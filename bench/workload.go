@@ -14,14 +14,14 @@ import (
 
 // Workload is what is asked for.
 type Workload struct {
-	Name    string
-	Help    string
-	items   int  // of a request
-	random  bool // keys are in no order of time
-	hot     bool // all is asked of the first instance
-	dear    bool // more than anybody has
-	session bool
-	ruled   bool // of instances with rules of access and a limit
+	Name   string
+	Help   string
+	items  int    // of a request
+	random bool   // keys are in no order of time
+	hot    bool   // all is asked of the first instance
+	dear   bool   // more than anybody has
+	steps  []step // in place of single requests
+	ruled  bool   // of instances with rules of access and a limit
 }
 
 // ItemsMost is how many items a request may have.
@@ -34,7 +34,9 @@ func Workloads() []Workload {
 		{Name: "random", items: 1, random: true, Help: "the same with random keys"},
 		{Name: "hot", items: 1, hot: true, Help: "the same, all of one line item"},
 		{Name: "many", items: ItemsMost, Help: "1,000 items a request"},
-		{Name: "sessions", items: 1, session: true, Help: "open a session, ask for an item, heartbeat, halt, close; each is a request"},
+		{Name: "sessions", items: 1, steps: sessionSteps, Help: "open a session, ask for an item, heartbeat, halt, close; each is a request"},
+		{Name: "holds", items: 1, steps: holdSteps, Help: "hold tokens for an item, settle it for half; each is a request"},
+		{Name: "leases", items: 1, steps: leaseSteps, Help: "take a lease, report what was spent, return the rest; each is a request"},
 		{Name: "denials", items: 1, dear: true, Help: "one item a request, and never enough tokens"},
 		{Name: "rules", items: 1, ruled: true, Help: "one item a request; a condition, an action with an allocation and a consumption limit on every line item"},
 	}
@@ -93,8 +95,8 @@ func (a *asking) dial(connection int, base *url.URL, token string, world *World)
 	if a.ruled {
 		instances = world.Ruled
 	}
-	if a.session {
-		return newSessionSender(connection, base, token, a, instances)
+	if a.steps != nil {
+		return newSequence(connection, base, token, a, instances)
 	}
 	return newRequestSender(connection, base, token, a, instances)
 }
