@@ -44,6 +44,7 @@ func (e *Engine) Hold(h *NewHold) (receipt *usage.Receipt, replayed bool, err er
 // HoldMove asks something of a hold.
 type HoldMove struct {
 	HoldID string
+	Known  *access.Hold // as HoldByID or LeaseByID has just returned it: where it is and whose never changes; nil: it is read
 	Once   *Once
 	Source *usage.Source // nil: not recorded
 	Size   int           // of the request in bytes, about
@@ -86,17 +87,21 @@ func (e *Engine) ReleaseHold(m *HoldMove) (receipt *usage.Receipt, replayed bool
 	})
 }
 
-// moveHold makes a move of a hold. Where it is and whose never changes, so that may be read before.
-func (e *Engine) moveHold(m *HoldMove, move func(*decision, *access.Hold) outcome) (receipt *usage.Receipt, replayed bool, err error) {
-	known, err := e.HoldByID(context.Background(), m.HoldID)
-	if err != nil {
-		return nil, false, err
-	}
-	return e.moveOf(known, m, move)
+// moveHold makes a move of a hold.
+func (e *Engine) moveHold(m *HoldMove, move func(*decision, *access.Hold) outcome) (*usage.Receipt, bool, error) {
+	return e.moveKept(m, e.HoldByID, move)
 }
 
-// moveOf makes a move of a hold or a lease that is known.
-func (e *Engine) moveOf(known *access.Hold, m *HoldMove, move func(*decision, *access.Hold) outcome) (receipt *usage.Receipt, replayed bool, err error) {
+// moveKept makes a move of a hold or a lease, which find reads if it is not known.
+func (e *Engine) moveKept(
+	m *HoldMove, find func(context.Context, string) (*access.Hold, error), move func(*decision, *access.Hold) outcome,
+) (receipt *usage.Receipt, replayed bool, err error) {
+	known := m.Known
+	if known == nil {
+		if known, err = find(context.Background(), m.HoldID); err != nil {
+			return nil, false, err
+		}
+	}
 	o := e.do(&request{
 		instanceID: known.InstanceID, holdID: m.HoldID, requester: &known.Requester, once: m.Once, source: m.Source, size: m.Size,
 		decide: func(d *decision) outcome {

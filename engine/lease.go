@@ -74,12 +74,8 @@ func (e *Engine) EndLease(m *HoldMove) (receipt *usage.Receipt, replayed bool, e
 	})
 }
 
-func (e *Engine) moveLease(m *HoldMove, move func(*decision, *access.Hold) outcome) (receipt *usage.Receipt, replayed bool, err error) {
-	known, err := e.LeaseByID(context.Background(), m.HoldID)
-	if err != nil {
-		return nil, false, err
-	}
-	return e.moveOf(known, m, move)
+func (e *Engine) moveLease(m *HoldMove, move func(*decision, *access.Hold) outcome) (*usage.Receipt, bool, error) {
+	return e.moveKept(m, e.LeaseByID, move)
 }
 
 // LeaseByID returns a lease as it was last written. It fails with a problem NotFound, also of a lease that was over for long.

@@ -89,7 +89,7 @@ func ofKept(
 		if err != nil {
 			return nil, err
 		}
-		receipt, replayed, err := move(&engine.HoldMove{HoldID: h.ID, Once: c.once, Source: c.source(), Size: len(c.body)})
+		receipt, replayed, err := move(&engine.HoldMove{HoldID: h.ID, Known: h, Once: c.once, Source: c.source(), Size: len(c.body)})
 		if err != nil {
 			return nil, err
 		}

@@ -127,6 +127,9 @@ func (s *Store) lockFile() error {
 	return nil
 }
 
+// readers is how many connections read at a time.
+const readers = 4
+
 func (s *Store) open(options Options) (err error) {
 	// A commit waits for fdatasync, which keeps all that fsync keeps of a database. Where there is none, fsync stays.
 	_, _ = driver.Fdatasync(true)
@@ -139,7 +142,8 @@ func (s *Store) open(options Options) (err error) {
 	if s.reads, err = sql.Open("sqlite", dsn(s.path, true)); err != nil {
 		return err
 	}
-	s.reads.SetMaxOpenConns(4)
+	s.reads.SetMaxOpenConns(readers)
+	s.reads.SetMaxIdleConns(readers) // or some would be opened and closed all the time
 	ctx := context.Background()
 	if _, err := os.Stat(s.path); err == nil {
 		// A writing connection changes the file as soon as it is there, so look first whose it is.
