@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"maps"
 	"net/url"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -263,7 +264,7 @@ func TestWireTypes(t *testing.T) {
 	}
 	for _, name := range declared(t) {
 		if wireTypes[name] == nil && wireTypes[name+"V11"] == nil { // it has a schema for each version
-			t.Errorf("the type %s of types.go is not compared", name)
+			t.Errorf("the type %s is not compared with a schema", name)
 		}
 	}
 	// usage.Event carries the requester as package access has it.
@@ -286,20 +287,29 @@ func inRequests(root object) map[string]bool {
 	return found
 }
 
-// declared returns the names of the struct types of types.go.
+// declared returns the names of the struct types of this package.
 func declared(t *testing.T) (names []string) {
-	file, err := parser.ParseFile(token.NewFileSet(), "types.go", nil, 0)
+	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ast.Inspect(file, func(n ast.Node) bool {
-		if spec, is := n.(*ast.TypeSpec); is {
-			if _, is := spec.Type.(*ast.StructType); is {
-				names = append(names, spec.Name.Name)
-			}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
 		}
-		return true
-	})
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if spec, is := n.(*ast.TypeSpec); is {
+				if _, is := spec.Type.(*ast.StructType); is {
+					names = append(names, spec.Name.Name)
+				}
+			}
+			return true
+		})
+	}
 	return names
 }
 

@@ -2,6 +2,34 @@ package api
 
 import "github.com/farebox/farebox/token"
 
+// RateTable is one version of a series as v1.0 and v1.1 have it; they differ in items.
+type RateTable[Item any] struct {
+	Created       int64  `json:"created,omitzero"`
+	EffectiveFrom *int64 `json:"effectiveFrom"`
+	Series        string `json:"series"`
+	Version       string `json:"version"`
+	Items         []Item `json:"items"`
+}
+
+// RateItemV10 is an offering and its price in tokens in v1.0.
+type RateItemV10 struct {
+	Name    string        `json:"name"`
+	Version string        `json:"version"`
+	Rate    *token.Amount `json:"rate"`
+}
+
+// RateItemV11 is an offering and its price in tokens in v1.1: a rate or a formula. The last three are Farebox's own; Window is a
+// period such as P1D, Cost what one costs the producer.
+type RateItemV11 struct {
+	Name        string        `json:"name"`
+	Version     string        `json:"version"`
+	Rate        *token.Amount `json:"rate,omitempty"`
+	Formula     string        `json:"formula,omitzero"`
+	FreeSeconds int64         `json:"freeSeconds,omitzero"`
+	Window      string        `json:"window,omitzero"`
+	Cost        *token.Amount `json:"cost,omitempty"`
+}
+
 // RateTableVersions are rate tables without their items.
 type RateTableVersions struct {
 	Time   int64              `json:"time"`

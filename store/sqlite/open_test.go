@@ -372,3 +372,38 @@ func TestPathsAreTakenAsTheyAre(t *testing.T) {
 		}
 	}
 }
+
+// TestFilesAreTheirOwnersAlone holds new files to mode 0600, for there are secrets in them, and leaves the mode of a file that is there as it is.
+func TestFilesAreTheirOwnersAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secret.db")
+	modes := func(want os.FileMode) {
+		t.Helper()
+		s := open(t, path, Options{Create: true, Serve: true})
+		chargeOne(t, s, fmt.Sprint("key ", want))
+		copied := fmt.Sprintf("%s.%o.copy", path, want)
+		if err := s.Backup(ctx, copied); err != nil {
+			t.Fatal(err)
+		}
+		for file, want := range map[string]os.FileMode{path: want, path + "-wal": want, path + "-shm": want, path + ".lock": 0o600, copied: 0o600} {
+			info, err := os.Stat(file)
+			if err != nil {
+				t.Error(err)
+			} else if is := info.Mode().Perm(); is != want {
+				t.Errorf("%s has mode %o, want %o", file, is, want)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	s := open(t, path, Options{Create: true})
+	setUp(t, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	modes(0o600)
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	modes(0o640)
+}

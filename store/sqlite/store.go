@@ -84,6 +84,8 @@ func Open(path string, options Options) (*Store, error) {
 func look(path string, create bool) error {
 	info, err := os.Stat(path)
 	switch {
+	case path == "":
+		return errors.New("the name of the database is empty; give --db a file, or postgres://user@host/database")
 	case errors.Is(err, fs.ErrNotExist) && create:
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
@@ -108,7 +110,18 @@ func cutOff(path string) bool {
 const (
 	smallestFile = 512 // bytes; SQLite's smallest page
 	notADatabase = "%s is not a database; give another --db, or restore it from a backup"
+	noWay        = "%s cannot be opened: is the directory there, and may this user write to it? (%w)"
 )
+
+// makeFile makes the file when it is not there, for its owner alone: the secrets that webhooks and leases are signed with are in it. SQLite would leave that
+// to the umask; to its logs it gives the mode of the file. A file that is there keeps its mode.
+func (s *Store) makeFile() error {
+	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_RDONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf(noWay, s.path, err)
+	}
+	return f.Close()
+}
 
 func (s *Store) lockFile() error {
 	path := s.path
@@ -118,7 +131,7 @@ func (s *Store) lockFile() error {
 	lock := flock.New(path + ".lock")
 	got, err := lock.TryLock()
 	if err != nil {
-		return fmt.Errorf("%s cannot be locked: %w", s.path, err)
+		return fmt.Errorf(noWay, s.path, err)
 	}
 	if !got {
 		return fmt.Errorf("%s is being served by another process; stop that one first, or give this one its own --db", s.path)
@@ -135,6 +148,11 @@ func (s *Store) open(options Options) (err error) {
 	_, _ = driver.Fdatasync(true)
 	if s.receipts, err = codec.NewReceipts(1); err != nil {
 		return err
+	}
+	if options.Create {
+		if err := s.makeFile(); err != nil {
+			return err
+		}
 	}
 	if s.writes, err = sql.Open("sqlite", dsn(s.path, options.Read)); err != nil {
 		return err
@@ -243,7 +261,7 @@ func (s *Store) cannotOpen(err error) error {
 		case codeCorrupt:
 			return fmt.Errorf("%s is damaged (%v); restore it from a backup", s.path, err)
 		case codeCannotOpen:
-			return fmt.Errorf("%s cannot be opened: is the directory there, and may this user write to it? (%v)", s.path, err)
+			return fmt.Errorf(noWay, s.path, err)
 		}
 	}
 	return fmt.Errorf("%s: %w", s.path, err)

@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/store"
-	"github.com/farebox/farebox/token"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -23,22 +21,11 @@ var sessionTests = []test{
 	{"is replaced when it has changed", replacesSessions},
 	{"is not loaded when there is none", loadsNoSessionOfNothing},
 	{"brings the book of its instance along", sessionsBringBooks},
-	{"is claimed in the order of time, and at one time of number", claimsInOrder},
-	{"is claimed by when it is due and not before, and no more than were asked for", claimsWithinBounds},
-	{"is claimed again when nothing was decided about it", claimsAgain},
-	{"is one thing, whether named or claimed", sessionIsOneThing},
 	{"is never due or live once it has ended, but still found", endedIsOver},
 	{"is listed while it lives: newest first, page by page, by instance", listsLiveSessions},
-	{"tells when anything is due next", tellsNextDue},
 	{"is durable without a receipt, and is no part of the record then", durableWithoutReceipt},
-	{"is left as it was when nothing was decided", leftByNothing},
-	{"is left as it was when the batch fails", leftByFailure},
-	{"is left as it was when decide panics", leftByPanic},
-	{"fails the batch when it is changed and not there", failsWhenNotThere},
-	{"fails the batch when it is new and there already", failsWhenThereAlready},
 	{"shows one state to a view while others write", sessionsShowOneState},
 	{"returns an error of fn as it is", sessionsReturnErrors},
-	{"is claimed by one of many at a time", claimedByOne},
 }
 
 // begin commits new sessions in one batch.
@@ -61,13 +48,6 @@ func (b *books) move(id string, change func(*access.Session)) (moved *access.Ses
 		return store.Decided{Sessions: []*access.Session{moved}}
 	}))
 	return moved
-}
-
-// dueAt returns a session about which something is to be done at a time.
-func dueAt(instanceID, id string, dueMS int64) *access.Session {
-	s := access.NewSession(id, instanceID, dawnMS)
-	s.State, s.FromMS, s.UntilMS = access.Active, dawnMS, dueMS
-	return s
 }
 
 // end ends a session.
@@ -119,21 +99,6 @@ func (b *books) live(instanceID string, before int64, limit int) (page []*access
 		return err
 	})
 	return page
-}
-
-// due returns the ids of the sessions that a batch claims.
-func (b *books) due(byMS int64, most int) []string {
-	b.Helper()
-	return sessionIDs(b.loaded(store.Want{Due: &store.Due{ByMS: byMS, Most: most}}).Due)
-}
-
-func (b *books) nextDue() (due int64) {
-	b.Helper()
-	b.view(func(r store.Reader) (err error) {
-		due, err = r.NextDue()
-		return err
-	})
-	return due
 }
 
 func sessionIDs(sessions []*access.Session) []string {
@@ -269,66 +234,6 @@ func sessionsBringBooks(b *books) {
 	}
 }
 
-func claimsInOrder(b *books) {
-	b.instance("A")
-	b.instance("B")
-	heartbeat, idle, faulty := dueAt("B", "heartbeat", dawnMS+90), access.NewSession("idle", "A", dawnMS+15-access.IdleMost.Milliseconds()), dueAt("A", "faulty", 0)
-	heartbeat.HeartbeatDueMS, faulty.RetryMS = dawnMS+25, dawnMS+35
-	b.begin(dueAt("A", "40", dawnMS+40), dueAt("A", "20", dawnMS+20), dueAt("B", "30, first", dawnMS+30), dueAt("A", "30, second", dawnMS+30), heartbeat)
-	b.begin(faulty, dueAt("A", "30, third", dawnMS+30), idle, dueAt("B", "10", dawnMS+10), dueAt("A", "moved", dawnMS))
-	b.move("moved", func(s *access.Session) { s.UntilMS = dawnMS + 22 })
-	b.move("30, second", func(s *access.Session) { s.RequestMS = dawnMS })
-	want := []string{"10", "idle", "20", "moved", "heartbeat", "30, first", "30, second", "30, third", "faulty", "40"}
-	for _, when := range []string{"", " after reopening"} {
-		for most := range len(want) + 2 {
-			b.same(fmt.Sprintf("the first %d due%s", most, when), b.due(dawnMS+100, most), want[:min(most, len(want))])
-		}
-		b.reopen()
-	}
-}
-
-func claimsWithinBounds(b *books) {
-	b.instance("A")
-	b.begin(dueAt("A", "1", dawnMS+1), dueAt("A", "2", dawnMS+2), dueAt("A", "2 too", dawnMS+2), dueAt("A", "4", dawnMS+4))
-	for byMS, want := range map[int64][]string{-1: {}, 0: {}, 1: {"1"}, 2: {"1", "2", "2 too"}, 3: {"1", "2", "2 too"}, 4: {"1", "2", "2 too", "4"}, dayMS: {"1", "2", "2 too", "4"}} {
-		b.same(fmt.Sprintf("what is due by %d", byMS), b.due(dawnMS+byMS, 10), want)
-	}
-	loaded := b.loaded(store.Want{Due: &store.Due{ByMS: dawnMS + 4, Most: 2}})
-	if len(loaded.Sessions) != 2 || loaded.Sessions["1"] == nil || loaded.Sessions["2"] == nil {
-		b.Errorf("claiming 2 loads %v", loaded.Sessions)
-	}
-	b.move("1", func(s *access.Session) { s.UntilMS = dawnMS + 3 })
-	b.same("what is due after the first has moved on", b.due(dawnMS+3, 10), []string{"2", "2 too", "1"})
-}
-
-func claimsAgain(b *books) {
-	b.instance("A")
-	b.instance("B")
-	b.begin(dueAt("A", "1", dawnMS), dueAt("A", "2", dawnMS), dueAt("B", "3", dawnMS))
-	o := b.other()
-	for range 2 {
-		b.same("what is due", b.due(dawnMS, 2), []string{"1", "2"})
-		b.same("what is due through another handle", o.due(dawnMS, 10), []string{"1", "2", "3"})
-	}
-	b.move("2", func(s *access.Session) { s.UntilMS = dawnMS + 1 })
-	b.same("what is due once one was caught up with", o.due(dawnMS, 10), []string{"1", "3"})
-}
-
-func sessionIsOneThing(b *books) {
-	b.instance("A")
-	b.begin(dueAt("A", "both", dawnMS), dueAt("A", "due", dawnMS+1), dueAt("A", "named", dawnMS+dayMS))
-	loaded := b.loaded(store.Want{Sessions: []string{"both", "named", "both"}, Due: &store.Due{ByMS: dawnMS + 1, Most: 5}})
-	if len(loaded.Sessions) != 3 || loaded.Sessions["named"] == nil {
-		b.Errorf("the sessions loaded are %v, want both, due and named", loaded.Sessions)
-	}
-	b.same("what is due", sessionIDs(loaded.Due), []string{"both", "due"})
-	for _, s := range loaded.Due {
-		if loaded.Sessions[s.ID] != s {
-			b.Errorf("session %s is two things: as claimed, and by its id", s.ID)
-		}
-	}
-}
-
 func endedIsOver(b *books) {
 	b.instance("A")
 	b.begin(dueAt("A", "closed", dawnMS), dueAt("A", "lives", dawnMS+1))
@@ -387,33 +292,6 @@ func listsLiveSessions(b *books) {
 	b.same("the live ones, but for one that has ended", b.live("A", 0, 100), want[1:])
 }
 
-func tellsNextDue(b *books) {
-	next := func(want int64) {
-		b.Helper()
-		for _, when := range []string{"", " after reopening"} {
-			if got := b.nextDue(); got != want {
-				b.Errorf("next due is %d%s, want %d", got, when, want)
-			}
-			b.reopen()
-		}
-	}
-	next(0)
-	b.instance("A")
-	b.instance("B")
-	b.begin(dueAt("A", "1", dawnMS+30))
-	next(dawnMS + 30)
-	b.begin(dueAt("B", "2", dawnMS+10), dueAt("A", "3", dawnMS+20))
-	next(dawnMS + 10)
-	b.move("2", func(s *access.Session) { s.RetryMS = dawnMS + 25 })
-	next(dawnMS + 20)
-	b.move("3", end)
-	next(dawnMS + 25)
-	b.move("2", end)
-	next(dawnMS + 30)
-	b.move("1", end)
-	next(0)
-}
-
 func durableWithoutReceipt(b *books) {
 	b.instance("A")
 	b.lineItem("A", "a1", nil)
@@ -440,130 +318,6 @@ func durableWithoutReceipt(b *books) {
 	got, _ := b.receipts()
 	b.same("the record", got, receipts)
 	b.onlyUsed("a1", "3", 3)
-}
-
-// worked puts a store to work: a charge, a session that goes on, one that has ended, a cover and consumption.
-func (b *books) worked() {
-	b.Helper()
-	b.instance("A")
-	b.lineItem("A", "a1", nil)
-	b.commit(charge{instance: "A", lineItem: "a1", tokens: "5", key: "good"})
-	b.lasting()
-}
-
-// leaves decides a batch in which everything changes, has it end in some way, and holds a store to what it was before.
-func (b *books) leaves(try func(want store.Want, decide func(*store.Loaded) store.Decided)) {
-	b.Helper()
-	b.worked()
-	o := b.other()
-	before, beside := b.state(), dueAt("A", "new", dawnMS)
-	payer := b.find("a1")
-	want := store.Want{
-		Instances: []string{"A"}, Sessions: []string{"s", "ended", "new"}, Due: &store.Due{ByMS: 1 << 60, Most: 9},
-		Requesters: []ledger.RequesterKey{user("user")}, Once: []usage.OnceID{usage.NewOnceID("A", "bad")},
-	}
-	loaded := b.loaded(want)
-	if s := loaded.Standings[user("user")]; s == nil || len(s.Covers) != 1 || len(s.Consumed) != 1 {
-		b.Fatalf("the standing is %+v", s)
-	}
-	for range 2 { // the first time may leave something for the second to find
-		try(want, func(loaded *store.Loaded) store.Decided {
-			r := b.book(loaded.Books["A"], charge{lineItem: "a1", tokens: "100", key: "bad", requester: "user", resetMS: dawnMS, ruled: &usage.Ruled{
-				ActionID: "first", ActionUsed: amount("100.5"), Limited: true, SinceMS: dawnMS, Consumed: amount("101.5"),
-			}})
-			s, c := loaded.Sessions["s"], loaded.Standings[user("user")].Covers[ledger.ItemKey{Item: "item", Version: "1"}]
-			consumed := loaded.Standings[user("user")].Consumed[periodOf(payer, dawnMS)]
-			consumed.Tokens, consumed.SinceMS = amount("101.5"), dawnMS+1
-			loaded.Books["A"].Conditions["first"] = &ledger.Condition{}
-			s.UntilMS, s.Items[0].Count, s.Items[0].MetaData[2], s.Items = 7, amount("77"), 'x', s.Items[:1]
-			c.Count, c.UntilMS = amount("777"), 7777
-			beside.Number = 0
-			receipts := []*usage.Receipt{r, b.bookCover(loaded.Books["A"], c), b.bookCover(loaded.Books["A"], newCover("new", payer))}
-			return store.Decided{Receipts: receipts, Sessions: []*access.Session{beside, s}}
-		})
-	}
-	for who, h := range map[string]*books{"this handle": b, "another handle": o, "a later handle": b.other()} {
-		b.same("what a batch loads through "+who, h.loaded(want), loaded)
-		b.same("the state through "+who, h.state(), before)
-	}
-	b.reopen()
-	b.same("what a batch loads after reopening", b.loaded(want), loaded)
-	b.same("the state after reopening", b.state(), before)
-	b.begin(beside)
-	b.same("a session that is begun after all", b.session("new"), beside)
-	b.onlyUsed("a1", "5", 4)
-}
-
-func leftByNothing(b *books) {
-	b.leaves(func(want store.Want, decide func(*store.Loaded) store.Decided) {
-		b.must(b.Commit(ctx, want, func(loaded *store.Loaded) store.Decided {
-			decide(loaded)
-			return store.Decided{}
-		}))
-	})
-}
-
-func leftByFailure(b *books) {
-	b.leaves(func(want store.Want, decide func(*store.Loaded) store.Decided) {
-		for _, spoil := range []func(*store.Decided){
-			func(d *store.Decided) { d.Receipts[0].Items[0].Slices[0].Number += 1000 }, // no such line item
-			func(d *store.Decided) { d.Sessions[1].Number += 1000 },                    // no such session
-			func(d *store.Decided) { d.Receipts, d.Sessions[1].Number = nil, d.Sessions[1].Number+1000 },
-		} {
-			b.unavailable(b.Commit(ctx, want, func(loaded *store.Loaded) store.Decided {
-				d := decide(loaded)
-				spoil(&d)
-				return d
-			}))
-		}
-	})
-}
-
-func leftByPanic(b *books) {
-	b.leaves(func(want store.Want, decide func(*store.Loaded) store.Decided) {
-		defer func() {
-			if recover() == nil {
-				b.Error("the panic was swallowed")
-			}
-		}()
-		_ = b.Commit(ctx, want, func(loaded *store.Loaded) store.Decided {
-			decide(loaded)
-			panic("a fault of ours")
-		})
-	})
-}
-
-func failsWhenNotThere(b *books) {
-	b.instance("A")
-	b.begin(dueAt("A", "1", dawnMS), dueAt("A", "2", dawnMS))
-	before := b.state()
-	for name, spoil := range map[string]func(*access.Session){
-		"with a number that no session has":           func(s *access.Session) { s.Number += 1000 },
-		"with a number that another has":              func(s *access.Session) { s.Number = before.Sessions[1].Number },
-		"with an id that no session has":              func(s *access.Session) { s.ID = "3" },
-		"with a number that no session has, and over": func(s *access.Session) { s.Number += 1000; end(s) },
-		"with a number that another has, and over":    func(s *access.Session) { s.Number = before.Sessions[1].Number; end(s) },
-	} {
-		err := b.Commit(ctx, store.Want{Sessions: []string{"1"}}, func(loaded *store.Loaded) store.Decided {
-			s := loaded.Sessions["1"]
-			spoil(s)
-			return store.Decided{Sessions: []*access.Session{s}}
-		})
-		if err == nil {
-			b.Errorf("a session %s was written", name)
-		}
-		b.same("the state after a session "+name, b.state(), before)
-	}
-}
-
-func failsWhenThereAlready(b *books) {
-	b.instance("A")
-	b.begin(dueAt("A", "1", dawnMS))
-	before := b.state()
-	b.unavailable(b.Commit(ctx, store.Want{}, func(*store.Loaded) store.Decided {
-		return store.Decided{Sessions: []*access.Session{dueAt("A", "2", dawnMS), dueAt("A", "1", dawnMS+5)}}
-	}))
-	b.same("the state after a session was begun again", b.state(), before)
 }
 
 func sessionsShowOneState(b *books) {
@@ -624,50 +378,4 @@ func sessionsReturnErrors(b *books) {
 			b.Errorf("%s: got %v after %d calls, want what fn returned after 1", name, err, calls)
 		}
 	}
-}
-
-func claimedByOne(b *books) {
-	const sessions, periods = 12, 10
-	b.instance("A")
-	b.instance("B")
-	b.lineItem("A", "a1", nil)
-	b.lineItem("B", "b1", nil)
-	for i := range sessions {
-		b.begin(dueAt([]string{"A", "B"}[i%2], fmt.Sprint(i), dawnMS+int64(i)))
-	}
-	payer := map[string]string{"A": "a1", "B": "b1"}
-	var wait sync.WaitGroup
-	for _, h := range []*books{b, b.other()} {
-		for most := range 3 {
-			wait.Go(func() {
-				for more := true; more; {
-					want := store.Want{Due: &store.Due{ByMS: dawnMS + dayMS*periods - 1, Most: most + 1}}
-					err := h.Commit(ctx, want, func(loaded *store.Loaded) (d store.Decided) {
-						more = len(loaded.Due) > 0
-						for _, s := range loaded.Due {
-							s.UntilMS += dayMS
-							s.Net = s.Net.Add(token.FromInt(1))
-							d.Receipts = append(d.Receipts, h.book(loaded.Books[s.InstanceID], charge{lineItem: payer[s.InstanceID], tokens: "1"}))
-							d.Sessions = append(d.Sessions, s)
-						}
-						return d
-					})
-					if err != nil {
-						b.Error(err)
-						return
-					}
-				}
-			})
-		}
-	}
-	wait.Wait()
-	for i, s := range b.sessions() {
-		if s.UntilMS != dawnMS+int64(i)+dayMS*periods || !s.Net.Equal(token.FromInt(periods)) {
-			b.Errorf("session %s was charged %s times until %d, want %d times until %d", s.ID, s.Net, s.UntilMS, periods, dawnMS+int64(i)+dayMS*periods)
-		}
-	}
-	if used := b.used("b1"); used != fmt.Sprint(sessions/2*periods) {
-		b.Errorf("%s of b1 is used, want %d", used, sessions/2*periods)
-	}
-	b.onlyUsed("a1", fmt.Sprint(sessions/2*periods), sessions*periods)
 }

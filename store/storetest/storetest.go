@@ -32,6 +32,8 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"LineItem", lineItemTests},
 		{"Settings", settingsTests},
 		{"Session", sessionTests},
+		{"Due", dueTests},
+		{"Failure", failureTests},
 		{"Cover", coverTests},
 		{"Hold", holdTests},
 		{"Lease", leaseTests},
