@@ -45,7 +45,7 @@ func pair(t testing.TB, kind string) *Pair {
 }
 
 func verifierOf(role Role, pairs ...*Pair) *Verifier {
-	v := NewVerifier()
+	v := NewVerifier(nil)
 	var keys []Key
 	for _, p := range pairs {
 		keys = append(keys, Key{Role: role, ID: p.ID, PublicPEM: p.PublicPEM})
@@ -160,7 +160,7 @@ func TestRememberedTokensGoWithTheirKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := NewVerifier()
+	v := NewVerifier(nil)
 	for _, row := range []struct {
 		keys []Key
 		good bool

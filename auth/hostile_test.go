@@ -68,7 +68,7 @@ func cnf(keyID, role any) object { return object{"jwk": object{"kid": keyID, "kt
 // the same making is taken, so that the refusal is for what is named.
 func TestForgedTokens(t *testing.T) {
 	rsa, ed, elsewhere := pair(t, "RSA"), pair(t, "Ed25519"), pair(t, "P-256")
-	v := NewVerifier()
+	v := NewVerifier(nil)
 	v.SetKeys([]Key{
 		{Role: Admin, ID: rsa.ID, PublicPEM: rsa.PublicPEM}, {Role: Admin, ID: ed.ID, PublicPEM: ed.PublicPEM},
 		{Role: Client, ID: "client", PublicPEM: ed.PublicPEM},
@@ -208,7 +208,7 @@ func TestReachIsToTheLetter(t *testing.T) {
 func FuzzTokens(f *testing.F) {
 	keys := []*Pair{pair(f, "Ed25519"), pair(f, "P-256"), pair(f, "P-384"), pair(f, "RSA")}
 	ids, roles := []string{"admin", "client", "other", "stranger"}, []Role{Admin, Client, Client, Client}
-	v := NewVerifier()
+	v := NewVerifier(nil)
 	var registered []Key
 	for i := range 3 {
 		registered = append(registered, Key{Role: roles[i], ID: ids[i], PublicPEM: keys[i].PublicPEM})

@@ -77,7 +77,7 @@ func TestForgedLeases(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, id, err)
 		}
 	}
-	v := NewVerifier()
+	v := NewVerifier(nil)
 	v.SetKeys([]Key{{Role: Admin, ID: ours.ID, PublicPEM: ours.PublicPEM}})
 	if _, err := v.Authenticate("Bearer "+good, time.Now()); problem.KindOf(err) != problem.Unauthenticated {
 		t.Errorf("a lease is taken for a token to ask with: %v", err)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -38,6 +39,7 @@ func (p *Principal) MayReach(instanceID string) bool {
 // claims are those of the reference's tokens.
 type claims struct {
 	jwt.RegisteredClaims
+	Opens        *jwt.NumericDate `json:"opens,omitempty"` // of a link
 	Confirmation struct {
 		JWK struct {
 			KeyID string `json:"kid"`
@@ -64,6 +66,12 @@ func algorithms(key crypto.PublicKey) []string {
 
 // verify checks a token by the registered keys at a time.
 func verify(text string, now time.Time, find func(Role, string) registered) (*Principal, error) {
+	_, p, err := verifyClaims(text, now, find, false)
+	return p, err
+}
+
+// verifyClaims checks a token or a link, neither of which is taken for the other.
+func verifyClaims(text string, now time.Time, find func(Role, string) registered, link bool) (*claims, *Principal, error) {
 	var c claims
 	var used registered
 	parser := jwt.NewParser(
@@ -73,6 +81,9 @@ func verify(text string, now time.Time, find func(Role, string) registered) (*Pr
 	_, err := parser.ParseWithClaims(text, &c, func(t *jwt.Token) (any, error) {
 		if _, critical := t.Header["crit"]; critical {
 			return nil, errors.New("an extension that must be understood is not") // RFC 7515, section 4.1.11
+		}
+		if kind, _ := t.Header["typ"].(string); strings.EqualFold(kind, linkType) != link {
+			return nil, errOtherKind
 		}
 		used = find(c.Confirmation.JWK.Role, c.Confirmation.JWK.KeyID)
 		key := used.public
@@ -85,32 +96,46 @@ func verify(text string, now time.Time, find func(Role, string) registered) (*Pr
 		return key, nil
 	})
 	if err != nil {
-		return nil, problem.Wrap(problem.Unauthenticated, err, "%s", reason(err))
+		return nil, nil, problem.Wrap(problem.Unauthenticated, err, "the %s %s", kindOf(link), reason(err, link))
 	}
 	if missing := c.missing(); missing != "" {
-		return nil, problem.New(problem.Unauthenticated, "the token lacks the claim %s", missing)
+		return nil, nil, problem.New(problem.Unauthenticated, "the %s lacks the claim %s", kindOf(link), missing)
 	}
-	return &Principal{
+	return &c, &Principal{
 		Role: c.Confirmation.JWK.Role, KeyID: c.Confirmation.JWK.KeyID, Instances: c.Audience,
 		notBefore: c.NotBefore.Time, expires: c.ExpiresAt.Time, key: used,
 	}, nil
 }
 
-var errUnknownKey = errors.New("no such key")
+var (
+	errUnknownKey = errors.New("no such key")
+	errOtherKind  = errors.New("it is of another kind")
+)
 
-// reason says to the caller what is wrong with a token, and nothing about the keys there are.
-func reason(err error) string {
-	switch {
-	case errors.Is(err, jwt.ErrTokenExpired):
-		return "the token has expired"
-	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
-		return "the token is not valid yet"
-	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
-		return "the token lacks the claim exp"
-	case errors.Is(err, jwt.ErrTokenMalformed):
-		return "the token is not a JSON Web Token"
+func kindOf(link bool) string {
+	if link {
+		return "link"
 	}
-	return "the token is not signed by a registered key"
+	return "token"
+}
+
+// reason says to the caller what is wrong with a token or a link, and nothing about the keys there are.
+func reason(err error, link bool) string {
+	switch {
+	case errors.Is(err, errOtherKind) && link:
+		return "is a token; send it as one, in the Authorization header"
+	case errors.Is(err, errOtherKind):
+		return "is that of a link which signs in; open the link in a browser"
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return "has expired"
+	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
+		return "is not valid yet"
+	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
+		return "lacks the claim exp"
+	case errors.Is(err, jwt.ErrTokenMalformed):
+		return "is not a JSON Web Token"
+	}
+	return "is not signed by a registered key"
 }
 
 func (c *claims) missing() string {
@@ -129,11 +154,20 @@ func (c *claims) missing() string {
 
 // Sign makes a token that is valid from now for ttl; instances are the aud of a client's token.
 func Sign(pair *Pair, role Role, keyID string, instances []string, now time.Time, ttl time.Duration) (string, error) {
-	c := claims{RegisteredClaims: jwt.RegisteredClaims{
+	return newClaims(role, keyID, instances, now, ttl).sign(pair, "JWT")
+}
+
+func newClaims(role Role, keyID string, instances []string, now time.Time, ttl time.Duration) *claims {
+	c := &claims{RegisteredClaims: jwt.RegisteredClaims{
 		Issuer: "farebox", NotBefore: jwt.NewNumericDate(now), IssuedAt: jwt.NewNumericDate(now),
 		ExpiresAt: jwt.NewNumericDate(now.Add(ttl)), Audience: instances,
 	}}
 	c.Confirmation.JWK.KeyID, c.Confirmation.JWK.Role = keyID, role
-	method := jwt.GetSigningMethod(algorithms(pair.Private.Public())[0])
-	return jwt.NewWithClaims(method, c).SignedString(pair.Private)
+	return c
+}
+
+func (c *claims) sign(pair *Pair, kind string) (string, error) {
+	t := jwt.NewWithClaims(jwt.GetSigningMethod(algorithms(pair.Private.Public())[0]), c)
+	t.Header["typ"] = kind
+	return t.SignedString(pair.Private)
 }

@@ -13,6 +13,8 @@ import (
 // Verifier checks tokens by the registered keys and remembers those it has verified, so that a signature is checked once
 // and not on every request. It is safe for concurrent use.
 type Verifier struct {
+	holds func(link string, holder []byte) error
+
 	mu       sync.RWMutex
 	keys     map[name]registered
 	verified map[digest]*Principal
@@ -31,9 +33,9 @@ type registered struct {
 // remembered is how many verified tokens are kept at most.
 const remembered = 10_000
 
-// NewVerifier returns a verifier without keys.
-func NewVerifier() *Verifier {
-	return &Verifier{keys: map[name]registered{}, verified: map[digest]*Principal{}}
+// NewVerifier returns a verifier without keys. Whether a link was opened by a holder, holds knows, which fails if not.
+func NewVerifier(holds func(link string, holder []byte) error) *Verifier {
+	return &Verifier{holds: holds, keys: map[name]registered{}, verified: map[digest]*Principal{}}
 }
 
 // SetKeys replaces the keys. Tokens of keys that are gone or changed are forgotten before it returns. A key that cannot be
@@ -56,7 +58,8 @@ func (v *Verifier) SetKeys(keys []Key) {
 	v.keys = next
 }
 
-// Authenticate returns who the value of an Authorization header speaks for, or an Unauthenticated problem.
+// Authenticate returns who the value of an Authorization header speaks for, or an Unauthenticated problem. Of a link that was opened it has the secret of
+// the opener, too.
 func (v *Verifier) Authenticate(header string, now time.Time) (*Principal, error) {
 	scheme, text, _ := strings.Cut(header, " ")
 	if header == "" || !strings.EqualFold(scheme, "Bearer") || text == "" {
@@ -69,12 +72,36 @@ func (v *Verifier) Authenticate(header string, now time.Time) (*Principal, error
 	if p != nil && p.validAt(now) {
 		return p, nil
 	}
-	p, err := verify(text, now, v.find)
+	p, err := v.verify(text, now)
 	if err != nil {
 		return nil, err
 	}
 	v.remember(sum, p)
 	return p, nil
+}
+
+func (v *Verifier) verify(text string, now time.Time) (*Principal, error) {
+	text, secret, opened := strings.Cut(text, opener)
+	if !opened {
+		return verify(text, now, v.find)
+	}
+	l, err := v.Link(text, now)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.holds(l.ID, Holder(secret)); err != nil {
+		return nil, err
+	}
+	return l.Principal, nil
+}
+
+// Link returns the link that a text is, opened or not, or an Unauthenticated problem.
+func (v *Verifier) Link(text string, now time.Time) (*Link, error) {
+	c, p, err := verifyClaims(text, now, v.find, true)
+	if err != nil {
+		return nil, err
+	}
+	return c.link(p)
 }
 
 func (p *Principal) validAt(now time.Time) bool {

@@ -85,6 +85,7 @@ func calls(c *client.Client) {
 	_, _ = c.ReportLease(ctx, id, api.LeaseReport{})
 	_, _ = c.EndLease(ctx, id)
 	_, _ = c.LeaseKeys(ctx)
+	_, _ = c.SignIn(ctx, "", "")
 
 	_, _ = c.CreateSession(ctx, id)
 	drain(c.Sessions(ctx, id))

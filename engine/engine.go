@@ -86,10 +86,11 @@ var enableRandPool = sync.OnceFunc(uuid.EnableRandPool)
 func New(s store.Store, options Options) *Engine {
 	e := &Engine{
 		store: s, now: options.Now, newID: options.NewID, metrics: options.Metrics,
-		verifier: auth.NewVerifier(), queue: make(chan *request, batchMost), dues: make(chan *catchUp), quit: make(chan struct{}),
+		queue: make(chan *request, batchMost), dues: make(chan *catchUp), quit: make(chan struct{}),
 		questions: make(chan struct{}, questionsMost),
 		folding:   foldSizes{foldLeast, foldMost, mergeParts},
 	}
+	e.verifier = auth.NewVerifier(e.holdsLink)
 	if e.now == nil {
 		e.now = time.Now
 	}
@@ -149,7 +150,7 @@ func (e *Engine) Now() int64 {
 	return e.now().UnixMilli()
 }
 
-// Authenticate returns who the value of an Authorization header speaks for.
+// Authenticate returns who the value of an Authorization header speaks for. It fails with a problem: Unauthenticated, or Unavailable.
 func (e *Engine) Authenticate(header string) (*auth.Principal, error) {
 	return e.verifier.Authenticate(header, e.now())
 }

@@ -258,7 +258,7 @@ func TestPublicRoutes(t *testing.T) {
 			open = append(open, r.method+" "+r.path)
 		}
 	}
-	if want := []string{"GET /healthz", "GET /readyz", "GET /openapi.yaml", "GET /farebox/v1/lease-keys"}; !slices.Equal(open, want) {
+	if want := []string{"GET /healthz", "GET /readyz", "GET /openapi.yaml", "POST /farebox/v1/sign-in", "GET /farebox/v1/lease-keys"}; !slices.Equal(open, want) {
 		t.Errorf("anybody may ask %q, not only %q", open, want)
 	}
 }

@@ -48,6 +48,7 @@ func routes() []route {
 		{"GET", "/healthz", operations, public, 0, healthz},
 		{"GET", "/readyz", operations, public, 0, readyz},
 		{"GET", "/openapi.yaml", operations, public, 0, openAPI},
+		{"POST", "/farebox/v1/sign-in", farebox, public, signInMost, signIn},
 		{"GET", "/farebox/v1/live", farebox, ofInstances, 0, watchLive},
 		{"GET", "/farebox/v1/usage", farebox, ofInstances, 0, queryUsage},
 		{"GET", "/farebox/v1/usage/events", farebox, ofInstances, 0, listEvents},

@@ -214,6 +214,8 @@ type Reader interface {
 	Held(instanceID string, nowMS int64) ([]*ledger.Hold, error)
 	// LeaseKeys returns the keys that sign leases, the oldest first.
 	LeaseKeys() ([]LeaseKey, error)
+	// Answer returns what was answered to a change that had this idempotency key.
+	Answer(usage.OnceID) (*Answer, error)
 	// EachHold calls fn with all holds that were not forgotten, in any order.
 	EachHold(fn func(*access.Hold) error) error
 	// Conditions returns an instance's conditions in their order.
@@ -292,7 +294,6 @@ type Tx interface {
 	InsertBucket(*usage.Bucket) error // sets Number, which no bucket has had before
 	DeleteBucket(number int64) error  // with its columns
 
-	Answer(usage.OnceID) (*Answer, error)
 	PutAnswer(usage.OnceID, *Answer) error
 	// Earlier returns the receipt of a charge that had this idempotency key.
 	Earlier(usage.OnceID) (*usage.Receipt, error)

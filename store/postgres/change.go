@@ -180,8 +180,8 @@ func (t *tx) PutConfigValue(v store.ConfigValue) error {
 	return err
 }
 
-func (t *tx) Answer(id usage.OnceID) (*store.Answer, error) {
-	return first(collect(&t.reader, func(rows pgx.Rows, a *store.Answer) error {
+func (r *reader) Answer(id usage.OnceID) (*store.Answer, error) {
+	return first(collect(r, func(rows pgx.Rows, a *store.Answer) error {
 		return rows.Scan(&a.TimeMS, &a.Fingerprint, &a.Status, &a.Body)
 	}, "SELECT time_ms, fingerprint, status, body FROM answer WHERE once_id = $1", [16]byte(id)))
 }

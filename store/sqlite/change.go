@@ -206,9 +206,9 @@ func (t *tx) PutConfigValue(v store.ConfigValue) error {
 	return err
 }
 
-func (t *tx) Answer(id usage.OnceID) (*store.Answer, error) {
+func (r *reader) Answer(id usage.OnceID) (*store.Answer, error) {
 	a := new(store.Answer)
-	err := t.s.conn.QueryRowContext(t.ctx, "SELECT time_ms, fingerprint, status, body FROM answer WHERE once_id = ?", id[:]).
+	err := r.q.QueryRowContext(r.ctx, "SELECT time_ms, fingerprint, status, body FROM answer WHERE once_id = ?", id[:]).
 		Scan(&a.TimeMS, &a.Fingerprint, &a.Status, &a.Body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil

@@ -130,6 +130,14 @@ func findsAnswers(b *books) {
 					got.Body = []byte{}
 				}
 				b.same("the answer "+how, got, want)
+				b.must(who.View(ctx, func(r store.Reader) error {
+					read, err := r.Answer(id)
+					if read != nil && read.Body == nil {
+						read.Body = []byte{}
+					}
+					b.same("the answer, read "+how, read, want)
+					return err
+				}))
 				if charged, err := tx.Earlier(id); charged != nil || err != nil {
 					b.Errorf("the key of an answer finds the receipt %+v, %v", charged, err)
 				}
