@@ -181,7 +181,7 @@ func (e *Engine) commit(batch []*request, due *catchUp) {
 	e.failing = err != nil
 	e.metrics.batch(len(batch), time.Since(started))
 	if err != nil {
-		slog.Error("a batch was not committed; nothing was charged", "requests", len(batch), "error", err, "cause", cause(err))
+		slog.Error("a batch was not committed; nothing was charged", "requests", len(batch), logged(err))
 		for _, r := range batch {
 			r.outcome = outcome{err: err}
 		}

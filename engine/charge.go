@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"errors"
-
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/problem"
@@ -47,11 +45,3 @@ func (e *Engine) charging(c *Charge) *request {
 }
 
 func noInstance(id string) error { return problem.New(problem.NotFound, "there is no instance %q", id) }
-
-// cause returns what lies under a problem, for logs.
-func cause(err error) error {
-	if p, ok := errors.AsType[*problem.Error](err); ok {
-		return p.Cause
-	}
-	return nil
-}

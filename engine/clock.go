@@ -81,7 +81,7 @@ func (e *Engine) AdvanceClock(ctx context.Context, once *Once, to func(nowMS int
 	if err == nil {
 		e.testMS.Store(toMS)
 		if late := e.LookAtAlerts(ctx); late != nil { // which they are then, but the clock stands where it was set to
-			slog.Warn("alerts are held up; trying again", "error", late, "cause", cause(late))
+			slog.Warn("alerts are held up; trying again", logged(late))
 		}
 	}
 	return given, replayed, err

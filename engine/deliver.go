@@ -68,7 +68,7 @@ func (e *Engine) deliver() {
 		case <-time.After(refreshEvery):
 		}
 		if err := d.send(context.Background()); err != nil && problem.KindOf(err) != problem.Unavailable {
-			slog.Warn("webhooks are held up; trying again", "error", err, "cause", cause(err))
+			slog.Warn("webhooks are held up; trying again", logged(err))
 		}
 	}
 }
@@ -199,7 +199,7 @@ func (d *deliverer) attempt(w *Webhook, one *Delivery) {
 	answer := d.sender.Send(d.ctx, d.message(w, one.MessageID(), one.Payload))
 	d.heed(w.ID, answer)
 	if err := d.record(one, startedMS, answer); err != nil {
-		slog.Warn("an attempt to deliver an event was not recorded; it is sent again", "webhook", w.ID, "delivery", one.ID, "error", err, "cause", cause(err))
+		slog.Warn("an attempt to deliver an event was not recorded; it is sent again", "webhook", w.ID, "delivery", one.ID, logged(err))
 	}
 }
 

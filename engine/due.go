@@ -73,7 +73,7 @@ func (e *Engine) makeDue() {
 			wait = min(wait, time.Duration(next-now)*time.Millisecond)
 		}
 		if err != nil && problem.KindOf(err) != problem.Unavailable { // which the batch has logged
-			slog.Warn("what is due for sessions could not be made; trying again", "error", err, "cause", cause(err))
+			slog.Warn("what is due for sessions could not be made; trying again", logged(err))
 		}
 		if err != nil {
 			wait = refreshEvery

@@ -5,6 +5,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/notify/webhook"
+	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
 )
 
@@ -200,7 +202,7 @@ func (e *Engine) lookAround() {
 			err = orErr(e.Forget(ctx), e.forgetNotices(ctx))
 		}
 		if err != nil {
-			slog.Warn("the store is not well; trying again", "error", err, "cause", cause(err))
+			slog.Warn("the store is not well; trying again", logged(err))
 		}
 	}
 }
@@ -244,4 +246,12 @@ func (e *Engine) adoptKeys() {
 	if s := e.store.Settings(); s != nil && e.known.Swap(s) != s {
 		e.verifier.SetKeys(s.Keys)
 	}
+}
+
+// logged is an error as logs have it: what people are told, and what lies under it, if anything does.
+func logged(err error) slog.Attr {
+	if p, ok := errors.AsType[*problem.Error](err); ok && p.Cause != nil {
+		return slog.Group("", "error", err, "cause", p.Cause)
+	}
+	return slog.Any("error", err)
 }

@@ -80,7 +80,7 @@ func (e *Engine) keepFolded() {
 		if recorded := e.recorded.Load(); recorded-seen >= int64(e.folding.least) || idle >= look {
 			seen, idle = recorded, 0
 			if err := e.foldSome(ctx, folder, rest); err != nil && ctx.Err() == nil {
-				slog.Warn("usage is not folded; trying again", "error", err, "cause", cause(err))
+				slog.Warn("usage is not folded; trying again", logged(err))
 				seen -= int64(e.folding.least)
 			}
 		}

@@ -64,7 +64,7 @@ func (e *Engine) Follow(ctx context.Context, f *Follower) {
 		case err != nil:
 			failures++
 			wait = max(f.Wait, patience(failures))
-			slog.Warn("what follows the record is held up; trying again", "follower", f.Name, "in", wait, "error", err, "cause", cause(err))
+			slog.Warn("what follows the record is held up; nothing is lost, it is tried again", "follower", f.Name, "retrySeconds", wait.Seconds(), logged(err))
 			continue
 		case failures > 0:
 			slog.Info("what follows the record goes on", "follower", f.Name, "failures", failures)

@@ -67,7 +67,7 @@ func (e *Engine) prove() {
 	proof, err := Verify(ctx, e.store)
 	ended := Proving{EndedMS: e.Now(), Proof: proof}
 	if err != nil {
-		slog.Warn("a check of the books was broken off", "error", err, "cause", cause(err))
+		slog.Warn("a check of the books was broken off", logged(err))
 		ended.Proof, ended.Failure = nil, "the books could not be read to their end: "+err.Error()
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			ended.Failure = "it took more than " + provingMost.String() + "; run farebox verify on a copy"

@@ -55,7 +55,7 @@ func (e *Engine) KeepRetained(ctx context.Context, followers []string) {
 			return
 		case err != nil:
 			wait = time.Minute
-			slog.Error("no usage is removed; trying again", "error", err, "cause", cause(err))
+			slog.Error("no usage is removed; trying again", logged(err))
 		case done.Held != "":
 			wait = retainAgain
 			if held != done.Held {

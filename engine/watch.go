@@ -95,7 +95,7 @@ func (e *Engine) watchAlerts() {
 		}
 		err = orErr(err, e.LookAtTopUps(ctx))
 		if err != nil && problem.KindOf(err) != problem.Unavailable {
-			slog.Warn("alerts are held up; trying again", "error", err, "cause", cause(err))
+			slog.Warn("alerts are held up; trying again", logged(err))
 		}
 	}
 }

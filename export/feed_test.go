@@ -390,6 +390,31 @@ func TestFeedOverKafka(t *testing.T) {
 	got.check(t, w.events())
 }
 
+// TestTargetsOutOfReachAreNamed holds senders to saying who cannot be reached and why, in place of what the libraries make of it, and to no more.
+func TestTargetsOutOfReachAreNamed(t *testing.T) {
+	w := newWorld(t)
+	w.charge(1)
+	for _, target := range []string{"http://user:secret@127.0.0.1:1/usage?key=hidden", "nats://user:secret@127.0.0.1:1/usage", "kafka://user:secret@127.0.0.1:1/usage?tls=false"} {
+		u, err := url.Parse(target)
+		w.must(err)
+		to := open(t, target)
+		if u.Scheme == "kafka" {
+			to, err = newKafka(u, "usage", time.Second) // the least that the library waits
+			w.must(err)
+			defer to.Close()
+		}
+		f := Feed(target, to)
+		// The library for NATS tells of its first fault when it has tried for the second time.
+		until(t, func() bool {
+			_, err = w.FollowOnce(t.Context(), f)
+			return err == nil || strings.Contains(err.Error(), "refused")
+		})
+		if err == nil || !strings.HasPrefix(err.Error(), Name(u)+" cannot be reached: ") || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "hidden") {
+			t.Errorf("%s: %v", Name(u), err)
+		}
+	}
+}
+
 func TestSendersThatAreNone(t *testing.T) {
 	for target, says := range map[string]string{
 		"ftp://user:secret@host/x?key=hid":   `ftp://host/x: events are not sent to "ftp"`,
@@ -405,8 +430,8 @@ func TestSendersThatAreNone(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", target, err)
 		}
-		if err == nil {
-			_ = s.Close()
+		if s != nil {
+			t.Errorf("%s: beside the error there is a sender, which whoever closes what was opened would close: %#v", target, s)
 		}
 	}
 	u, err := url.Parse("https://user:secret@host:1/a/b?c=d#e")

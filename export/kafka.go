@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"net/url"
+	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -14,10 +16,11 @@ import (
 // topic produces records keyed by instance: those of one instance are in one partition, and so in order.
 type topic struct {
 	client *kgo.Client
-	topic  string
+	name   string
+	fault  *lastFault
 }
 
-func newKafka(u *url.URL, name string) (*topic, error) {
+func newKafka(u *url.URL, name string, patience time.Duration) (Sender, error) {
 	q, err := options(u, "tls")
 	if err != nil {
 		return nil, err
@@ -29,11 +32,12 @@ func newKafka(u *url.URL, name string) (*topic, error) {
 	if u.Port() == "" {
 		broker += ":9092"
 	}
+	fault := new(lastFault)
 	with := []kgo.Opt{
 		kgo.SeedBrokers(broker), kgo.DefaultProduceTopic(name), kgo.ClientID("farebox"), kgo.RequiredAcks(kgo.AllISRAcks()),
 		// An idempotent producer must not give up on what it has begun, and we must, to say that nothing goes on. One request at a
 		// time keeps the order; what may have arrived is sent again.
-		kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1), kgo.RecordDeliveryTimeout(sendPatience),
+		kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1), kgo.RecordDeliveryTimeout(patience), kgo.WithHooks(fault),
 	}
 	if u.User != nil {
 		password, _ := u.User.Password()
@@ -47,7 +51,12 @@ func newKafka(u *url.URL, name string) (*topic, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", Name(u), err)
 	}
-	return &topic{client, name}, nil
+	return &topic{client, Name(u), fault}, nil
+}
+
+// OnBrokerConnect has a lastFault told by the library how each connection went.
+func (f *lastFault) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	f.set(err)
 }
 
 func (*topic) Together() int { return feedMost }
@@ -65,7 +74,10 @@ func (t *topic) Send(ctx context.Context, events []event.Event) error {
 		}
 	}
 	if err := t.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		return fmt.Errorf("%s: %w", t.topic, err)
+		if fault := t.fault.get(); fault != nil { // the library says that time is over
+			return unreachable(t.name, fault)
+		}
+		return fmt.Errorf("%s: %w", t.name, err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -15,10 +16,12 @@ import (
 type stream struct {
 	conn    *nats.Conn
 	to      jetstream.JetStream
+	name    string
 	subject string
+	fault   *lastFault
 }
 
-func newNATS(u *url.URL, subject string) (*stream, error) {
+func newNATS(u *url.URL, subject string) (Sender, error) {
 	q, err := options(u, "creds")
 	if err != nil {
 		return nil, err
@@ -26,9 +29,12 @@ func newNATS(u *url.URL, subject string) (*stream, error) {
 	if subject == "" {
 		return nil, fmt.Errorf("%s: the subject is missing; write nats://HOST/SUBJECT", Name(u))
 	}
+	fault := new(lastFault)
 	with := []nats.Option{
 		nats.Name("farebox"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
 		nats.ReconnectBufSize(-1), // what cannot be sent now is sent again by us, not behind our back
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { fault.set(err) }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { fault.set(err) }),
 	}
 	if file := q.Get("creds"); file != "" {
 		with = append(with, nats.UserCredentials(file))
@@ -43,7 +49,7 @@ func newNATS(u *url.URL, subject string) (*stream, error) {
 		conn.Close()
 		return nil, fmt.Errorf("%s: %w", Name(u), err)
 	}
-	return &stream{conn, to, subject}, nil
+	return &stream{conn, to, Name(u), subject, fault}, nil
 }
 
 func (*stream) Together() int { return 1 }
@@ -57,10 +63,18 @@ func (s *stream) Send(ctx context.Context, events []event.Event) error {
 		}
 		m := &nats.Msg{Subject: s.subject, Data: data, Header: nats.Header{"Content-Type": {event.ApplicationCloudEventsJSON}}}
 		if err := s.publish(ctx, m, events[i].ID()); err != nil {
-			return fmt.Errorf("%s: %w", s.subject, err)
+			return s.explain(err)
 		}
 	}
 	return nil
+}
+
+// explain says that there is no connection where that is why nothing was published: the library says that its buffer is full, which has no room by our wish.
+func (s *stream) explain(err error) error {
+	if s.conn.IsConnected() {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	return unreachable(s.name, cmp.Or(s.fault.get(), err))
 }
 
 func (s *stream) publish(ctx context.Context, m *nats.Msg, id string) error {

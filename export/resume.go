@@ -141,7 +141,7 @@ func (f *File) Close() error { return f.file.Close() }
 func WriteFile(name string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.part")
 	if err != nil {
-		return err
+		return fmt.Errorf("%s cannot be written: is the folder there, and may this user write to it? (%w)", name, err)
 	}
 	err = errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close())
 	if err == nil {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/binding"
@@ -34,9 +36,29 @@ func OpenSender(target string) (Sender, error) {
 	case u.Scheme == "nats":
 		return newNATS(u, place)
 	case u.Scheme == "kafka":
-		return newKafka(u, place)
+		return newKafka(u, place, sendPatience)
 	}
 	return newHTTP(u, sendPatience)
+}
+
+// unreachable says of a target, by its name, that there is no connection to it. What is to be sent waits, and is sent when there is one.
+func unreachable(name string, why error) error {
+	return fmt.Errorf("%s cannot be reached: %w", name, why)
+}
+
+// lastFault is why there was no connection the last time, for libraries that try again behind our back and keep the reason to themselves.
+type lastFault struct{ atomic.Pointer[error] }
+
+// set remembers a fault; nil forgets it.
+func (f *lastFault) set(err error) {
+	f.Store(&err)
+}
+
+func (f *lastFault) get() error {
+	if err := f.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // options reads the query of a target, in which nothing else may be.
@@ -62,7 +84,7 @@ type webhook struct {
 	name   string
 }
 
-func newHTTP(u *url.URL, patience time.Duration) (*webhook, error) {
+func newHTTP(u *url.URL, patience time.Duration) (Sender, error) {
 	client := &http.Client{
 		Timeout:   patience,
 		Transport: http.DefaultTransport.(*http.Transport).Clone(),
@@ -89,6 +111,9 @@ func (w *webhook) Send(ctx context.Context, events []event.Event) error {
 		}
 		if of, ok := errors.AsType[*url.Error](result); ok { // which has the URL, with secrets
 			result = of.Err
+		}
+		if dial, ok := errors.AsType[*net.OpError](result); ok && dial.Op == "dial" {
+			return unreachable(w.name, result)
 		}
 		return fmt.Errorf("%s: %w", w.name, result)
 	}

@@ -119,7 +119,7 @@ func (cmd *benchCmd) workloads() (chosen []bench.Workload, err error) {
 	for _, name := range cmd.Workload {
 		i := slices.IndexFunc(all, func(w bench.Workload) bool { return w.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("--workload: there is none named %q", name)
+			return nil, fmt.Errorf("--workload: there is none named %q; there are %s", name, strings.Join(names(all), ", "))
 		}
 		if slices.ContainsFunc(chosen, func(w bench.Workload) bool { return w.Name == name }) {
 			return nil, fmt.Errorf("--workload: %s is there twice", name)
@@ -127,6 +127,14 @@ func (cmd *benchCmd) workloads() (chosen []bench.Workload, err error) {
 		chosen = append(chosen, all[i])
 	}
 	return chosen, nil
+}
+
+func names(all []bench.Workload) []string {
+	var names []string
+	for _, w := range all {
+		names = append(names, w.Name)
+	}
+	return names
 }
 
 // Run is the verb.

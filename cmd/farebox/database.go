@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -24,6 +25,9 @@ type opening struct {
 }
 
 func (d *database) open(how opening) (store.Store, error) {
+	if kind, _, isURL := strings.Cut(d.DB, "://"); isURL && !isPostgres(d.DB) {
+		return nil, usageError(fmt.Sprintf("--db: there are no databases of the kind %s://; name a file, or postgres://user@host/database", kind))
+	}
 	if isPostgres(d.DB) {
 		return orNoStore(postgres.Open(d.DB, postgres.Options{Read: how.read}))
 	}

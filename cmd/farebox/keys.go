@@ -13,6 +13,7 @@ import (
 
 	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/engine"
+	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
 )
 
@@ -24,8 +25,16 @@ type keysCmd struct {
 
 // role is the pair of flags that choose between administration and client keys.
 type role struct {
-	Admin  bool `xor:"role" required:"" help:"An administration key: its tokens may do everything."`
-	Client bool `xor:"role" required:"" help:"A client key: its tokens may use the instances they name."`
+	Admin  bool `xor:"role" help:"An administration key: its tokens may do everything. Either this or --client."`
+	Client bool `xor:"role" help:"A client key: its tokens may use the instances they name."`
+}
+
+// Validate refuses neither; the parser refuses both.
+func (r *role) Validate() error {
+	if !r.Admin && !r.Client {
+		return errors.New("give --admin or --client")
+	}
+	return nil
 }
 
 func (r *role) role() auth.Role {
@@ -209,7 +218,11 @@ type keysListCmd struct {
 }
 
 // Help adds to --help.
-func (*keysListCmd) Help() string { return "  farebox keys list --db ./farebox.db" }
+func (*keysListCmd) Help() string {
+	return `Prints their roles and ids, and when they were registered and last replaced (UTC).
+
+  farebox keys list --db ./farebox.db`
+}
 
 // Run is the verb.
 func (cmd *keysListCmd) Run() error {
@@ -232,11 +245,19 @@ type keysDeleteCmd struct {
 }
 
 // Help adds to --help.
-func (*keysDeleteCmd) Help() string { return "  farebox keys delete --client acme-2026" }
+func (*keysDeleteCmd) Help() string {
+	return `"farebox keys list" has the ids.
+
+  farebox keys delete --client acme-2026`
+}
 
 // Run is the verb.
 func (cmd *keysDeleteCmd) Run() error {
 	return cmd.withEngine(false, func(ctx context.Context, e *engine.Engine) error {
-		return change(ctx, e, func(tx *engine.Change) error { return tx.DeleteKey(cmd.role.role(), cmd.ID) })
+		err := change(ctx, e, func(tx *engine.Change) error { return tx.DeleteKey(cmd.role.role(), cmd.ID) })
+		if problem.KindOf(err) == problem.NotFound {
+			return fmt.Errorf("%w of this role; `farebox keys list` has those that there are", err)
+		}
+		return err
 	})
 }

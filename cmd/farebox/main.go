@@ -4,17 +4,18 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 	_ "time/tzdata" // reports know all time zones, wherever they run
-	"unicode"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/farebox/farebox/usage"
 )
 
 // cli is the command line: one field a verb.
@@ -37,40 +38,6 @@ type cli struct {
 	Version kong.VersionFlag `help:"Print the version and stop."`
 }
 
-type logFlags struct {
-	Level  slog.Level `default:"info" help:"What is logged: debug, info, warn or error." env:"FAREBOX_LOG_LEVEL"`
-	Format string     `enum:"text,json" default:"text" help:"How logs look: text or json. They go to stderr." env:"FAREBOX_LOG_FORMAT"`
-}
-
-func (l *logFlags) install(w io.Writer) {
-	options := &slog.HandlerOptions{Level: l.Level}
-	var handler slog.Handler = slog.NewTextHandler(w, options)
-	if l.Format == "json" {
-		options.ReplaceAttr = visible
-		handler = slog.NewJSONHandler(w, options)
-	}
-	slog.SetDefault(slog.New(handler))
-}
-
-// visible takes out of an attribute what JSON may leave as it is, but what would move a terminal: the format text does so by itself.
-func visible(_ []string, a slog.Attr) slog.Attr {
-	var text string
-	switch v := a.Value.Any().(type) {
-	case string:
-		text = v
-	case error:
-		text = v.Error()
-	default:
-		return a
-	}
-	return slog.String(a.Key, strings.Map(func(r rune) rune {
-		if r >= 0x7f && !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r // below that, JSON escapes
-	}, text))
-}
-
 // Exit codes, beside 0.
 const (
 	failed     = 1
@@ -84,33 +51,70 @@ func main() {
 func run(args []string) int {
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ) // a full pipe or file is an error to report, not an end
 	var c cli
-	parser := kong.Must(&c,
-		kong.Name("farebox"),
-		kong.Description("Farebox prices, charges and records metered tokens. Start with: farebox demo"),
-		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
-		kong.Vars{"version": version()},
-	)
-	context, err := parser.Parse(args)
+	context, err := c.parser().Parse(args)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "farebox: %v\n", err)
-		if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context != nil && p.Context.Selected() != nil {
-			fmt.Fprintf(os.Stderr, "see: farebox %s --help\n", p.Context.Selected().Path())
-		} else {
-			fmt.Fprintln(os.Stderr, "see: farebox --help")
+		if p, ok := errors.AsType[*kong.ParseError](err); ok {
+			context = p.Context
 		}
-		return wrongUsage
+		return misused(context, err)
 	}
 	c.Log.install(os.Stderr)
 	err = context.Run()
-	if usage, ok := errors.AsType[usageError](err); ok {
-		fmt.Fprintf(os.Stderr, "farebox: %v\n", usage)
-		return wrongUsage
+	if wrong, ok := errors.AsType[usageError](err); ok {
+		return misused(context, wrong)
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "farebox: %v\n", err)
 		return failed
 	}
 	return 0
+}
+
+func (c *cli) parser() *kong.Kong {
+	kinds := make([]string, len(usage.Kinds))
+	for i, kind := range usage.Kinds {
+		kinds[i] = string(kind)
+	}
+	return kong.Must(c,
+		kong.Name("farebox"),
+		kong.Description("Farebox prices, charges and records metered tokens. Start with: farebox demo"),
+		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}), kong.ValueFormatter(described),
+		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(readDuration)),
+		kong.Vars{"version": version(), "kinds": strings.Join(kinds, ","), "kindsToRead": strings.Join(kinds, ", ")},
+	)
+}
+
+// described is what help says of a flag or an argument. Where a placeholder stands in its place, the default is said in words.
+func described(v *kong.Value) string {
+	with := *v
+	if v.Tag.PlaceHolder != "" && v.HasDefault && v.Default != "" {
+		with.Help += " Default: " + v.Default + "."
+	}
+	return kong.DefaultHelpValueFormatter(&with)
+}
+
+// readDuration reads a length of time.
+func readDuration(ctx *kong.DecodeContext, to reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("duration", &text); err != nil {
+		return err
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return errors.New("must be a length of time such as 90s, 30m or 24h")
+	}
+	to.SetInt(int64(d))
+	return nil
+}
+
+// misused says what was wrong about a command line, and where to read how it goes.
+func misused(context *kong.Context, err error) int {
+	verb := ""
+	if context != nil && context.Selected() != nil {
+		verb = context.Selected().Path() + " "
+	}
+	fmt.Fprintf(os.Stderr, "farebox: %v\nsee: farebox %s--help\n", err, verb)
+	return wrongUsage
 }
 
 // usageError is a combination of flags that makes no sense.

@@ -3,8 +3,6 @@ package main
 import (
 	"strings"
 	"testing"
-
-	"github.com/alecthomas/kong"
 )
 
 func TestMoments(t *testing.T) {
@@ -39,7 +37,7 @@ func TestEveryVerbReadsMoments(t *testing.T) {
 	} {
 		for text, good := range map[string]bool{"2026-01-31": true, "2026-01-31T01:00:00+01:00": true, "31.1.2026": false} {
 			var c cli
-			_, err := kong.Must(&c, kong.Vars{"version": ""}).Parse(append(strings.Fields(row.args), row.flag, text))
+			_, err := c.parser().Parse(append(strings.Fields(row.args), row.flag, text))
 			if row.args == "usage query" && err == nil {
 				c.Usage.Query.Zone = "UTC"
 				_, err = c.Usage.Query.query()

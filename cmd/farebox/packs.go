@@ -296,7 +296,11 @@ type packsListCmd struct {
 }
 
 // Help adds to --help.
-func (*packsListCmd) Help() string { return "  farebox packs list --db ./farebox.db" }
+func (*packsListCmd) Help() string {
+	return `Prints what each of them is, and when it was changed last.
+
+  farebox packs list --db ./farebox.db`
+}
 
 // Run is the verb.
 func (cmd *packsListCmd) Run() error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/pprof"
 	"time"
@@ -13,9 +12,9 @@ import (
 // serveProfiles offers Go's profiles and traces of this process on an address of their own until ctx ends, and returns where. Whoever
 // asks for them can keep a processor busy, so the address is not that of the API, and nobody listens unless asked to.
 func serveProfiles(ctx context.Context, addr string) (url string, err error) {
-	listener, err := net.Listen("tcp", addr)
+	listener, err := listen(addr)
 	if err != nil {
-		return "", fmt.Errorf("--profile-addr: cannot listen on %s: %w", addr, err)
+		return "", fmt.Errorf("--profile-addr: %w", err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)

@@ -231,7 +231,11 @@ type ratesListCmd struct {
 }
 
 // Help adds to --help.
-func (*ratesListCmd) Help() string { return "  farebox rates list --db ./farebox.db" }
+func (*ratesListCmd) Help() string {
+	return `Marks the version of each series that prices now.
+
+  farebox rates list --db ./farebox.db`
+}
 
 // Run is the verb.
 func (cmd *ratesListCmd) Run() error {
@@ -275,7 +279,9 @@ type ratesShowCmd struct {
 
 // Help adds to --help.
 func (*ratesShowCmd) Help() string {
-	return "  farebox rates show --series models --item claude"
+	return `Of the version that prices now, or of the one that --as names.
+
+  farebox rates show --series models --item claude`
 }
 
 // Run is the verb.

@@ -129,9 +129,9 @@ func serve(ctx context.Context, s store.Store, what serving, ready func(addr str
 			return err
 		}
 	}
-	listener, err := net.Listen("tcp", what.addr)
+	listener, err := listen(what.addr)
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w", what.addr, err)
+		return fmt.Errorf("--addr: %w", err)
 	}
 	if what.out != nil {
 		following, end := context.WithCancel(ctx)
@@ -142,6 +142,20 @@ func serve(ctx context.Context, s store.Store, what serving, ready func(addr str
 	err = server.New(e, server.Options{Metrics: metrics, Sourcing: what.sourcing}).Serve(ctx, listener)
 	slog.Info("stopped")
 	return err
+}
+
+// listen listens, or says what to do about it.
+func listen(addr string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("cannot listen on %s: the address is in use; stop the program that listens there, or give another port (0 picks a free one)", addr)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("cannot listen on %s: this user may not; ports from 1024 on are for all", addr)
+	case err != nil:
+		return nil, fmt.Errorf("cannot listen on %q, which must be HOST:PORT such as 127.0.0.1:8080: %w", addr, err)
+	}
+	return listener, nil
 }
 
 func advance(ctx context.Context, e *engine.Engine, toMS int64) error {

@@ -16,9 +16,9 @@ import (
 )
 
 type usageBacktestCmd struct {
-	Every     int    `default:"7" help:"Days between two tries." placeholder:"DAYS"`
+	Every     int    `default:"7" help:"How many days there are between two tries." placeholder:"DAYS"`
 	Generated int    `help:"Try this many made-up customers of 400 days instead of a database." placeholder:"CUSTOMERS"`
-	Seed      uint64 `default:"1" help:"Of what is made up." placeholder:"NUMBER"`
+	Seed      uint64 `default:"1" help:"What made-up customers are drawn from; the same seed makes the same ones." placeholder:"NUMBER"`
 	Days      string `help:"Try a file with the tokens of one day a line instead of a database." placeholder:"FILE" type:"existingfile"`
 	database  `embed:""`
 }

@@ -18,7 +18,7 @@ import (
 
 type usageExportCmd struct {
 	Format     export.Format `enum:"csv,ndjson,parquet" default:"csv" help:"csv, ndjson or parquet."`
-	To         string        `default:"-" help:"A file; a folder (with a / at its end, or one that is there) or file:/// or s3:// for a file a day; - for the screen." placeholder:"FILE|FOLDER|URL"`
+	To         string        `default:"-" help:"A file; a folder (with a / at its end, or one that is there) or file:/// or s3:// for a file a day; - for the standard output." placeholder:"FILE|FOLDER|URL"`
 	Follow     bool          `help:"Go on as events come, until stopped. Started again, it goes on where it was."`
 	Until      moment        `help:"Only before this time." placeholder:"TIME"`
 	eventFlags `embed:""`
@@ -163,7 +163,7 @@ type eventFlags struct {
 	Item          string   `help:"Only of this item." placeholder:"NAME"`
 	Requester     string   `help:"Only by this requester (its value)." placeholder:"VALUE"`
 	RequesterType string   `help:"Only by this type of requester." placeholder:"TYPE"`
-	Kind          string   `help:"Only of this kind: CHARGE, AUTOMATIC_CHARGE, REFUND or DENIAL." enum:",CHARGE,AUTOMATIC_CHARGE,REFUND,DENIAL" default:""`
+	Kind          string   `help:"Only of this kind, one of: ${kindsToRead}." enum:",${kinds}" default:"" placeholder:"KIND"`
 	From          moment   `help:"From this time on: a date or a time such as 2026-01-31T08:00:00Z." placeholder:"TIME"`
 }
 

@@ -28,7 +28,11 @@ type usageFollowersListCmd struct {
 }
 
 // Help adds to --help.
-func (*usageFollowersListCmd) Help() string { return "  farebox usage followers list" }
+func (*usageFollowersListCmd) Help() string {
+	return `Since when: the time of the first request that they have not taken.
+
+  farebox usage followers list`
+}
 
 // Run is the verb.
 func (cmd *usageFollowersListCmd) Run() error {

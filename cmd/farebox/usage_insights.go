@@ -18,13 +18,13 @@ import (
 )
 
 type usageInsightsCmd struct {
-	Name     string `arg:"" optional:"" help:"Which; without it, all that there are are listed."`
+	Name     string `arg:"" optional:"" help:"Which insight; without it, all are listed."`
 	From     moment `help:"From this time on: a date or a time such as 2026-01-01T00:00:00Z; else the last 30 days." placeholder:"TIME"`
 	To       moment `help:"Until before this time." placeholder:"TIME"`
-	Interval string `enum:"day,week,month" default:"month" help:"day, week or month, of adoption."`
-	Order    string `enum:"growth,decline" default:"growth" help:"growth or decline: which comes first."`
-	Days     int64  `default:"14" help:"Of running-out, unused-purchases and tried-once." placeholder:"NUMBER"`
-	Top      int    `default:"100" help:"How many rows." placeholder:"NUMBER"`
+	Interval string `enum:"day,week,month" default:"month" help:"Of adoption, what a row is of: day, week or month."`
+	Order    string `enum:"growth,decline" default:"growth" help:"Of growth, what comes first: growth or decline."`
+	Days     int64  `default:"14" help:"How many days running-out looks ahead, and unused-purchases and tried-once look back." placeholder:"NUMBER"`
+	Top      int    `default:"100" help:"How many rows are printed." placeholder:"NUMBER"`
 	Format   string `enum:"table,csv" default:"table" help:"table or csv."`
 	database `embed:""`
 }

@@ -27,8 +27,8 @@ import (
 type usageQueryCmd struct {
 	From     string   `help:"What was used from this time on: a date such as 2026-01-31, or a time such as 2026-01-31T08:00:00Z." placeholder:"TIME"`
 	To       string   `help:"Until before this time." placeholder:"TIME"`
-	Interval string   `help:"A row for each hour, day, week (from Monday) or month." enum:",hour,day,week,month" default:"" placeholder:"day"`
-	Zone     string   `help:"In which days begin, such as Europe/Berlin; UTC unless given." placeholder:"ZONE"`
+	Interval string   `help:"A row for each hour, day, week (from Monday) or month." enum:",hour,day,week,month" default:"" placeholder:"INTERVAL"`
+	Zone     string   `help:"The time zone in which days begin, such as Europe/Berlin; UTC unless given." placeholder:"ZONE"`
 	By       []string `help:"A row for each value of this, such as item, accountId, instanceId, requester or metadata.KEY; up to three." placeholder:"NAME"`
 	Top      int      `help:"Only so many groups, those with the most tokens, and the rest as one." placeholder:"N"`
 	Distinct bool     `help:"Count the distinct requesters."`

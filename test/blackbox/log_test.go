@@ -131,10 +131,9 @@ func TestSecretsAreNotLogged(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"http", "nats"} { // what fails, says so
-		eventually(t, "that "+name+" is held up", func() bool {
-			return regexp.MustCompile(`"follower":"events-to ` + name).MatchString(s.logs.String())
-		})
+	for _, name := range []string{"http", "nats"} { // what fails says so, and when it is tried again, in seconds
+		held := regexp.MustCompile(`"follower":"events-to ` + name + `[^"]*","retrySeconds":[1-9][0-9]?,"error":"` + name + `[^"]* cannot be reached: `)
+		eventually(t, "that "+name+" is held up", func() bool { return held.MatchString(s.logs.String()) })
 	}
 	s.stop()
 	log := s.logs.String()
