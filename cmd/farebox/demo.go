@@ -114,6 +114,7 @@ func watch(ctx context.Context, server *demoServer, world *demoWorld, traffic *d
 	for {
 		world.follow(state, traffic)
 		world.sell(state)
+		world.freshLink(state)
 		if view.show(state) != nil {
 			traffic.stop()
 			return

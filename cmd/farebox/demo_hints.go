@@ -45,8 +45,13 @@ func sameFile(a, b string) bool {
 }
 
 // tryIt shows what to type in another terminal, as far as it can be pasted from a screen of this width.
-func (s *demoState) tryIt(width int, all bool) []line {
+func (s *demoState) tryIt(width int, all, links bool) []line {
 	lines := []line{{text(faint, " q or Ctrl-C ends it and removes its database · from another terminal, try")}}
+	if links && s.link != "" {
+		lines = []line{{
+			text(faint, " q ends it and removes its database · "), span{strong, "open the console", s.link}, text(faint, " · in another terminal, try"),
+		}}
+	}
 	for i, words := range s.hints {
 		if i >= 3 && !all {
 			break

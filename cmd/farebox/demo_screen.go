@@ -15,7 +15,7 @@ func (s *demoState) screen(width, height int, in ink) []string {
 	roomy := height >= 32
 	lines := s.head(width)
 	lines = append(lines, s.table(width)...)
-	hints := s.tryIt(width, height >= 36)
+	hints := s.tryIt(width, height >= 36, in.color)
 	free := height - len(lines) - len(hints)
 	if roomy {
 		sessions := s.openSessions(width)
@@ -85,12 +85,12 @@ func tableColumns(width int) columns {
 
 // name fills the columns of the line item and its bar.
 func (c columns) name(tone tone, name string) line {
-	return line{{tone, " " + left(name, c.id+1+c.bar)}}
+	return line{text(tone, " "+left(name, c.id+1+c.bar))}
 }
 
 // numbers fills the columns after the bar.
 func (c columns) numbers(used, overdraft, pace, lasts span) line {
-	fill := func(s span, width int) span { return span{s.tone, " " + right(s.text, width)} }
+	fill := func(s span, width int) span { return text(s.tone, " "+right(s.text, width)) }
 	return line{fill(used, c.used), fill(overdraft, c.overdraft), fill(pace, c.pace), fill(lasts, c.lasts)}
 }
 

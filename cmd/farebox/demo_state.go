@@ -18,6 +18,8 @@ type demoState struct {
 	now, started time.Time
 	addr         string
 	hints        [][]string // commands to paste, as words
+	link         string     // opens the console, once
+	linkMade     time.Time
 	accounts     []*demoAccount
 
 	uses              map[demoItem]*demoUse

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/api"
+	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/store/sqlite"
@@ -436,5 +438,42 @@ func TestDurationText(t *testing.T) {
 		if got := duration(d); got != want {
 			t.Errorf("duration(%s) = %q, not %q", d, got, want)
 		}
+	}
+}
+
+// In a terminal that knows links a click opens the console; the words are as wide as they look.
+func TestDemoScreenLinksToTheConsole(t *testing.T) {
+	s := stateOfTwo()
+	s.link = "http://127.0.0.1:8080/console/#link=abc"
+	lines := s.screen(80, 24, ink{unicode: true, color: true})
+	const want = "\x1b]8;;http://127.0.0.1:8080/console/#link=abc\x1b\\"
+	all := strings.Join(lines, "\n")
+	if before, after, found := strings.Cut(all, want); !found || !strings.Contains(after, "open the console\x1b[0m\x1b]8;;\x1b\\") || strings.Contains(before, "\x1b]8;;") {
+		t.Errorf("no link to the console in %q", all)
+	}
+	if plain := strings.Join(s.screen(80, 24, ink{unicode: true}), "\n"); strings.Contains(plain, "open the console") {
+		t.Error("there is a link where nothing can be clicked")
+	}
+}
+
+// What is shown is fresh: no minute passes without a link that nobody has opened.
+func TestDemoLinkIsFresh(t *testing.T) {
+	s := stateOfTwo()
+	w := &demoWorld{db: filepath.Join(t.TempDir(), "demo.db")}
+	pair, err := auth.NewPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(pemFile(w.db, auth.Admin), pair.PrivatePEM, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var links []string
+	for _, after := range []time.Duration{0, demoLinkFresh - 1, 1} {
+		s.now = s.now.Add(after)
+		w.freshLink(s)
+		links = append(links, s.link)
+	}
+	if !strings.HasPrefix(links[0], "http://127.0.0.1:8080/console/#link=") || links[1] != links[0] || links[2] == links[1] {
+		t.Errorf("the links are %q; %s", links, s.warning)
 	}
 }

@@ -33,12 +33,13 @@ type ink struct {
 type span struct {
 	tone tone
 	text string
+	link string // where a click leads, in terminals that know links (OSC 8); empty: nowhere
 }
 
 // line is a line of the screen. Its runes are one column wide each; plainText sees to that for text from outside.
 type line []span
 
-func text(t tone, s string) span { return span{t, s} }
+func text(t tone, s string) span { return span{tone: t, text: s} }
 
 // render makes a line exactly as wide as the screen.
 func (l line) render(width int, in ink) string {
@@ -51,6 +52,9 @@ func (l line) render(width int, in ink) string {
 		}
 		if in.color && s.tone != plain && shown != "" {
 			shown = "\x1b[" + toneCode[s.tone] + "m" + shown + "\x1b[0m"
+		}
+		if in.color && s.link != "" && shown != "" {
+			shown = "\x1b]8;;" + s.link + "\x1b\\" + shown + "\x1b]8;;\x1b\\"
 		}
 		out.WriteString(shown)
 	}

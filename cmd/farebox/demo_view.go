@@ -177,7 +177,9 @@ func (v *demoLines) show(s *demoState) error {
 
 func writeOpening(w io.Writer, s *demoState) {
 	fmt.Fprintf(w, "Farebox demo on http://%s, docs on http://%s/docs/. Ctrl-C or SIGTERM ends it and removes its database.\n", s.addr, s.addr)
-	fmt.Fprintln(w, "Try it from another terminal; the first prints a link that opens the console:")
+	fmt.Fprintln(w, "The console, by a link that signs in once:")
+	fmt.Fprintln(w, "  "+s.link)
+	fmt.Fprintln(w, "Try it from another terminal; the first prints another such link:")
 	for _, words := range s.hints {
 		fmt.Fprintln(w, "  "+strings.Join(words, " "))
 	}

@@ -16,6 +16,7 @@ import (
 
 // demoWorld is everything the demo creates: customers, prices, line items.
 type demoWorld struct {
+	db        string // the file, beside which the server left its keys
 	admin     demoClient
 	customers []*demoCustomer
 	read      eventTail
@@ -129,7 +130,7 @@ func demoAlerts() []map[string]any {
 
 // createDemoWorld makes the world through the API, as a back office would.
 func createDemoWorld(addr, db string) (*demoWorld, error) {
-	w := &demoWorld{admin: demoClient{base: "http://" + addr}, customers: demoCustomers(), sinceMS: time.Now().UnixMilli()}
+	w := &demoWorld{db: db, admin: demoClient{base: "http://" + addr}, customers: demoCustomers(), sinceMS: time.Now().UnixMilli()}
 	var err error
 	if w.admin.token, err = demoToken(db, auth.Admin); err != nil {
 		return nil, err
@@ -163,6 +164,26 @@ func demoToken(db string, role auth.Role, instances ...string) (string, error) {
 		return "", err
 	}
 	return auth.Sign(pair, role, pair.ID, instances, time.Now(), 30*24*time.Hour)
+}
+
+// demoLinkFresh is how old the link to the console is at most that a demo shows. Each signs in once.
+const demoLinkFresh = time.Minute
+
+// freshLink has a state show a link to the console that nobody has opened, most likely.
+func (w *demoWorld) freshLink(s *demoState) {
+	if s.link != "" && s.now.Sub(s.linkMade) < demoLinkFresh {
+		return
+	}
+	pair, err := readPair(pemFile(w.db, auth.Admin))
+	if err == nil {
+		s.linkMade = s.now
+		s.link, err = auth.SignLink(pair, auth.Admin, pair.ID, nil, s.now, auth.LinkMost, auth.LinkMost)
+	}
+	if err != nil {
+		s.warn(err)
+		return
+	}
+	s.link = consoleLink("http://"+reachable(s.addr), s.link)
 }
 
 const demoInstances = "/dynamicmonetization/provisioning/api/v1.1/instances"

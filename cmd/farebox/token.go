@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -43,13 +44,22 @@ type signing struct {
 
 // sign returns a token that is valid for a time from now on.
 func (s *signing) sign(ttl time.Duration) (string, error) {
+	pair, id, err := s.signer(ttl)
+	if err != nil {
+		return "", err
+	}
+	return auth.Sign(pair, s.role.role(), id, s.Instance, time.Now(), ttl)
+}
+
+// signer returns the key that signs, and the id under which it is registered.
+func (s *signing) signer(ttl time.Duration) (*auth.Pair, string, error) {
 	switch {
 	case s.Client && len(s.Instance) == 0:
-		return "", usageError("a client token needs --instance: the instance it is for")
+		return nil, "", usageError("a client token needs --instance: the instance it is for")
 	case s.Admin && len(s.Instance) > 0:
-		return "", usageError("--instance goes with --client; an administration token is for all instances")
+		return nil, "", usageError("--instance goes with --client; an administration token is for all instances")
 	case ttl <= 0:
-		return "", usageError("--ttl must be more than 0")
+		return nil, "", usageError("--ttl must be more than 0")
 	}
 	file := s.Key
 	if file == "" {
@@ -57,14 +67,10 @@ func (s *signing) sign(ttl time.Duration) (string, error) {
 	}
 	pair, err := readPair(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("%s is not there; `farebox serve` makes it at its first start, or name another with --key", file)
+		return nil, "", fmt.Errorf("%s is not there; `farebox serve` makes it at its first start, or name another with --key", file)
 	}
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
-	id := s.KeyID
-	if id == "" {
-		id = pair.ID
-	}
-	return auth.Sign(pair, s.role.role(), id, s.Instance, time.Now(), ttl)
+	return pair, cmp.Or(s.KeyID, pair.ID), nil
 }

@@ -1,13 +1,15 @@
 import { type FormEvent, useEffect, useRef, useState } from "react";
-import { reason, signIn, signOut, useWho, type Who } from "./auth";
+import { reason, retry, signIn, signOut, useOpening, useWho, type Who } from "./auth";
 import { go, Link, usePath } from "./router";
 import { chooseTheme, theme, type Theme } from "./theme";
 import { Toasts } from "./ui/confirm";
-import { Boundary, Empty } from "./ui/states";
+import { Boundary, Empty, Loading } from "./ui/states";
 import { views } from "./views";
 
 export function App() {
   const who = useWho();
+  const opening = useOpening();
+  if (opening) return <main className="signin"><Loading /></main>;
   return who ? <Shell who={who} /> : <SignIn />;
 }
 
@@ -22,13 +24,14 @@ function SignIn() {
     if (!signIn(text)) setWrong("This is no token. A token has three parts with dots between them; copy all of it.");
   };
   const problem = wrong || reason();
+  const again = retry();
   return (
     <main className="signin">
       <form onSubmit={submit}>
         <h1>Farebox</h1>
         <label htmlFor="token">Token</label>
         <input id="token" name="token" type="password" autoComplete="off" spellCheck={false} required autoFocus aria-describedby="hint" aria-invalid={problem !== ""} />
-        {problem && <p className="failed" role="alert">{problem}</p>}
+        {problem && <p className="failed" role="alert">{problem} {again && <button type="button" onClick={again}>Try again</button>}</p>}
         <button className="primary">Sign in</button>
         <p id="hint" className="quiet">Get a token with <code>farebox token --admin</code>, or a link with <code>farebox console --admin</code>. It stays in this tab.</p>
       </form>

@@ -25,6 +25,33 @@ test("a link signs in, is gone from the address, and the overview shows the demo
   expect(complaints).toEqual([]);
 });
 
+test("a link signs in once, and nobody but who opened it", async ({ page, browser }) => {
+  const link = demo.link();
+  await page.goto(link);
+  await expect(page.getByRole("heading", { level: 1, name: "Overview" })).toBeVisible();
+  expect(await page.evaluate(() => JSON.stringify([location.href, history.length, performance.getEntriesByType("resource").map((r) => r.name)]))).not.toContain(link.split("#link=")[1] ?? "");
+  await page.reload(); // one stays signed in
+  await expect(page.getByRole("heading", { level: 1, name: "Overview" })).toBeVisible();
+
+  const other = await (await browser.newContext()).newPage();
+  await other.goto(link);
+  await expect(other.getByRole("alert")).toContainText("The link was opened before, and signs in once; farebox console prints another.");
+  expect(other.url()).toBe(`${demo.url}/console/`);
+  await accessible(other);
+  await other.getByLabel("Token").fill(link.split("#link=")[1] ?? "");
+  await other.getByRole("button", { name: "Sign in" }).click();
+  await expect(other.getByRole("alert")).toContainText("open the link in a browser");
+});
+
+test("a link is opened again where the server did not answer", async ({ page }) => {
+  await page.route("**/farebox/v1/sign-in", (r) => r.abort(), { times: 1 });
+  await page.goto(demo.link());
+  await expect(page.getByRole("alert")).toContainText("The server cannot be reached.");
+  await accessible(page);
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Overview" })).toBeVisible();
+});
+
 test("a pasted token signs in; what is no token, and what the server refuses, is said", async ({ page }) => {
   await page.goto(`${demo.url}/console/customers`);
   const field = page.getByLabel("Token");
@@ -32,7 +59,7 @@ test("a pasted token signs in; what is no token, and what the server refuses, is
   await field.fill("nonsense");
   await page.getByRole("button", { name: "Sign in" }).click();
   await expect(page.getByRole("alert")).toContainText("This is no token");
-  const token = demo.link().split("#token=")[1] ?? "";
+  const token = demo.token();
   await field.fill(token.slice(0, -8) + "AAAAAAAA");
   await page.getByRole("button", { name: "Sign in" }).click();
   await expect(page.getByRole("alert")).toContainText("not signed by a registered key");

@@ -17,7 +17,7 @@ async function open(page: Page, account: string): Promise<string> {
 }
 
 async function call(page: Page, path: string, data: unknown): Promise<void> {
-  const token = demo.link().split("#token=")[1] ?? "";
+  const token = demo.token();
   const made = await page.request.post(demo.url + path, { data, headers: { Authorization: `Bearer ${token}` } });
   expect(made.status()).toBe(201);
 }

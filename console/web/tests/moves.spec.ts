@@ -13,7 +13,7 @@ const row = (page: Page, what: string) => page.getByRole("dialog").getByRole("ro
 
 /** A request as the vendor, past the console. */
 async function call<T>(page: Page, method: string, path: string, body?: object): Promise<T> {
-  const token = demo.link().split("#token=")[1] ?? "";
+  const token = demo.token();
   const response = await page.request.fetch(demo.url + path, { method, headers: { Authorization: `Bearer ${token}` }, ...(body ? { data: body } : {}) });
   expect(response.ok(), await response.text()).toBe(true);
   return await response.json() as T;

@@ -199,7 +199,7 @@ test("the configuration is changed, and what the server refuses is said at the v
 });
 
 test("a customer is not offered to operate, is told why at its address, and lands on the balances", async ({ page }) => {
-  const { instances } = await (await page.request.get(`${demo.url}/farebox/v1/instances`, { headers: { Authorization: `Bearer ${demo.link().split("#token=")[1]}` } })).json() as { instances: { instanceId: string }[] };
+  const { instances } = await (await page.request.get(`${demo.url}/farebox/v1/instances`, { headers: { Authorization: `Bearer ${demo.token()}` } })).json() as { instances: { instanceId: string }[] };
   await page.goto(demo.link(instances[0]?.instanceId));
   await expect(page.getByRole("heading", { level: 1, name: "Customers" })).toBeVisible();
   await expect(page.getByRole("link", { name: "Operate" })).toHaveCount(0);

@@ -20,7 +20,7 @@ type Item = { name: string; version?: string; rate?: number; formula?: string; f
 
 /** Posts a table, past the console. */
 async function post(page: Page, series: string, version: string, days: number, items: Item[]) {
-  const token = demo.link().split("#token=")[1] ?? "";
+  const token = demo.token();
   const response = await page.request.post(`${demo.url}/dynamicmonetization/provisioning/api/v1.1/rate-tables`, {
     headers: { Authorization: `Bearer ${token}` }, data: { series, version, effectiveFrom: Date.now() + days * 86_400_000, items },
   });

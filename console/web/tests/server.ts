@@ -24,11 +24,19 @@ export class Demo {
     throw new Error("the demo did not start");
   }
 
-  /** What signs in: as the vendor, or as a customer with an instance. */
+  /** What signs in, once: as the vendor, or as a customer with an instance. */
   link(instance?: string): string {
-    const whose = instance ? ["--client", "--instance", instance] : ["--admin"];
-    return execFileSync(binary, ["console", ...whose, "--db", this.db, "--server", this.url], { encoding: "utf8" }).trim();
+    return this.run("console", ...this.whose(instance), "--server", this.url);
   }
+
+  /** A token to ask with, or to paste. */
+  token(instance?: string): string {
+    return this.run("token", ...this.whose(instance));
+  }
+
+  private whose = (instance?: string) => [...(instance ? ["--client", "--instance", instance] : ["--admin"]), "--db", this.db];
+
+  private run = (...words: string[]) => execFileSync(binary, words, { encoding: "utf8" }).trim();
 
   /** A token of a client, by a private key that the test holds. */
   tokenBy(pem: string, id: string, instance: string): string {
