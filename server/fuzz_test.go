@@ -147,6 +147,7 @@ func (z *fuzzed) stands() []string {
 	s := z.shop
 	return []string{
 		exampleInstance, s.instance, exampleCondition, s.condition, exampleAction, s.action, exampleSession, s.session, "{webhookId}", s.webhook, "{holdId}", s.hold, "{leaseId}", s.lease, exampleLease, s.leaseText, exampleRequest, s.request, exampleModified, s.modified,
+		exampleLink, s.link,
 		"{deliveryId}", s.delivery, "{keyId}", s.pair.ID,
 	}
 }

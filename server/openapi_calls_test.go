@@ -52,6 +52,7 @@ type shop struct {
 	session, hold           string     // the ids of a session and of a live hold of instance
 	receipt                 string     // the correlation id of a charge of instance, if charging
 	lease, leaseText        string     // the id of a live lease of instance, and the lease as it was signed
+	link                    string     // signs in as an administrator, whoever opens it first
 	request, modified       string     // of the line item's automatic top-up: the id of its open request, and when its terms were set
 	condition, action       string     // ids of a condition of instance, and of the action of its line item
 	admin, client, stranger string     // tokens; the client's is for instance, the stranger's for other
@@ -127,7 +128,13 @@ func shopOn(ctx context.Context, books store.Store) (*shop, error) {
 			return nil, err
 		}
 	}
-	return s, nil
+	return s, s.newLink()
+}
+
+// newLink makes a link that nobody has opened.
+func (s *shop) newLink() (err error) {
+	s.link, err = auth.SignLink(s.pair, auth.Admin, s.pair.ID, nil, s.now(), time.Hour, time.Hour)
+	return err
 }
 
 func (s *shop) furnish(tx *engine.Change, pair *auth.Pair) error {
@@ -673,6 +680,15 @@ func (s *shop) conflict(t *testing.T, p place) {
 		}
 		s.must(t, http.StatusConflict, p.method, path, s.client, s.body(p))
 		s.open(t)
+	case "signIn": // it is a token; and somebody else has opened it
+		s.must(t, http.StatusUnauthorized, p.method, path, "", strings.Replace(s.body(p), s.link, s.admin, 1))
+		if _, err := s.engine.OpenLink(t.Context(), s.link, strings.Repeat("s", 43)); err != nil {
+			t.Fatal(err)
+		}
+		s.must(t, http.StatusConflict, p.method, path, "", s.body(p))
+		if err := s.newLink(); err != nil {
+			t.Fatal(err)
+		}
 	case "reportLease": // it is more than was leased; and the client has reported for the last time
 		s.must(t, http.StatusConflict, p.method, path, s.client, strings.Replace(s.body(p), `"count":2`, `"count":100000`, 1))
 		if _, _, err := s.engine.ReportLease(&engine.HoldMove{HoldID: s.lease}, &access.Report{Final: true}); err != nil {
@@ -801,6 +817,7 @@ const (
 	exampleAction    = "0199c0df-11aa-7c3d-8e4f-0a1b2c3d4e5f"
 	exampleRequest   = "0199e3c5-2b3c-7d4e-8f5a-6b7c8d9e0f1a"
 	exampleModified  = "1772000000123"
+	exampleLink      = "eyJhbGciOiJFZERTQSIsInR5cCI6ImZhcmVib3gtc2lnbi1pbitqd3QifQ.eyJqdGkiOiJPTkNFIn0.c2lnbmF0dXJl"
 	exampleLease     = "eyJhbGciOiJFZERTQSJ9.eyJqdGkiOiIwMTk5ZTJiNCJ9.c2lnbmF0dXJl"
 )
 
@@ -818,7 +835,7 @@ func (s *shop) bodies(p place) (all []string) {
 		if err != nil {
 			panic(err)
 		}
-		ours := strings.NewReplacer(exampleInstance, s.instance, exampleCondition, s.condition, exampleAction, s.action, exampleLease, s.leaseText, exampleRequest, s.request, exampleModified, s.modified)
+		ours := strings.NewReplacer(exampleInstance, s.instance, exampleCondition, s.condition, exampleAction, s.action, exampleLease, s.leaseText, exampleLink, s.link, exampleRequest, s.request, exampleModified, s.modified)
 		all = append(all, ours.Replace(string(body)))
 	}
 	return all
