@@ -15,8 +15,9 @@ import (
 
 const answerLineMost = 32 << 20 // bytes of a line of an answer
 
-// ChargeInBulk sends up to 10,000 access requests of any instances at once, and returns an answer to each, in their order. A line without an idempotency key is given
-// one, in place, which retries keep: send the same lines again after an error, and each counts once. A line that is denied or refused is no error: see its answer.
+// ChargeInBulk sends up to 10,000 access requests of any instances at once, and returns an answer to each, in their order. A line without an idempotency key is
+// given one, in place, which retries keep: send the same lines again after an error, and each counts once. A line that is denied or refused is no error: see its
+// answer.
 func (c *Client) ChargeInBulk(ctx context.Context, lines []api.BulkCharge) ([]api.BulkAnswer, error) {
 	var body bytes.Buffer
 	for i := range lines {

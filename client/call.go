@@ -137,7 +137,8 @@ func (c *Client) stream(ctx context.Context, in *call) (*http.Response, error) {
 	return c.try(ctx, in, nil)
 }
 
-// try makes a call, again and again while that is safe and may help. The answer is taken within the try if it can be, so that one that breaks off is asked for again.
+// try makes a call, again and again while that is safe and may help. The answer is taken within the try if it can be, so that one that breaks off is asked for
+// again.
 func (c *Client) try(ctx context.Context, in *call, take func(*http.Response) error) (*http.Response, error) {
 	if in.failed != nil {
 		return nil, fmt.Errorf("%s %s: the request cannot be written: %w", in.method, in.path, in.failed)

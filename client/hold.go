@@ -105,7 +105,8 @@ func (h *Held) Settle(ctx context.Context, items []Item, with ...With) (*api.Hol
 //   - If it told nothing and fails or panics, the hold is released: nothing is charged.
 //   - If it told nothing and succeeds, the estimate is settled.
 //
-// The answer is that of the settlement or release. The end is tried for half a minute, also when ctx is over. A *Unsettled says that it was not answered even so. If the process dies, the hold lapses.
+// The answer is that of the settlement or release. The end is tried for half a minute, also when ctx is over. A *Unsettled says that it was not answered even
+// so. If the process dies, the hold lapses.
 func (c *Client) Hold(ctx context.Context, r *HoldRequest, work func(*Held) error, with ...With) (answer *api.HoldAnswer, err error) {
 	h := &Held{client: c, request: r, ttl: r.TTL}
 	if h.ttl == 0 {

@@ -62,8 +62,8 @@ var (
 	ErrNotSigned  = errors.New("the lease is not signed by a key of the service")
 )
 
-// Spender spends leased tokens without a network. It is safe for concurrent use. What was spent has to survive the process before it is acted upon: KeepIn sees to that
-// with a file; or keep the text of the lease and what Used returns, with which NewSpender goes on. With neither nothing can be reported.
+// Spender spends leased tokens without a network. It is safe for concurrent use. What was spent has to survive the process before it is acted upon: KeepIn sees
+// to that with a file; or keep the text of the lease and what Used returns, with which NewSpender goes on. With neither nothing can be reported.
 type Spender struct {
 	text   string
 	claims api.LeaseClaims
@@ -75,8 +75,8 @@ type Spender struct {
 
 type itemName struct{ item, version string }
 
-// NewSpender spends a lease that one of the service's keys has signed; used is what was spent of it before. Ask LeaseKeys while there is a network, and keep them with the
-// lease: without them a lease cannot be told from what somebody has made up, and nothing is spent.
+// NewSpender spends a lease that one of the service's keys has signed; used is what was spent of it before. Ask LeaseKeys while there is a network, and keep
+// them with the lease: without them a lease cannot be told from what somebody has made up, and nothing is spent.
 func NewSpender(lease string, keys *api.LeaseKeys, used []api.LeaseItemUsed) (*Spender, error) {
 	s := &Spender{text: lease, used: map[itemName]token.Amount{}}
 	claims, err := verifiedLease(lease, keys)
@@ -117,8 +117,8 @@ func (s *Spender) cost(instead itemName, count token.Amount) (sum token.Amount) 
 	return sum
 }
 
-// Spend decides whether so much of an item may be used now, more than 0, and takes it from the lease. The time is the caller's: a clock that is set back has a lease live longer
-// here, and what was used then is still booked when it is reported.
+// Spend decides whether so much of an item may be used now, more than 0, and takes it from the lease. The time is the caller's: a clock that is set back has a
+// lease live longer here, and what was used then is still booked when it is reported.
 func (s *Spender) Spend(now time.Time, item, version string, count token.Amount) error {
 	if count.Sign() <= 0 {
 		return fmt.Errorf("a count of %s cannot be spent: it must be more than 0", count)

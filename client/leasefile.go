@@ -18,7 +18,8 @@ type leaseFile struct {
 	Used  []api.LeaseItemUsed `json:"used"`
 }
 
-// OpenSpender goes on with a lease that another Spender kept in a file, whose name it had from KeepIn; it keeps it there, too. An error that is fs.ErrNotExist says that there is none.
+// OpenSpender goes on with a lease that another Spender kept in a file, whose name it had from KeepIn; it keeps it there, too. An error that is fs.ErrNotExist
+// says that there is none.
 func OpenSpender(file string, keys *api.LeaseKeys) (*Spender, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -36,8 +37,9 @@ func OpenSpender(file string, keys *api.LeaseKeys) (*Spender, error) {
 	return s, nil
 }
 
-// KeepIn has all that is spent be in a file, synced to the disk, before Spend returns; and what was spent so far at once. No two processes may spend one lease, nor share a
-// file: it fails if there is a file of that name, which may be of another lease that was not reported yet. OpenSpender goes on with it; remove it once a final report was answered.
+// KeepIn has all that is spent be in a file, synced to the disk, before Spend returns; and what was spent so far at once. No two processes may spend one lease,
+// nor share a file: it fails if there is a file of that name, which may be of another lease that was not reported yet. OpenSpender goes on with it; remove it
+// once a final report was answered.
 func (s *Spender) KeepIn(file string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -19,7 +19,8 @@ type LiveQuery struct {
 	Every       time.Duration // whole seconds
 }
 
-// Live is what one server decides, as it happens, until ctx ends. The server ends a stream after an hour: the last pair is an error then, and whoever goes on watching asks again.
+// Live is what one server decides, as it happens, until ctx ends. The server ends a stream after an hour: the last pair is an error then, and whoever goes on
+// watching asks again.
 func (c *Client) Live(ctx context.Context, l LiveQuery) iter.Seq2[api.Live, error] {
 	in := get(fareboxRoot+"/live", of(query("by", l.By, "top", number(l.Top), "every", number(int64(l.Every/time.Second))), l.InstanceIDs))
 	return func(yield func(api.Live, error) bool) {

@@ -16,8 +16,8 @@ type Requester struct {
 	Dictionary  any
 }
 
-// Item is a part of a request. Name is required, and Count is 1 if it is nil. MetaData is written as a JSON object and comes back in events; Variables are what the formula of a price is
-// calculated from.
+// Item is a part of a request. Name is required, and Count is 1 if it is nil. MetaData is written as a JSON object and comes back in events; Variables are what
+// the formula of a price is calculated from.
 type Item struct {
 	Name      string
 	Version   string

@@ -39,7 +39,8 @@ type InUse struct {
 // Ref names the session.
 func (s *InUse) Ref() SessionRef { return s.ref }
 
-// Context ends with the caller's, with the work, and when the session has ended; its cause is then the server's refusal of a heartbeat. Who uses what the session pays for has to stop then.
+// Context ends with the caller's, with the work, and when the session has ended; its cause is then the server's refusal of a heartbeat. Who uses what the
+// session pays for has to stop then.
 func (s *InUse) Context() context.Context { return s.ctx }
 
 // Ahead is what lies ahead of the session, as last told.
@@ -49,7 +50,8 @@ func (s *InUse) Ahead() api.SessionAhead {
 	return s.ahead
 }
 
-// Ask changes what is used from now on; no items is a halt, which costs nothing until something is asked for again. When it is denied all stays as it was and the error is a *Denied.
+// Ask changes what is used from now on; no items is a halt, which costs nothing until something is asked for again. When it is denied all stays as it was and
+// the error is a *Denied.
 func (s *InUse) Ask(ctx context.Context, items []Item, with ...With) (*api.SessionAnswer, error) {
 	requester, wired, err := wire(&s.request.Requester, items)
 	if err != nil {
@@ -83,7 +85,8 @@ const (
 	beatAgain = 5 * time.Second // after one that was not answered
 )
 
-// beatIn is how long to wait before the next heartbeat: halfway from the next automatic charge, before which none is needed, to the deadline; or no time at all when it is owed already.
+// beatIn is how long to wait before the next heartbeat: halfway from the next automatic charge, before which none is needed, to the deadline; or no time at all
+// when it is owed already.
 func beatIn(ahead *api.SessionAhead, serverNow time.Time) time.Duration {
 	switch {
 	case ahead.HeartbeatOwed:
@@ -97,7 +100,8 @@ func beatIn(ahead *api.SessionAhead, serverNow time.Time) time.Duration {
 }
 
 // Use opens a session, asks for the items, and does the work while heartbeats are sent; then the session is closed and what is unused is given back, whether the
-// work returns an error, panics, or its caller goes away. If the items are denied the work is not done and the error is a *Denied. If the process dies, the missing heartbeat ends the session.
+// work returns an error, panics, or its caller goes away. If the items are denied the work is not done and the error is a *Denied. If the process dies, the
+// missing heartbeat ends the session.
 func (c *Client) Use(ctx context.Context, r *UseRequest, work func(*InUse) error) (err error) {
 	made, err := c.CreateSession(ctx, r.InstanceID)
 	if err != nil {

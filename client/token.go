@@ -39,8 +39,8 @@ type static string
 
 func (s static) Token(context.Context) (string, error) { return string(s), nil }
 
-// Refreshing is a source that keeps a token and gets another a minute before it expires, or once it was refused. If that fails, the error is the caller's and the next
-// call tries again. While one is got, the others wait for it.
+// Refreshing is a source that keeps a token and gets another a minute before it expires, or once it was refused. If that fails, the error is the caller's and
+// the next call tries again. While one is got, the others wait for it.
 func Refreshing(get func(context.Context) (token string, expires time.Time, err error)) TokenSource {
 	r := &refreshing{get: get, turn: make(chan struct{}, 1)}
 	return r

@@ -198,8 +198,8 @@ func allThere(parts []*usage.Bucket, headers []usage.BucketHeader) bool {
 	return true
 }
 
-// RebuildUsage throws all buckets away and makes them anew, but for those of receipts that were removed. Queries go on meanwhile, and are as slow as what is not folded is long.
-// Progress is told how many receipts this has folded by then, and the time of the last one.
+// RebuildUsage throws all buckets away and makes them anew, but for those of receipts that were removed. Queries go on meanwhile, and are as slow as what is not
+// folded is long. Progress is told how many receipts this has folded by then, and the time of the last one.
 func (e *Engine) RebuildUsage(ctx context.Context, progress func(receipts, atMS int64)) error {
 	err := e.store.Change(ctx, forgetFolded)
 	folder, folded := e.folder(1, usage.Restless), int64(0)

@@ -50,9 +50,7 @@ func (c *call) putAlert(status int, put func(*engine.Change, *notify.Rule) error
 }
 
 func deleteAlert(c *call) (*reply, error) {
-	return c.change(func(tx *engine.Change) (*reply, error) {
-		return &reply{status: http.StatusNoContent}, tx.DeleteAlert(c.PathValue("name"))
-	})
+	return c.remove(func(tx *engine.Change) error { return tx.DeleteAlert(c.PathValue("name")) })
 }
 
 func listFired(c *call) (*reply, error) {

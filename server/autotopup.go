@@ -57,12 +57,8 @@ func declineAutoTopUp(c *call) (*reply, error) {
 
 // changeAutoTopUp changes the automatic top-up of the path's line item, and answers how it stands then.
 func (c *call) changeAutoTopUp(change func(tx *engine.Change, instanceID, activationID string) (*engine.AutoTopUp, error)) (*reply, error) {
-	return c.change(func(tx *engine.Change) (*reply, error) {
-		a, err := change(tx, c.PathValue("instanceId"), c.PathValue("lineItemId"))
-		if err != nil {
-			return nil, err
-		}
-		return jsonReply(http.StatusOK, wireAutoTopUp(a))
+	return changeTo(c, http.StatusOK, wireAutoTopUp, func(tx *engine.Change) (*engine.AutoTopUp, error) {
+		return change(tx, c.PathValue("instanceId"), c.PathValue("lineItemId"))
 	})
 }
 
@@ -77,8 +73,8 @@ func getAutoTopUp(c *call) (*reply, error) {
 }
 
 func deleteAutoTopUp(c *call) (*reply, error) {
-	return c.change(func(tx *engine.Change) (*reply, error) {
-		return &reply{status: http.StatusNoContent}, tx.DeleteAutoTopUp(c.PathValue("instanceId"), c.PathValue("lineItemId"))
+	return c.remove(func(tx *engine.Change) error {
+		return tx.DeleteAutoTopUp(c.PathValue("instanceId"), c.PathValue("lineItemId"))
 	})
 }
 

@@ -231,6 +231,22 @@ func (c *call) change(fn func(*engine.Change) (*reply, error)) (*reply, error) {
 	return &reply{status: answer.Status, contentType: jsonType, body: answer.Body, replayed: replayed}, nil
 }
 
+// changeTo runs a verb that writes, and answers with what it made, as it is on the wire.
+func changeTo[T, Wire any](c *call, status int, wire func(T) Wire, fn func(*engine.Change) (T, error)) (*reply, error) {
+	return c.change(func(tx *engine.Change) (*reply, error) {
+		made, err := fn(tx)
+		if err != nil {
+			return nil, err
+		}
+		return jsonReply(status, wire(made))
+	})
+}
+
+// remove runs a verb that leaves nothing to tell of.
+func (c *call) remove(fn func(*engine.Change) error) (*reply, error) {
+	return c.change(func(tx *engine.Change) (*reply, error) { return &reply{status: http.StatusNoContent}, fn(tx) })
+}
+
 func (c *call) view(fn func(store.Reader) error) error {
 	return c.server.engine.View(c.Context(), fn)
 }

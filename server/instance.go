@@ -27,13 +27,7 @@ func createInstance(c *call) (*reply, error) {
 	if err := decode(c.body, &in); err != nil {
 		return nil, err
 	}
-	return c.change(func(tx *engine.Change) (*reply, error) {
-		i, err := tx.CreateInstance(in.ShortName, in.AccountID)
-		if err != nil {
-			return nil, err
-		}
-		return jsonReply(http.StatusOK, wireInstance(i))
-	})
+	return changeTo(c, http.StatusOK, wireInstance, func(tx *engine.Change) (*store.Instance, error) { return tx.CreateInstance(in.ShortName, in.AccountID) })
 }
 
 func getInstance(c *call) (*reply, error) {

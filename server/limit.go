@@ -64,8 +64,8 @@ func getLimit(c *call) (*reply, error) {
 }
 
 func deleteLimit(c *call) (*reply, error) {
-	return c.change(func(tx *engine.Change) (*reply, error) {
-		return &reply{status: http.StatusNoContent}, tx.DeleteLimit(c.PathValue("instanceId"), c.PathValue("lineItemId"))
+	return c.remove(func(tx *engine.Change) error {
+		return tx.DeleteLimit(c.PathValue("instanceId"), c.PathValue("lineItemId"))
 	})
 }
 

@@ -80,8 +80,8 @@ func (c *call) lineItem() (l *ledger.LineItem, err error) {
 }
 
 func deleteLineItem(c *call) (*reply, error) {
-	return c.change(func(tx *engine.Change) (*reply, error) {
-		return &reply{status: http.StatusNoContent}, tx.DeleteLineItem(c.PathValue("instanceId"), c.PathValue("lineItemId"))
+	return c.remove(func(tx *engine.Change) error {
+		return tx.DeleteLineItem(c.PathValue("instanceId"), c.PathValue("lineItemId"))
 	})
 }
 
@@ -95,13 +95,8 @@ func putLineItem(c *call) (*reply, error) {
 	if len(problems) > 0 {
 		return nil, lineItemErrors(c.family, problems)
 	}
-	rep, err := c.change(func(tx *engine.Change) (*reply, error) {
-		kept, err := tx.PutLineItem(next)
-		if err != nil {
-			return nil, err
-		}
-		return jsonReply(http.StatusOK, wireLineItem(c.family, kept))
-	})
+	wire := func(kept *ledger.LineItem) any { return wireLineItem(c.family, kept) }
+	rep, err := changeTo(c, http.StatusOK, wire, func(tx *engine.Change) (*ledger.LineItem, error) { return tx.PutLineItem(next) })
 	if p, ok := errors.AsType[*problem.Error](err); ok && p.Kind == problem.Invalid {
 		err = lineItemErrors(c.family, []*problem.Error{p})
 	}

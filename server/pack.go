@@ -55,9 +55,7 @@ func (c *call) putPack(status int, put func(*engine.Change, *engine.Pack) error)
 }
 
 func deletePack(c *call) (*reply, error) {
-	return c.change(func(tx *engine.Change) (*reply, error) {
-		return &reply{status: http.StatusNoContent}, tx.DeletePack(c.PathValue("name"))
-	})
+	return c.remove(func(tx *engine.Change) error { return tx.DeletePack(c.PathValue("name")) })
 }
 
 // sellPack answers 201 for what was sold, and 200 for an order that was made before.

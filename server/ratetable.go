@@ -115,7 +115,5 @@ func deleteRateTable(c *call) (*reply, error) {
 	if q.Get("version") == "" {
 		return nil, problem.Field("version", "is required: the version to delete")
 	}
-	return c.change(func(tx *engine.Change) (*reply, error) {
-		return &reply{status: http.StatusNoContent}, tx.DeleteRateTable(q.Get("series"), q.Get("version"))
-	})
+	return c.remove(func(tx *engine.Change) error { return tx.DeleteRateTable(q.Get("series"), q.Get("version")) })
 }

@@ -75,12 +75,8 @@ func topUpLineItem(c *call) (*reply, error) {
 	if err := decode(c.body, &in); err != nil {
 		return nil, err
 	}
-	return c.change(func(tx *engine.Change) (*reply, error) {
-		moved, err := tx.TopUp(c.PathValue("instanceId"), c.PathValue("lineItemId"), in.Tokens, in.RequestID)
-		if err != nil {
-			return nil, err
-		}
-		return jsonReply(http.StatusOK, wireMoved(moved))
+	return changeTo(c, http.StatusOK, wireMoved, func(tx *engine.Change) (*engine.Moved, error) {
+		return tx.TopUp(c.PathValue("instanceId"), c.PathValue("lineItemId"), in.Tokens, in.RequestID)
 	})
 }
 
@@ -89,11 +85,11 @@ func transferTokens(c *call) (*reply, error) {
 	if err := decode(c.body, &in); err != nil {
 		return nil, err
 	}
-	for field, value := range map[string]string{
-		"from.instanceId": in.From.InstanceID, "from.activationId": in.From.ActivationID, "to.instanceId": in.To.InstanceID, "to.activationId": in.To.ActivationID,
+	for _, one := range []struct{ field, value string }{
+		{"from.instanceId", in.From.InstanceID}, {"from.activationId", in.From.ActivationID}, {"to.instanceId", in.To.InstanceID}, {"to.activationId", in.To.ActivationID},
 	} {
-		if value == "" {
-			return nil, problem.Field(field, "is required")
+		if one.value == "" {
+			return nil, problem.Field(one.field, "is required")
 		}
 	}
 	return c.change(func(tx *engine.Change) (*reply, error) {

@@ -104,18 +104,14 @@ func setActions(c *call, set func(tx *engine.Change, instanceID, activationID st
 	if err != nil {
 		return nil, err
 	}
-	return c.change(func(tx *engine.Change) (*reply, error) {
-		set, err := set(tx, c.PathValue("instanceId"), c.PathValue("lineItemId"), actions)
-		if err != nil {
-			return nil, err
-		}
-		return jsonReply(http.StatusOK, wireActions(set))
+	return changeTo(c, http.StatusOK, wireActions, func(tx *engine.Change) ([]ledger.Action, error) {
+		return set(tx, c.PathValue("instanceId"), c.PathValue("lineItemId"), actions)
 	})
 }
 
 func deleteActions(c *call) (*reply, error) {
-	return c.change(func(tx *engine.Change) (*reply, error) {
-		return &reply{status: http.StatusNoContent}, tx.DeleteActions(c.PathValue("instanceId"), c.PathValue("lineItemId"))
+	return c.remove(func(tx *engine.Change) error {
+		return tx.DeleteActions(c.PathValue("instanceId"), c.PathValue("lineItemId"))
 	})
 }
 
@@ -180,12 +176,8 @@ func setConditions(c *call, set func(tx *engine.Change, instanceID string, condi
 	if err != nil {
 		return nil, err
 	}
-	rep, err := c.change(func(tx *engine.Change) (*reply, error) {
-		set, err := set(tx, c.PathValue("instanceId"), conditions)
-		if err != nil {
-			return nil, err
-		}
-		return jsonReply(http.StatusOK, wireConditions(set))
+	rep, err := changeTo(c, http.StatusOK, wireConditions, func(tx *engine.Change) ([]*ledger.Condition, error) {
+		return set(tx, c.PathValue("instanceId"), conditions)
 	})
 	if p, ok := errors.AsType[*problem.Error](err); ok && strings.HasPrefix(p.Field, "[") {
 		p.Field = within + p.Field
@@ -194,13 +186,11 @@ func setConditions(c *call, set func(tx *engine.Change, instanceID string, condi
 }
 
 func deleteCondition(c *call) (*reply, error) {
-	return c.change(func(tx *engine.Change) (*reply, error) {
-		return &reply{status: http.StatusNoContent}, tx.DeleteCondition(c.PathValue("instanceId"), c.PathValue("conditionId"))
+	return c.remove(func(tx *engine.Change) error {
+		return tx.DeleteCondition(c.PathValue("instanceId"), c.PathValue("conditionId"))
 	})
 }
 
 func deleteConditions(c *call) (*reply, error) {
-	return c.change(func(tx *engine.Change) (*reply, error) {
-		return &reply{status: http.StatusNoContent}, tx.DeleteConditions(c.PathValue("instanceId"))
-	})
+	return c.remove(func(tx *engine.Change) error { return tx.DeleteConditions(c.PathValue("instanceId")) })
 }

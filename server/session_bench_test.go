@@ -16,9 +16,9 @@ import (
 	"github.com/farebox/farebox/token"
 )
 
-// A million open sessions in the file, charged every hour, which are opened within 25 minutes on 1,000 instances. Measured are: how fast they open; ordinary requests at a fixed rate when nothing is due; the same when a whole
-// hour of automatic charges is due at once, as after an outage, and how fast those are made; heartbeats; and the same for the
-// refunds of all heartbeats that are missed. BENCH_SESSIONS and BENCH_RATE set the numbers.
+// A million open sessions in the file, charged every hour, which are opened within 25 minutes on 1,000 instances. Measured are: how fast they open; ordinary
+// requests at a fixed rate when nothing is due; the same when a whole hour of automatic charges is due at once, as after an outage, and how fast those are made;
+// heartbeats; and the same for the refunds of all heartbeats that are missed. BENCH_SESSIONS and BENCH_RATE set the numbers.
 //
 //	go test -run '^$' -bench Sessions -benchtime 1x -timeout 30m ./server
 func BenchmarkSessions(b *testing.B) {

@@ -94,9 +94,7 @@ func rotateWebhook(c *call) (*reply, error) {
 }
 
 func deleteWebhook(c *call) (*reply, error) {
-	return c.change(func(tx *engine.Change) (*reply, error) {
-		return &reply{status: http.StatusNoContent}, tx.DeleteWebhook(c.PathValue("webhookId"))
-	})
+	return c.remove(func(tx *engine.Change) error { return tx.DeleteWebhook(c.PathValue("webhookId")) })
 }
 
 func testWebhook(c *call) (*reply, error) {

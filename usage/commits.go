@@ -6,9 +6,10 @@ import (
 	"slices"
 )
 
-// The column of commits tells where the receipts of each instance are, so that whoever looks for those of one customer among thousands need not read all others'. Unlike
-// the other columns it is not of events: its first byte is 4, behind it are for each instance, in order, the length of its id, the id, the length of
-// its list, and the list: commits in ascending order, each as the difference to the one before. The last four bytes are a checksum. Buckets of former versions have none.
+// The column of commits tells where the receipts of each instance are, so that whoever looks for those of one customer among thousands need not read all
+// others'. Unlike the other columns it is not of events: its first byte is 4, behind it are for each instance, in order, the length of its id, the id, the
+// length of its list, and the list: commits in ascending order, each as the difference to the one before. The last four bytes are a checksum. Buckets of former
+// versions have none.
 const (
 	columnCommits = "commits"
 	commitsColumn = 4

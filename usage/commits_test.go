@@ -8,7 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A bucket, merged or not, tells every commit that has receipts of an instance, and no other. Bytes that are not as they were written are an error and never a fault.
+// A bucket, merged or not, tells every commit that has receipts of an instance, and no other. Bytes that are not as they were written are an error and never a
+// fault.
 func TestCommitsOfAnInstance(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := map[string][]int64{}

@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// counter counts what is written to a ResponseWriter. What that can do besides, http.ResponseController finds through Unwrap; flushing and hijacking are here as well, since
-// many handlers look for them by type, and so that a hijacked connection is counted, too.
+// counter counts what is written to a ResponseWriter. What that can do besides, http.ResponseController finds through Unwrap; flushing and hijacking are here as
+// well, since many handlers look for them by type, and so that a hijacked connection is counted, too.
 type counter struct {
 	http.ResponseWriter
 	status int

@@ -19,7 +19,8 @@ type Ask struct {
 	InstanceID string
 	Requester  client.Requester
 	Items      []client.Item // of a hold: the most that is expected
-	// Key is the idempotency key of the charge or hold; empty: one is made. A key that comes from whoever calls makes their second request free: it is handled again and charged once.
+	// Key is the idempotency key of the charge or hold; empty: one is made. A key that comes from whoever calls makes their second request free: it is handled
+	// again and charged once.
 	Key string
 	TTL time.Duration // of a hold; 0: a minute. It is extended while the request is handled
 }
@@ -41,8 +42,9 @@ type Settle func(*Answered) ([]client.Item, error)
 
 // Options of a middleware. The zero value is right: it fails closed.
 type Options struct {
-	// FailOpen has requests handled, for nothing, while Farebox does not answer. That is a choice to give away what cannot be charged rather than to refuse customers who have
-	// paid; what is given away is recorded nowhere but in the log. A denial stays a denial, and so does what Farebox refuses, such as a token that is not valid.
+	// FailOpen has requests handled, for nothing, while Farebox does not answer. That is a choice to give away what cannot be charged rather than to refuse
+	// customers who have paid; what is given away is recorded nowhere but in the log. A denial stays a denial, and so does what Farebox refuses, such as a token
+	// that is not valid.
 	FailOpen bool
 	// Unsettled is told what could not be settled, so that it can be settled later; nil: it is logged.
 	Unsettled func(*client.Unsettled)
@@ -94,8 +96,8 @@ func (a *Ask) with() []client.With {
 	return []client.With{client.Key(a.Key)}
 }
 
-// Hold holds what a request may come to, has it handled, and settles for what it came to, also when the handler panics or the caller goes away. The context of the request ends when the
-// hold is lost. An answer that fits a buffer is sent once it is settled.
+// Hold holds what a request may come to, has it handled, and settles for what it came to, also when the handler panics or the caller goes away. The context of
+// the request ends when the hold is lost. An answer that fits a buffer is sent once it is settled.
 func Hold(c *client.Client, of Of, settle Settle, next http.Handler, options Options) http.Handler {
 	return of.then(next, func(w http.ResponseWriter, r *http.Request, ask *Ask) {
 		handled := false

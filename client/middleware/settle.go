@@ -27,8 +27,8 @@ func ByBytes(item client.Item, bytes int64) Settle {
 	}
 }
 
-// ByHeader settles as many of an item as a header or trailer of the answer says, which the handler sets, such as Tokens-Used: 17.5. An answer without it came to nothing if it failed
-// or is an error (400 and more); else that is a fault, and what was asked for is settled.
+// ByHeader settles as many of an item as a header or trailer of the answer says, which the handler sets, such as Tokens-Used: 17.5. An answer without it came to
+// nothing if it failed or is an error (400 and more); else that is a fault, and what was asked for is settled.
 func ByHeader(item client.Item, header string) Settle {
 	return func(a *Answered) ([]client.Item, error) {
 		// A trailer that was not announced is set with a prefix (http.TrailerPrefix).

@@ -148,8 +148,8 @@ type got struct {
 	whole  bool
 }
 
-// TestKilledAtAnyPoint kills the gateway again and again while callers stream, at steps of the model drawn at random, and then holds three records against each other: what the callers got, what the
-// model counted, and what was charged.
+// TestKilledAtAnyPoint kills the gateway again and again while callers stream, at steps of the model drawn at random, and then holds three records against each
+// other: what the callers got, what the model counted, and what was charged.
 func TestKilledAtAnyPoint(t *testing.T) {
 	const rounds, callers, each = 8, 12, 6
 	seed := uint64(time.Now().UnixNano())

@@ -181,8 +181,8 @@ func refuse(w http.ResponseWriter, status int, code, message string) {
 	_, _ = fmt.Fprintf(w, `{"error":{"message":%q,"type":%q,"code":%q}}`, message, code, code)
 }
 
-// recover settles what was not settled when it was due: work of a process that was killed, or that Farebox did not answer for. What was passed on to a caller is charged, once, however
-// often this is done; what nobody got anything of is released.
+// recover settles what was not settled when it was due: work of a process that was killed, or that Farebox did not answer for. What was passed on to a caller is
+// charged, once, however often this is done; what nobody got anything of is released.
 func (g *gateway) recover(ctx context.Context) {
 	for _, left := range g.journal.left() {
 		var err error

@@ -15,8 +15,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// journal is a file that has what was passed on and is not settled yet, a line a step, so that another process can settle it after this one was killed. What was written survives the process at once, and
-// the machine from the end of an answer on.
+// journal is a file that has what was passed on and is not settled yet, a line a step, so that another process can settle it after this one was killed. What was
+// written survives the process at once, and the machine from the end of an answer on.
 type journal struct {
 	mu   sync.Mutex
 	file *os.File

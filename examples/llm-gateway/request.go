@@ -30,7 +30,8 @@ const bytesPerToken = 4
 
 func tokensIn(bytes int) int64 { return int64((bytes + bytesPerToken - 1) / bytesPerToken) }
 
-// readRequest reads a chat completion. Its prompt is estimated by its size; its answer is as long as the request allows. What is passed on says so, and has the usage told at the end of a stream.
+// readRequest reads a chat completion. Its prompt is estimated by its size; its answer is as long as the request allows. What is passed on says so, and has the
+// usage told at the end of a stream.
 func readRequest(body []byte, usualMost int64) (*request, error) {
 	var all map[string]jsontext.Value
 	if err := json.Unmarshal(body, &all); err != nil {

@@ -54,7 +54,8 @@ func (s *Shop) Close() error {
 	return s.books.Close()
 }
 
-// Furnish makes an instance with a line item that has so many tokens, and a rate table with the prices of items, such as render or render@2. It returns the instance.
+// Furnish makes an instance with a line item that has so many tokens, and a rate table with the prices of items, such as render or render@2. It returns the
+// instance.
 func Furnish(ctx context.Context, admin *client.Client, tokens int64, prices map[string]string) (instance string, err error) {
 	start, end := int64(0), int64(253402300799999)
 	table := client.RateTable{Version: "1", EffectiveFrom: &start}
