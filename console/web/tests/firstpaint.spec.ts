@@ -53,11 +53,10 @@ test("the overview's first paint, cold @paint", async () => {
   const demo = await Demo.start();
   const all: Seen[] = [];
   try {
-    const link = demo.link();
     for (let round = 0; round < rounds; round++) {
       const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"], timeout: patience });
       try {
-        all.push(await open(browser, link));
+        all.push(await open(browser, demo.link()));
       } finally {
         await browser.close();
       }

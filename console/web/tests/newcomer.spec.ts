@@ -24,7 +24,7 @@ type Simulation = { oldTokens: number; newTokens: number; charges: number; refus
 
 /** Asks the API, past the console. */
 async function asked<T>(page: Page, path: string, body?: object): Promise<T> {
-  const headers = { Authorization: `Bearer ${demo.link().split("#token=")[1] ?? ""}` };
+  const headers = { Authorization: `Bearer ${demo.token()}` };
   const response = await (body ? page.request.post(demo.url + path, { headers, data: body }) : page.request.get(demo.url + path, { headers }));
   expect(response.ok(), await response.text()).toBe(true);
   return response.json() as Promise<T>;
