@@ -36,6 +36,10 @@ $(LOCK): $(WEB)/package-lock.json
 screenshots: build ## pictures of every view of the console, in console/web/screenshots
 	cd $(WEB) && npm run --silent screenshots
 
+.PHONY: paint
+paint: build ## how soon the console's overview is seen, in a small table
+	cd $(WEB) && npm run --silent paint
+
 .PHONY: browser
 browser: build ## the console's tests, in Chromium
 	@if [ -z "$(CONSOLE)" ]; then echo "NO NODE, or one before 20.19: the console was neither built nor tested"; \

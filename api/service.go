@@ -2,13 +2,17 @@ package api
 
 import "github.com/farebox/farebox/token"
 
-// ServiceState is how a server and what follows the record are.
+// ServiceState is how a server and what follows the record are. Store is sqlite or postgres; Database is what it is called, without a password.
 type ServiceState struct {
 	Time      int64      `json:"time"`
 	Ready     bool       `json:"ready"`
 	Reason    string     `json:"reason,omitzero"`
 	Followers []Follower `json:"followers"`
 	Streams   int        `json:"streams"`
+	Started   int64      `json:"started,omitzero"`
+	Version   string     `json:"version,omitzero"`
+	Store     string     `json:"store,omitzero"`
+	Database  string     `json:"database,omitzero"`
 }
 
 // Follower is somebody who follows the record. Since is when the first request was made that they have not taken; left out if they have taken all.

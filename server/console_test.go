@@ -175,3 +175,18 @@ func TestProofOverHTTP(t *testing.T) {
 		t.Errorf("it came to %+v", p)
 	}
 }
+
+// Administrators are told which server answers; to anybody else it is none of their business.
+func TestServerTellsOfItself(t *testing.T) {
+	s := openShop(t)
+	began := s.engine.Now()
+	got := readAs[api.ServiceState](t, s, "GET", "/farebox/v1/service", "")
+	if got.Version != "v1.2.3" || got.Store != "sqlite" || got.Database != "./farebox.db" || got.Started == 0 || got.Started > began {
+		t.Errorf("it tells %+v", got)
+	}
+	s.must(t, 200, "POST", "/farebox/v1/test-clock", s.admin, `{"advance":"PT1H"}`)
+	if later := readAs[api.ServiceState](t, s, "GET", "/farebox/v1/service", ""); later.Started != got.Started || later.Time <= got.Time {
+		t.Errorf("at %d it started at %d, and at %d at %d", got.Time, got.Started, later.Time, later.Started)
+	}
+	s.must(t, 403, "GET", "/farebox/v1/service", s.client, "")
+}

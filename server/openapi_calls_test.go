@@ -110,7 +110,7 @@ func shopOn(ctx context.Context, books store.Store) (*shop, error) {
 	}
 	s := &shop{store: books, now: func() time.Time { return now }, answered: map[string]bool{}}
 	s.engine = engine.New(books, engine.Options{Now: s.now, Clock: clock, PrivateWebhooks: true})
-	s.server = New(s.engine, Options{})
+	s.server = New(s.engine, Options{About: About{StartedMS: s.now().UnixMilli(), Version: "v1.2.3", Store: "sqlite", Database: "./farebox.db"}})
 	s.server.liveTime = 0 // or a live stream would not end
 	if s.pair, err = auth.NewPair(); err != nil {
 		return nil, err

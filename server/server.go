@@ -30,6 +30,8 @@ type Server struct {
 	bulks    chan struct{} // has room for those that may be under way at a time
 	stopping atomic.Bool
 
+	about About
+
 	onlookers onlookers
 	liveTime  time.Duration // how long a live stream lasts
 }
@@ -38,13 +40,22 @@ type Server struct {
 type Options struct {
 	Metrics  *engine.Metrics // those of the engine; nil: not shown
 	Sourcing Sourcing
+	About    About
+}
+
+// About is what a server tells administrators of itself.
+type About struct {
+	StartedMS int64
+	Version   string
+	Store     string // sqlite or postgres
+	Database  string // without a password
 }
 
 // New returns a server.
 func New(e *engine.Engine, options Options) *Server {
 	s := &Server{
 		engine: e, sourcing: options.Sourcing, patience: usualPatience, bulks: make(chan struct{}, bulksMost), liveTime: liveTimeUsual, mux: http.NewServeMux(),
-		registry: prometheus.NewRegistry(),
+		about: options.About, registry: prometheus.NewRegistry(),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "farebox_http_seconds", Help: "Time to answer a request, by route and status.",
 			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 16),

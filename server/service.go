@@ -10,7 +10,11 @@ import (
 
 // getService says how the server is, and how far those have come who follow the record.
 func getService(c *call) (*reply, error) {
-	out := api.ServiceState{Time: c.server.engine.Now(), Ready: true, Followers: []api.Follower{}}
+	about := c.server.about
+	out := api.ServiceState{
+		Time: c.server.engine.Now(), Started: about.StartedMS, Version: about.Version, Store: about.Store, Database: about.Database,
+		Ready: true, Followers: []api.Follower{},
+	}
 	if c.server.stopping.Load() {
 		out.Ready, out.Reason = false, "the server is stopping"
 	}

@@ -139,7 +139,7 @@ func serve(ctx context.Context, s store.Store, what serving, ready func(addr str
 		defer func() { end(); wait() }()
 	}
 	ready(listener.Addr().String(), e)
-	err = server.New(e, server.Options{Metrics: metrics, Sourcing: what.sourcing}).Serve(ctx, listener)
+	err = server.New(e, server.Options{Metrics: metrics, Sourcing: what.sourcing, About: aboutServer(what.db, e.Now())}).Serve(ctx, listener)
 	slog.Info("stopped")
 	return err
 }
@@ -156,6 +156,15 @@ func listen(addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("cannot listen on %q, which must be HOST:PORT such as 127.0.0.1:8080: %w", addr, err)
 	}
 	return listener, nil
+}
+
+// aboutServer is what a server tells of itself that starts now.
+func aboutServer(db string, nowMS int64) server.About {
+	a := server.About{StartedMS: nowMS, Version: version(), Store: "sqlite", Database: shown(db)}
+	if isPostgres(db) {
+		a.Store = "postgres"
+	}
+	return a
 }
 
 func advance(ctx context.Context, e *engine.Engine, toMS int64) error {

@@ -48,6 +48,18 @@ test("books that differ, a check that runs, and one that was broken off are told
   await expect(page.getByRole("alert")).toContainText("broken off after 15 minutes: it took more than 15 minutes");
 });
 
+test("a server says since when it runs, which version it is and on which database, and its cards stand level", async ({ page }) => {
+  await open(page);
+  const fact = (name: string) => page.locator("dl.facts > div", { has: page.getByText(name, { exact: true }) }).locator("dd");
+  const answered = await page.request.get(`${demo.url}/farebox/v1/service`, { headers: { Authorization: `Bearer ${demo.token()}` } });
+  const s = (await answered.json()) as { started: number; version: string; store: string; database: string };
+  await expect(fact("Version")).toHaveText(s.version);
+  await expect(fact("Database")).toHaveText(`SQLite ${s.database}`);
+  await expect(fact("Runs since").locator("time")).toHaveAttribute("datetime", new Date(s.started).toISOString());
+  const boxes = await page.locator(".pair > .card").evaluateAll((all) => all.map((c) => [c.getBoundingClientRect().height, c.querySelector("h2")?.getBoundingClientRect().top]));
+  expect(boxes[0]).toEqual(boxes[1]);
+});
+
 test("a server that takes no requests says why, and who lags behind is marked", async ({ page }) => {
   await pretend(page, "/farebox/v1/service", { time: 10_000_000, ready: false, reason: "the server is stopping", streams: 0, followers: [{ name: "alerts" }, { name: "usage", since: 9_400_000 }] });
   await open(page);

@@ -25,13 +25,15 @@ export function StackedBars({ label, times, series }: { label: string; times: nu
     const sums = times.map(() => 0);
     const stacked = series.map((s) => s.values.map((v, i) => (sums[i] = (sums[i] ?? 0) + v)));
     const axis = { stroke: color("--quiet"), font: "12px system-ui", grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
+    // Half a bar stands out on both sides, or the first and the last would be cut.
+    const half = ((times[1] ?? 0) > (times[0] ?? 0) ? (times[1] ?? 0) - (times[0] ?? 0) : 3_600_000) / 2_000;
     const bars = uPlot.paths.bars?.({ size: [0.7, 48], radius: 0.1 });
     // The tallest is drawn first, so that those below stand in front of it.
     const order = series.map((_, i) => series.length - 1 - i);
     const plot = new uPlot(
       {
         width: at.clientWidth, height: 240, legend: { show: false }, cursor: { show: false }, padding: [12, 8, 0, 0],
-        scales: { y: { range: (_u, _low, high) => [0, high > 0 ? high * 1.05 : 1] } },
+        scales: { x: { range: (_u, first, last) => [first - half, last + half] }, y: { range: (_u, _low, high) => [0, high > 0 ? high * 1.05 : 1] } },
         axes: [{ ...axis, grid: { show: false } }, { ...axis, size: 64 }],
         series: [{}, ...order.map((i) => ({ fill: color(`--series-${i % 7}`), stroke: color(`--series-${i % 7}`), width: 0, points: { show: false }, ...(bars ? { paths: bars } : {}) }))],
       },

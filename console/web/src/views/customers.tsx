@@ -74,7 +74,7 @@ function Standings({ rows }: { rows: readonly Standing[] }) {
       columns={[
         { name: "Account", show: (r) => <Link to={`/customers/${encodeURIComponent(r.instanceId)}`}>{r.accountId}</Link> },
         { name: "Left", right: true, show: (r) => <Number value={r.balance} /> },
-        { name: "Runs out", show: (r) => <RunsOut of={{ ...(r.runsOut ? { runsOut: r.runsOut } : {}), ...(r.tooLittle ? { tooLittleHistory: r.tooLittle } : {}) }} /> },
+        { name: "Runs out", show: (r) => <RunsOut of={r} /> },
         { name: "Tokens a day", right: true, show: (r) => <Number value={r.tokensPerDay} /> },
         { name: "Overdraft used", right: true, show: (r) => r.overdraftUsed > 0 ? <span className="warn"><Number value={r.overdraftUsed} /></span> : "–" },
         { name: "Instance", show: (r) => r.shortName },
@@ -83,8 +83,9 @@ function Standings({ rows }: { rows: readonly Standing[] }) {
   );
 }
 
-export function RunsOut({ of }: { of: Pick<Schemas["Forecast"], "runsOut" | "tooLittleHistory"> }) {
-  if (of.tooLittleHistory) return <span className="quiet" title={of.tooLittleHistory}>too early to tell</span>;
+function RunsOut({ of }: { of: Standing }) {
+  if (of.balance <= 0) return <span className="quiet">has run out</span>;
+  if (of.tooLittle) return <span className="quiet" title={of.tooLittle}>too early to tell</span>;
   if (!of.runsOut) return <span className="quiet">not within 400 days</span>;
   const { likely, earliest, latest } = of.runsOut;
   return <span title={`8 of 10 futures: ${earliest} to ${latest ?? "later than 400 days from now"}`}><Time ms={Date.parse(`${likely ?? earliest}T12:00:00`)} only="day" /></span>;

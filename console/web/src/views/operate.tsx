@@ -10,7 +10,7 @@ export function Operate() {
   return (
     <>
       <h1>Operate</h1>
-      <div className="halves"><Health /><Verify /></div>
+      <div className="pair"><Health /><Verify /></div>
       <Webhooks />
       <Keys />
       <Configuration />

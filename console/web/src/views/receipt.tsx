@@ -5,6 +5,7 @@ import { Dialog } from "../ui/dialog";
 import { Number, short, Time } from "../ui/format";
 import { Show } from "../ui/states";
 import { ReceiptActions } from "./moves/refund";
+import { RateTableLink } from "./rates/link";
 import "./receipt.css";
 
 /** All that one request did: who paid how much at which rate of which table, what that counted against, and what was given back since. */
@@ -48,7 +49,7 @@ function Slice({ of: l, priced, instanceId }: { of: Schemas["ReceiptLineItem"]; 
     <li>
       <div><span>{l.activationId}</span><span className="right"><Number value={l.tokens} /></span></div>
       <p className="quiet">
-        {priced && <>at <Number value={l.rate} />{l.rateTableVersion !== undefined && <> of rate table {[l.rateTableSeries, l.rateTableVersion].filter(Boolean).join(" ")}</>} · </>}
+        {priced && <>at <Number value={l.rate} />{l.rateTableVersion !== undefined && <> of rate table <RateTableLink series={l.rateTableSeries} version={l.rateTableVersion} /></>} · </>}
         <Number value={l.used} /> of <Number value={l.quantity} /> used after it
         {l.unitPrice !== undefined && <> · sold at {String(l.unitPrice)} {l.currency} a token</>}
       </p>

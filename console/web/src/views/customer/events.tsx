@@ -5,6 +5,7 @@ import { Number, short, Time } from "../../ui/format";
 import { CursorPages, useCursor } from "../../ui/pages";
 import { Card, Empty, Show } from "../../ui/states";
 import { Table } from "../../ui/table";
+import { RateTableLink } from "../rates/link";
 import { Receipt } from "../receipt";
 import "./events.css";
 
@@ -81,7 +82,7 @@ function Slices({ of: { item } }: { of: Row }): ReactNode {
   return (
     <ul className="paid">
       {item.lineItems.map((l) => (
-        <li key={l.activationId}>{l.activationId} <Number value={l.tokens} />{item.item && <span className="quiet"> at <Number value={l.rate} />{l.rateTableVersion !== undefined && ` (${[l.rateTableSeries, l.rateTableVersion].filter(Boolean).join(" ")})`}</span>}
+        <li key={l.activationId}>{l.activationId} <Number value={l.tokens} />{item.item && <span className="quiet"> at <Number value={l.rate} />{l.rateTableVersion !== undefined && <> (<RateTableLink series={l.rateTableSeries} version={l.rateTableVersion} />)</>}</span>}
           {(l.overdraft ?? 0) !== 0 && <span className="over"> <Number value={l.overdraft ?? 0} /> overdraft</span>}</li>
       ))}
     </ul>
