@@ -31,7 +31,6 @@ export function useLoad<T>(key: string, load: () => Promise<T>, everyMS = 0): Lo
   useEffect(() => {
     let live = true;
     let timer = 0;
-    const retry = () => again((n) => n + 1);
     const run = async () => {
       const began = performance.now();
       if (!document.hidden || everyMS === 0) {
@@ -39,7 +38,7 @@ export function useLoad<T>(key: string, load: () => Promise<T>, everyMS = 0): Lo
           const data = await load();
           if (live) set({ key, value: { state: "ready", data, since: Date.now() } });
         } catch (error) {
-          if (live) set((last) => ({ key, value: failed(last.key === key ? last.value : { state: "loading" }, error as Error, retry) }));
+          if (live) set((last) => ({ key, value: failed(last.key === key ? last.value : { state: "loading" }, error as Error) }));
         }
       }
       if (live && everyMS > 0) timer = window.setTimeout(() => void run(), Math.max(everyMS, restPerWork * (performance.now() - began)));
@@ -54,8 +53,9 @@ export function useLoad<T>(key: string, load: () => Promise<T>, everyMS = 0): Lo
   return result.key === key ? result.value : { state: "loading" };
 }
 
-const failed = <T,>(last: Loaded<T>, error: Error, retry: () => void): Loaded<T> =>
-  "data" in last ? { state: "old", error, retry, data: last.data, since: last.since } : { state: "error", error, retry };
+// What made one fail has made others fail, so another try is one of all.
+const failed = <T,>(last: Loaded<T>, error: Error): Loaded<T> =>
+  "data" in last ? { state: "old", error, retry: reload, data: last.data, since: last.since } : { state: "error", error, retry: reload };
 
 const typingMS = 200; // after which somebody who types has paused
 

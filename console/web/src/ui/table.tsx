@@ -1,9 +1,9 @@
 import { type ReactNode, useState } from "react";
 
-export type Column<T> = { name: string; show: (row: T) => ReactNode; by?: (row: T) => number | string; right?: boolean };
+export type Column<T> = { name: string; show: (row: T) => ReactNode; by?: (row: T) => number | string; right?: boolean; bare?: boolean };
 
 /**
- * A table that is sorted by its heads, and cut into pages of `most` rows when it is long. `by` of a column is what it is sorted by. Where there is no
+ * A table that is sorted by its heads, and cut into pages of `most` rows when it is long. `by` of a column is what it is sorted by; a `bare` one speaks for itself. Where there is no
  * room, a row is a block with the names of the columns in it, and what it is sorted by is chosen above.
  */
 export function Table<T>({ label, rows, columns, id, most = 50 }: { label: string; rows: readonly T[]; columns: readonly Column<T>[]; id: (row: T) => string; most?: number }) {
@@ -35,7 +35,7 @@ export function Table<T>({ label, rows, columns, id, most = 50 }: { label: strin
           </thead>
           <tbody>
             {sorted.slice(at * most, (at + 1) * most).map((row) => (
-              <tr key={id(row)}>{columns.map((c) => <td key={c.name} data-label={c.name} className={c.right ? "right" : ""}>{c.show(row)}</td>)}</tr>
+              <tr key={id(row)}>{columns.map((c) => <Cell key={c.name} of={c} row={row} />)}</tr>
             ))}
           </tbody>
         </table>
@@ -49,4 +49,9 @@ export function Table<T>({ label, rows, columns, id, most = 50 }: { label: strin
       )}
     </>
   );
+}
+
+function Cell<T>({ of: c, row }: { of: Column<T>; row: T }) {
+  const shown = c.show(row);
+  return <td data-label={c.bare ? undefined : c.name} className={`${c.right ? "right" : ""} ${shown === "–" ? "nothing" : ""}`.trim() || undefined}>{shown}</td>;
 }

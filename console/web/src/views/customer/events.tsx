@@ -41,7 +41,7 @@ export function Events({ instanceId }: { instanceId: string }) {
                   { name: "Item", show: (e) => (e.item?.item ? <Items of={[e.item]} /> : "–") },
                   { name: "Tokens", right: true, show: (e) => (e.item ? <Number value={e.item.tokens} /> : "–") },
                   { name: "Paid by", show: (e) => <Slices of={e} /> },
-                  { name: "Receipt", show: (e) => <button aria-label={`Receipt of ${e.item?.item || "this"} for ${e.receipt.requester?.value ?? "nobody"}`} onClick={() => open(e.receipt.correlationId)}>Receipt</button> },
+                  { name: "Receipt", bare: true, show: (e) => <button aria-label={`Receipt of ${e.item?.item || "this"} for ${e.receipt.requester?.value ?? "nobody"}`} onClick={() => open(e.receipt.correlationId)}>Receipt</button> },
                 ]}
               />
             )}

@@ -40,7 +40,7 @@ export function Holds({ instanceId, who }: { instanceId: string; who: Who }) {
                   { name: "Held", right: true, by: (h) => h.tokensHeld, show: (h) => <Number value={h.tokensHeld} /> },
                   { name: "Settled", right: true, by: (h) => h.tokensSettled, show: (h) => <Number value={h.tokensSettled} /> },
                   { name: "Lapses", by: (h) => h.expires, show: (h) => <Until ms={h.expires} /> },
-                  ...(who.role === "vendor" ? [{ name: "Release", show: (h: Schemas["Hold"]): ReactNode => <button aria-label={`Release the hold of ${itemsInWords(h.items)} for ${h.requester.value}`} onClick={() => ask(h)}>Release…</button> }] : []),
+                  ...(who.role === "vendor" ? [{ name: "Release", bare: true, show: (h: Schemas["Hold"]): ReactNode => <button aria-label={`Release the hold of ${itemsInWords(h.items)} for ${h.requester.value}`} onClick={() => ask(h)}>Release…</button> }] : []),
                 ]}
               />
             )}
@@ -82,7 +82,7 @@ export function Leases({ instanceId, who }: { instanceId: string; who: Who }) {
                   { name: "Used", right: true, by: (l) => l.tokensUsed, show: (l) => <Number value={l.tokensUsed} /> },
                   { name: "Held", right: true, by: (l) => l.tokensHeld, show: (l) => <Number value={l.tokensHeld} /> },
                   { name: "Over", by: (l) => l.expires, show: (l) => <Until ms={l.expires} /> },
-                  ...(who.role === "vendor" ? [{ name: "End", show: (l: Schemas["Lease"]): ReactNode => <button aria-label={`End the lease of ${l.client}`} onClick={() => ask(l)}>End…</button> }] : []),
+                  ...(who.role === "vendor" ? [{ name: "End", bare: true, show: (l: Schemas["Lease"]): ReactNode => <button aria-label={`End the lease of ${l.client}`} onClick={() => ask(l)}>End…</button> }] : []),
                 ]}
               />
             )}

@@ -135,7 +135,7 @@ function AsTable({ of, shown, instanceId }: Parts) {
         { name: "Overdraft used", right: true, by: (l) => l.overdraftUsed, show: (l) => (l.overdraftUsed > 0 ? <span className="over"><Number value={l.overdraftUsed} /></span> : "–") },
         { name: "Runs out", show: (l) => (l.usable ? <RunsOutRange of={byId.get(l.activationId)?.runsOut} gone={l.balance <= 0} tooLittle={of.forecast.tooLittleHistory} /> : "–") },
         { name: "Ends", by: (l) => l.end, show: (l) => <Time ms={l.end} only="day" /> },
-        { name: "Actions", show: (l) => <LineItemActions instanceId={instanceId} lineItem={l} /> },
+        { name: "Actions", bare: true, show: (l) => <LineItemActions instanceId={instanceId} lineItem={l} /> },
       ]}
     />
   );

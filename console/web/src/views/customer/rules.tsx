@@ -72,7 +72,7 @@ function Conditions({ instanceId, all }: { instanceId: string; all: readonly Con
         columns={[
           { name: "Condition", by: (c) => c.name ?? "", show: (c) => <strong>{c.name || "unnamed"}</strong> },
           { name: "Holds when", show: (c) => <span className="words">{inWords(c, all)}</span> },
-          { name: "Actions", show: (c) => <div className="actions"><button aria-label={`Change condition ${nameOf(c, all)}`} onClick={() => change(c)}>Change…</button><button aria-label={`Delete condition ${nameOf(c, all)}`} onClick={() => doom(c)}>Delete…</button></div> },
+          { name: "Actions", bare: true, show: (c) => <div className="actions"><button aria-label={`Change condition ${nameOf(c, all)}`} onClick={() => change(c)}>Change…</button><button aria-label={`Delete condition ${nameOf(c, all)}`} onClick={() => doom(c)}>Delete…</button></div> },
         ]}
       />
     </>
@@ -90,7 +90,7 @@ function Ruled({ instanceId, all, some, more }: { instanceId: string; all: reado
           columns={[
             { name: "Line item", by: (l) => l.lineItemId, show: (l) => l.lineItemId },
             { name: "Rules, the first that holds decides", show: (l) => <ol className="words">{l.actions.map((a) => <li key={a.id}><Rule of={a} all={all} /></li>)}</ol> },
-            { name: "Actions", show: (l) => <div className="actions"><button aria-label={`Access to ${l.lineItemId}, its rules`} onClick={() => setOpen(l.lineItemId)}>Change…</button></div> },
+            { name: "Actions", bare: true, show: (l) => <div className="actions"><button aria-label={`Access to ${l.lineItemId}, its rules`} onClick={() => setOpen(l.lineItemId)}>Change…</button></div> },
           ]}
         />
       )}
