@@ -35,7 +35,8 @@ async function signIn(page: Page) {
 const heading = (page: Page, name: string) => page.getByRole("heading", { level: 1, name, exact: true });
 
 test("views with nothing in them say so, and what to do; on a phone in the dark", async ({ browser }) => {
-  const page = await browser.newPage({ colorScheme: "dark", viewport: { width: 390, height: 844 } });
+  const context = await browser.newContext({ colorScheme: "dark", viewport: { width: 390, height: 844 } });
+  const page = await context.newPage();
   const said: Record<string, string[]> = {
     Overview: ["Nothing was used in this time.", "No alert has fired.", "No line item ends within 60 days."], Customers: ["void-main"],
     void: ["Nothing was bought yet.", "Nothing was used in the last 30 days.", "No session is open.", "Nothing is held.", "Nothing is leased.", "Nothing has happened yet.", "There is no condition", "Everybody may use every line item."],
@@ -51,7 +52,7 @@ test("views with nothing in them say so, and what to do; on a phone in the dark"
     await accessible(page);
     await fits(page);
   }
-  await page.close();
+  await context.close();
 });
 
 test("a slow answer is waited for, and said to be; the view's name is there at once", async ({ page }) => {
@@ -62,7 +63,7 @@ test("a slow answer is waited for, and said to be; the view's name is there at o
     const undo = await answered(page, async (route) => (await gate, route.continue().catch(() => {})));
     await go(page, path);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
-    await expect(page.getByRole("status", { name: "Loading" }).or(page.getByText("Loading…")).first()).toBeAttached();
+    await expect(page.getByText("Loading…").first()).toBeAttached();
     await expect(page.getByRole("alert")).toHaveCount(0);
     await expect(page.locator(".empty")).toHaveCount(0); // nothing is said to be empty that has not come
     release();
@@ -146,7 +147,7 @@ test("what is there stays when it cannot be loaded again, with a form that someb
   const field = page.getByRole("dialog").getByLabel("Tokens to add");
   await field.fill("250");
   await page.route("**/balance", (route) => route.fulfill({ status: 500, json: { detail: "the disk is full" } }));
-  await expect(page.getByText(/the disk is full What is shown is as of|the disk is full. What is shown is as of/).first()).toBeAttached({ timeout: 20_000 });
+  await expect(page.getByText("What is shown is as of").first()).toBeAttached({ timeout: 20_000 });
   await expect(field).toHaveValue("250");
   await page.unroute("**/balance");
   await expect(page.getByText("What is shown is as of")).toHaveCount(0, { timeout: 20_000 }); // and it comes back by itself
@@ -159,7 +160,7 @@ test("an address that leads nowhere says so: a customer that is not there, and o
   await expect(page.getByRole("alert")).toHaveCount(1);
   await expect(page.getByRole("alert")).toContainText("0197d2c4-0000-7000-8000-000000000000");
   await accessible(page);
-  await page.goto(`${demo.url}/console/customers/%E0%A4%A`);
+  await page.goto(`${demo.url}/console/customers/%E0%A4`);
   await expect(page.getByRole("alert")).toHaveCount(1);
   await expect(page.getByRole("navigation", { name: "Views" })).toBeVisible();
 });
