@@ -33,7 +33,7 @@ function Item({ of: i, receipt, back }: { of: Schemas["ReceiptItem"]; receipt: S
   const variables = Object.entries(i.variables ?? {});
   return (
     <section>
-      <h3>{back && "Given back: "}{i.item || "Adjustment"} {i.version} ×<Number value={i.count} /><span className="right"><Number value={i.tokens} /></span></h3>
+      <h3><span>{back && "Given back: "}{i.item || "Adjustment"} {i.version} ×<Number value={i.count} /></span><span className="right"><Number value={i.tokens} /></span></h3>
       {i.status && <p className="quiet">{i.status.description}</p>}
       {i.formula && <p>Price by <code>{i.formula}</code>{variables.length > 0 && <span className="quiet"> with {variables.map(([name, value]) => `${name} = ${String(value)}`).join(", ")}</span>}</p>}
       {i.lineItems.length > 0 && <ul>{i.lineItems.map((l) => <Slice key={l.activationId} of={l} priced={i.item !== ""} instanceId={receipt.instanceId} />)}</ul>}
