@@ -2,8 +2,8 @@ import { type FormEvent, useEffect, useRef, useState } from "react";
 import { reason, retry, signIn, signOut, useOpening, useWho, type Who } from "./auth";
 import { go, Link, usePath } from "./router";
 import { chooseTheme, theme, type Theme } from "./theme";
-import { Toasts } from "./ui/confirm";
 import { Boundary, Empty, Loading } from "./ui/states";
+import { Toasts } from "./ui/toast";
 import { views } from "./views";
 
 export function App() {
@@ -89,10 +89,19 @@ function match(path: string, who: Who) {
     const pattern = v.path.replace(/:(\w+)/g, (_, name: string) => (names.push(name), "([^/]+)"));
     const parts = new RegExp(`^${pattern}/?$`).exec(path);
     if (!parts) continue;
-    const params = Object.fromEntries(names.map((n, i) => [n, decodeURIComponent(parts[i + 1] ?? "")]));
+    const params = Object.fromEntries(names.map((n, i) => [n, decoded(parts[i + 1] ?? "")]));
     return { title: v.title, nav: v.nav ?? v.under, show: <v.View params={params} who={who} /> };
   }
   return null;
+}
+
+/** A part of the address as text; as it is when it cannot be read. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 function ThemeChoice() {

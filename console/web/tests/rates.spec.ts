@@ -122,6 +122,15 @@ test("a price is raised by a quarter without arithmetic: one, many by a pattern,
   await page.getByLabel("Series").selectOption("pricing");
   await page.getByRole("button", { name: "Go on with the draft" }).click();
   await expect(price(page, "crash")).toHaveValue("15.625");
+
+  await page.reload();
+  await page.getByRole("button", { name: "Go on with the draft" }).click();
+  await expect(page.getByText("4 of 4 items are changed.")).toBeVisible();
+  await expect(price(page, "render.4k")).toHaveValue("0.00001875");
+  await page.getByRole("button", { name: "Undo the last change" }).click(); // all of it, since steps are the page's
+  await expect(page.getByText("Nothing is changed yet.")).toBeVisible();
+  await page.reload();
+  await expect(page.getByRole("button", { name: "Draft a version" })).toBeVisible();
 });
 
 test("what the server is too busy for is asked again", async ({ page }) => {

@@ -6,10 +6,12 @@ import { createInterface } from "node:readline";
 
 const binary = process.env["FAREBOX_BINARY"] ?? new URL("../../../bin/farebox", import.meta.url).pathname;
 
-/** The demo of the real binary, on a port of its own. */
+/** The real binary, on a port of its own. */
 export class Demo {
-  private constructor(private process: ChildProcess, readonly url: string, private db: string) {}
+  private admin = "";
+  private constructor(private process: ChildProcess, readonly url: string, private db: string, private folder?: string) {}
 
+  /** With the customers, prices and traffic of the demo. */
   static async start(): Promise<Demo> {
     const process = spawn(binary, ["demo", "--addr", "127.0.0.1:0"], { stdio: ["ignore", "pipe", "inherit"] });
     let url = "";
@@ -22,6 +24,21 @@ export class Demo {
       }
     }
     throw new Error("the demo did not start");
+  }
+
+  /** With nothing in it. */
+  static async empty(): Promise<Demo> {
+    const folder = mkdtempSync(join(tmpdir(), "farebox-empty-"));
+    const db = join(folder, "farebox.db");
+    const process = spawn(binary, ["serve", "--addr", "127.0.0.1:0", "--db", db], { stdio: ["ignore", "ignore", "pipe"] });
+    for await (const line of createInterface({ input: process.stderr })) {
+      const addr = /\baddr"?[=:]"?([\d.]+:\d+)/.exec(line)?.[1];
+      if (addr) {
+        process.stderr.resume();
+        return new Demo(process, `http://${addr}`, db, folder);
+      }
+    }
+    throw new Error("the server did not start");
   }
 
   /** What signs in, once: as the vendor, or as a customer with an instance. */
@@ -38,6 +55,30 @@ export class Demo {
 
   private run = (...words: string[]) => execFileSync(binary, words, { encoding: "utf8" }).trim();
 
+  /** The same at a view. */
+  linkTo(path: string, instance?: string): string {
+    return this.link(instance).replace("/console/", `/console${path}`);
+  }
+
+  /** A request as the vendor, past the console. */
+  async call<T>(method: string, path: string, body?: object): Promise<T> {
+    this.admin ||= this.token();
+    const response = await fetch(this.url + path, { method, headers: { Authorization: `Bearer ${this.admin}`, "Content-Type": "application/json" }, ...(body ? { body: JSON.stringify(body) } : {}) });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return (text === "" ? undefined : JSON.parse(text)) as T;
+  }
+
+  /** A customer that nobody but the test uses; its instance. */
+  async customer(account: string): Promise<string> {
+    return (await this.call<{ id: string }>("POST", `${provisioning}/instances`, { accountId: account, shortName: `${account}-main` })).id;
+  }
+
+  lineItem(instance: string, activationId: string, quantity: number, attributes: object = {}): Promise<void> {
+    const now = Date.now();
+    return this.call("PUT", `${provisioning}/instances/${instance}/line-items`, { activationId, quantity, state: "DEPLOYED", start: now - 1000, end: now + 1e10, attributes: { rateTableSeries: "studio", ...attributes } });
+  }
+
   /** A token of a client, by a private key that the test holds. */
   tokenBy(pem: string, id: string, instance: string): string {
     const file = join(mkdtempSync(join(tmpdir(), "farebox-key-")), "key.pem");
@@ -53,5 +94,8 @@ export class Demo {
     const ended = new Promise((resolve) => this.process.once("exit", resolve));
     this.process.kill("SIGTERM");
     await ended;
+    if (this.folder) rmSync(this.folder, { recursive: true });
   }
 }
+
+const provisioning = "/dynamicmonetization/provisioning/api/v1.1";

@@ -26,11 +26,14 @@ api.use({
 });
 
 const triesMost = 3;
+const patienceS = 5; // whoever waits longer is told, and tries again
 
 /** Asks again what the server was too busy to answer, when it says so. */
 async function patiently(request: Request, response: Response): Promise<Response> {
   for (let tries = 0; response.status === 503 && tries < triesMost; tries++) {
-    await new Promise((r) => setTimeout(r, 1000 * (parseInt(response.headers.get("Retry-After") ?? "") || 1)));
+    const wait = parseInt(response.headers.get("Retry-After") ?? "") || 1;
+    if (wait > patienceS) break;
+    await new Promise((r) => setTimeout(r, 1000 * wait));
     response = await fetch(request);
   }
   return response;

@@ -63,3 +63,6 @@ export const isEqual = (a: number, b: number) => minus(a, b) === 0;
 export const greater = (a: number, b: number) => minus(a, b) > 0;
 export const smaller = (a: number, b: number) => (greater(a, b) ? b : a);
 export const atLeast0 = (a: number) => (a > 0 ? a : 0);
+
+/** The sum of what each has of something. */
+export const sumBy = <T,>(all: readonly T[], of: (t: T) => number) => write(all.reduce((sum, t) => add(sum, read(of(t))), read(0)));

@@ -2,6 +2,9 @@ import { useEffect, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
+const dayMonth = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+
 export type Series = { name: string; values: number[] };
 
 /** Bars over time, one series on the other. Times are milliseconds; the table beside it or its label says the same in words. */
@@ -25,8 +28,9 @@ export function StackedBars({ label, times, series }: { label: string; times: nu
     const sums = times.map(() => 0);
     const stacked = series.map((s) => s.values.map((v, i) => (sums[i] = (sums[i] ?? 0) + v)));
     const axis = { stroke: color("--quiet"), font: "12px system-ui", grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
-    // Half a bar stands out on both sides, or the first and the last would be cut.
-    const half = ((times[1] ?? 0) > (times[0] ?? 0) ? (times[1] ?? 0) - (times[0] ?? 0) : 3_600_000) / 2_000;
+    const step = (times[1] ?? 0) > (times[0] ?? 0) ? ((times[1] ?? 0) - (times[0] ?? 0)) / 1000 : 3600;
+    const half = step / 2; // stands out on both sides, or the first and the last bar would be cut
+    const hourly = step * times.length < 3 * 86_400;
     const bars = uPlot.paths.bars?.({ size: [0.7, 48], radius: 0.1 });
     // The tallest is drawn first, so that those below stand in front of it.
     const order = series.map((_, i) => series.length - 1 - i);
@@ -34,7 +38,7 @@ export function StackedBars({ label, times, series }: { label: string; times: nu
       {
         width: at.clientWidth, height: 240, legend: { show: false }, cursor: { show: false }, padding: [12, 8, 0, 0],
         scales: { x: { range: (_u, first, last) => [first - half, last + half] }, y: { range: (_u, _low, high) => [0, high > 0 ? high * 1.05 : 1] } },
-        axes: [{ ...axis, grid: { show: false } }, { ...axis, size: 64 }],
+        axes: [{ ...axis, grid: { show: false }, space: 56, size: 28, values: (_u, at) => at.map((s) => (hourly ? clock : dayMonth).format(s * 1000)) }, { ...axis, size: 64 }],
         series: [{}, ...order.map((i) => ({ fill: color(`--series-${i % 7}`), stroke: color(`--series-${i % 7}`), width: 0, points: { show: false }, ...(bars ? { paths: bars } : {}) }))],
       },
       [times.map((t) => t / 1000), ...order.map((i) => stacked[i] ?? [])],

@@ -1,9 +1,10 @@
-import { type ReactNode, useState, useSyncExternalStore } from "react";
+import { type ReactNode, useState } from "react";
 import { useKeys } from "../api/once";
 import { reload } from "./data";
 import { Dialog } from "./dialog";
 import { full } from "./format";
 import { Failed } from "./states";
+import { toast } from "./toast";
 import "./confirm.css";
 
 /** What is to change: a number, or what is shown of anything else, before and after. */
@@ -74,27 +75,4 @@ export function useMake({ make, body }: Pick<Confirmed, "make" | "body">, done: 
     }
   };
   return { busy, error, go, forget: () => setError(null) };
-}
-
-// Toasts are told from anywhere and shown in one place.
-type Toast = { id: number; text: string };
-let toasts: readonly Toast[] = [];
-let lastToast = 0;
-const watchers = new Set<() => void>();
-const show = (next: readonly Toast[]) => ((toasts = next), watchers.forEach((w) => w()));
-const toastMS = 8_000; // long enough to read two lines
-
-/** Says what was done, for a while. */
-export function toast(text: string) {
-  const id = ++lastToast;
-  show([...toasts, { id, text }]);
-  setTimeout(() => dismiss(id), toastMS);
-}
-
-const dismiss = (id: number) => show(toasts.filter((t) => t.id !== id));
-
-/** Where toasts are shown; it is always there, since what is read aloud must be in the page before it is filled. */
-export function Toasts() {
-  const all = useSyncExternalStore((w) => (watchers.add(w), () => watchers.delete(w)), () => toasts);
-  return <div className="toasts" role="status">{all.map((t) => <p key={t.id} className="toast"><span>{t.text}</span><button aria-label="Dismiss" onClick={() => dismiss(t.id)}>×</button></p>)}</div>;
 }

@@ -1,4 +1,5 @@
 import { type ReactNode, useEffect, useId, useRef } from "react";
+import { Toasts } from "./toast";
 
 /** A modal dialog, there as long as it is rendered; Escape and its button close it, and what had the focus has it again. `own`: it has buttons of its own. `firm`: Escape does not close it. */
 export function Dialog({ title, close, own, firm, children }: { title: string; close: () => void; own?: boolean; firm?: boolean; children: ReactNode }) {
@@ -16,6 +17,7 @@ export function Dialog({ title, close, own, firm, children }: { title: string; c
       <h2 id={id}>{title}</h2>
       {children}
       {!own && <form method="dialog"><button className="primary">Close</button></form>}
+      <Toasts />
     </dialog>
   );
 }

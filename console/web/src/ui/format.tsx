@@ -3,6 +3,7 @@ const exact = new Intl.NumberFormat(undefined, { maximumFractionDigits: 20 });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const second = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" }); // of what happened just now
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+const utcDay = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
 
 // From its text, since an amount may have more digits than a number (api/exact.ts).
 const written = (format: Intl.NumberFormat, n: number) => format.format(String(n) as Intl.StringNumericLiteral);
@@ -16,6 +17,9 @@ export const full = (n: number) => written(exact, n);
 export function Number({ value }: { value: number }) {
   return <span className="number" title={written(exact, value)}>{short(value)}</span>;
 }
+
+/** A day of UTC, given as 2026-01-31. */
+export const dayOfUTC = (date: string) => utcDay.format(Date.parse(date));
 
 const utc = (at: Date) => at.toISOString().replace("T", " ").replace(/\.\d+Z/, " UTC");
 

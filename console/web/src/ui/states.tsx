@@ -1,13 +1,14 @@
 import { Component, type ReactNode } from "react";
 import type { Loaded } from "./data";
+import { Time } from "./format";
 
 export const Empty = ({ children }: { children: ReactNode }) => <p className="empty">{children}</p>;
 export const Loading = () => <div className="loading" role="status"><span className="hidden">Loading…</span></div>;
 
-export function Failed({ error, retry }: { error: Error; retry?: () => void }) {
+export function Failed({ error, retry, since }: { error: Error; retry?: () => void; since?: number }) {
   return (
     <div className="failed" role="alert">
-      <p>{error.message}</p>
+      <p>{error.message}{since !== undefined && <> What is shown is as of <Time ms={since} only="second" />.</>}</p>
       {retry && <button onClick={retry}>Try again</button>}
     </div>
   );
@@ -17,7 +18,8 @@ export function Failed({ error, retry }: { error: Error; retry?: () => void }) {
 export function Show<T>({ of, children }: { of: Loaded<T>; children: (data: T) => ReactNode }) {
   if (of.state === "loading") return <Loading />;
   if (of.state === "error") return <Failed error={of.error} retry={of.retry} />;
-  return children(of.data);
+  // In one place each, so that what was there stays as it is: a dialog that is open in it, too.
+  return <>{of.state === "old" && <Failed error={of.error} retry={of.retry} since={of.since} />}{children(of.data)}</>;
 }
 
 /** Keeps the rest of the page when a view has a bug. */

@@ -1,10 +1,10 @@
 import { type ReactNode, useState } from "react";
 
-export type Column<T> = { name: string; show: (row: T) => ReactNode; by?: (row: T) => number | string; right?: boolean };
+export type Column<T> = { name: string; show: (row: T) => ReactNode; by?: (row: T) => number | string; right?: boolean; bare?: boolean };
 
 /**
- * A table that is sorted by its heads, and cut into pages of `most` rows when it is long. `by` of a column is what it is sorted by. Where there is no
- * room, a row is a block with the names of the columns in it.
+ * A table that is sorted by its heads, and cut into pages of `most` rows when it is long. `by` of a column is what it is sorted by; a `bare` one speaks for itself. Where there is no
+ * room, a row is a block with the names of the columns in it, and what it is sorted by is chosen above.
  */
 export function Table<T>({ label, rows, columns, id, most = 50 }: { label: string; rows: readonly T[]; columns: readonly Column<T>[]; id: (row: T) => string; most?: number }) {
   const [sort, setSort] = useState<{ column: number; down: boolean } | null>(null);
@@ -13,8 +13,15 @@ export function Table<T>({ label, rows, columns, id, most = 50 }: { label: strin
   const sorted = by ? rows.toSorted((a, b) => ((x, y) => (x < y ? -1 : x > y ? 1 : 0) * (sort?.down ? -1 : 1))(by(a), by(b))) : rows;
   const pages = Math.max(1, Math.ceil(rows.length / most));
   const at = Math.min(page, pages - 1);
+  const sortable = columns.map((c, i) => ({ name: c.name, i, by: c.by })).filter((c) => c.by);
   return (
     <>
+      {sortable.length > 0 && rows.length > 1 && (
+        <div className="sorting">
+          <label>Sorted by <select value={sort?.column ?? ""} onChange={(e) => setSort(e.target.value === "" ? null : { column: parseInt(e.target.value), down: sort?.down ?? false })}><option value="">its own order</option>{sortable.map((c) => <option key={c.i} value={c.i}>{c.name}</option>)}</select></label>
+          {sort && <button type="button" onClick={() => setSort({ ...sort, down: !sort.down })}>{sort.down ? "descending ↓" : "ascending ↑"}</button>}
+        </div>
+      )}
       <div className="scroll" role="region" aria-label={label} tabIndex={0}>
         <table className="blocks">
           <thead>
@@ -28,7 +35,7 @@ export function Table<T>({ label, rows, columns, id, most = 50 }: { label: strin
           </thead>
           <tbody>
             {sorted.slice(at * most, (at + 1) * most).map((row) => (
-              <tr key={id(row)}>{columns.map((c) => <td key={c.name} data-label={c.name} className={c.right ? "right" : ""}>{c.show(row)}</td>)}</tr>
+              <tr key={id(row)}>{columns.map((c) => <Cell key={c.name} of={c} row={row} />)}</tr>
             ))}
           </tbody>
         </table>
@@ -42,4 +49,9 @@ export function Table<T>({ label, rows, columns, id, most = 50 }: { label: strin
       )}
     </>
   );
+}
+
+function Cell<T>({ of: c, row }: { of: Column<T>; row: T }) {
+  const shown = c.show(row);
+  return <td data-label={c.bare ? undefined : c.name} className={`${c.right ? "right" : ""} ${shown === "–" ? "nothing" : ""}`.trim() || undefined}>{shown}</td>;
 }

@@ -16,8 +16,10 @@ export function Customer({ params, who }: ViewProps) {
   const instanceId = params["instance"] ?? "";
   const path = { instanceId };
   const about = useLoad(`instance ${instanceId}`, () => answer(api.GET("/dynamicmonetization/provisioning/api/v1.1/instances/{instanceId}", { params: { path } })));
+  if (about.state === "error") return <><h1>Customer</h1><Show of={about}>{() => null}</Show></>; // and not each part by itself
   return (
     <>
+      {about.state === "loading" && <h1>Customer</h1>}
       <Show of={about}>{(i) => <header className="titled"><div><h1>{i.accountId}</h1><p className="quiet">{i.shortName} · <code>{i.id}</code></p></div><CustomerMoves instanceId={instanceId} /></header>}</Show>
       <LineItems instanceId={instanceId} />
       <UsageOf instanceId={instanceId} />

@@ -1,10 +1,11 @@
 import { answer, api, type Schemas } from "../api/client";
 import { Link } from "../router";
-import { useLoad } from "../ui/data";
-import { Number, short, Time } from "../ui/format";
+import { useLoad, usePaused } from "../ui/data";
+import { dayOfUTC, Number, short } from "../ui/format";
 import { useQuery } from "../ui/query";
 import { Choice, Empty, Show } from "../ui/states";
 import { Table } from "../ui/table";
+import type { ViewProps } from "./index";
 import { CustomersMoves } from "./moves/actions";
 
 type Standing = Schemas["InstanceOverview"];
@@ -18,17 +19,18 @@ function standings(query: { sort: (typeof orders)[Order]; search?: string; limit
 }
 
 /** All instances that the token may see, with what is left, page by page; the address has the page. */
-export function Customers() {
+export function Customers({ who }: ViewProps) {
   const [query, change] = useQuery();
   const sort = (Object.keys(orders) as Order[]).find((o) => orders[o] === query.get("sort")) ?? "Lasts shortest";
-  const search = query.get("search") ?? "";
+  const text = query.get("search") ?? "";
+  const search = usePaused(text);
   const offset = Math.max(0, Math.floor(globalThis.Number(query.get("from")) || 0));
   const loaded = useLoad(`standings ${sort} ${offset} ${search}`, () => standings({ sort: orders[sort], limit: pageSize, offset, ...(search ? { search } : {}) }), 15_000);
   return (
     <>
       <div className="titled"><h1>Customers</h1><CustomersMoves /></div>
       <div className="finder">
-        <input type="search" aria-label="Search customers" placeholder="Account, name or id" value={search} onChange={(e) => change({ search: e.target.value, from: "" })} />
+        <input type="search" aria-label="Search customers" placeholder="Account, name or id" value={text} onChange={(e) => change({ search: e.target.value, from: "" })} />
         <Choice label="Order" of={Object.keys(orders) as Order[]} chosen={sort} choose={(o) => change({ sort: orders[o], from: "" })} />
       </div>
       <section className="card">
@@ -36,7 +38,7 @@ export function Customers() {
           {({ instances, total }) => (
             <>
               {instances.length > 0 ? <Standings rows={instances} />
-                : <Empty>{search ? `No customer has “${search}” in its account, name or id.` : total > 0 ? "There are no more customers." : "There is no customer yet. New customer makes the first."}</Empty>}
+                : <Empty>{search ? `No customer has “${search}” in its account, name or id.` : total > 0 ? "There are no more customers." : who.role === "vendor" ? "There is no customer yet. New customer makes the first." : "Your token is for no instance that is here."}</Empty>}
               {(total > pageSize || offset > 0) && (
                 <nav className="pages" aria-label="Pages of customers">
                   <button disabled={offset === 0} onClick={() => change({ from: offset > pageSize ? String(offset - pageSize) : "" })}>Previous</button>
@@ -88,5 +90,6 @@ function RunsOut({ of }: { of: Standing }) {
   if (of.tooLittle) return <span className="quiet" title={of.tooLittle}>too early to tell</span>;
   if (!of.runsOut) return <span className="quiet">not within 400 days</span>;
   const { likely, earliest, latest } = of.runsOut;
-  return <span title={`8 of 10 futures: ${earliest} to ${latest ?? "later than 400 days from now"}`}><Time ms={Date.parse(`${likely ?? earliest}T12:00:00`)} only="day" /></span>;
+  const day = likely ?? earliest;
+  return <time dateTime={day} title={`8 of 10 futures: ${earliest} to ${latest ?? "later than 400 days from now"}; days are those of UTC`}>{dayOfUTC(day)}</time>;
 }

@@ -31,7 +31,7 @@ export function Packs() {
                 { name: "Overdraft", show: (p) => overdraftOf(p).replace("overdraft ", "") || "–" },
                 { name: "Price of a token", right: true, show: (p) => (p.unitPrice === undefined ? "–" : <><Number value={p.unitPrice} /> {p.currency}</>) },
                 { name: "Series", by: (p) => p.series ?? "", show: (p) => p.series || "–" },
-                { name: "Actions", right: true, show: (p) => <span className="actions right"><button aria-label={`Change ${p.name}`} onClick={() => setOpen({ what: "change", pack: p })}>Change</button><button aria-label={`Delete ${p.name}`} onClick={() => setOpen({ what: "delete", pack: p })}>Delete</button></span> },
+                { name: "Actions", bare: true, right: true, show: (p) => <span className="actions right"><button aria-label={`Change ${p.name}`} onClick={() => setOpen({ what: "change", pack: p })}>Change</button><button aria-label={`Delete ${p.name}`} onClick={() => setOpen({ what: "delete", pack: p })}>Delete</button></span> },
               ]}
             />
           )}

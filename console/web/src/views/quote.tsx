@@ -1,7 +1,8 @@
 import { type FormEvent, useState } from "react";
 import { answer, api, type Schemas } from "../api/client";
+import { numberOf } from "../api/exact";
 import { Field } from "../ui/dialog";
-import { Number, short } from "../ui/format";
+import { Number } from "../ui/format";
 import { Card, Failed } from "../ui/states";
 
 /** Says what a request would cost now; nothing is charged. */
@@ -11,7 +12,9 @@ export function Quote({ instanceId }: { instanceId: string }) {
     e.preventDefault();
     const said = new FormData(e.currentTarget);
     const text = (name: string) => String(said.get(name) ?? "").trim();
-    const body = { requester: { type: "USER", value: text("requester") }, requestedItems: [{ item: text("item"), version: text("version"), count: parseFloat(text("count")) }], allowPartial: false, allOrNothing: false };
+    const count = numberOf(text("count"));
+    if (isNaN(count)) return show(new Error("Count: write a number, such as 2 or 0.5."));
+    const body = { requester: { type: "USER", value: text("requester") }, requestedItems: [{ item: text("item"), version: text("version"), count }], allowPartial: false, allOrNothing: false };
     show(await answer(api.POST("/farebox/v1/instances/{instanceId}/quote", { params: { path: { instanceId } }, body })).catch((error: Error) => error));
   };
   return (
@@ -19,14 +22,14 @@ export function Quote({ instanceId }: { instanceId: string }) {
       <form className="fields" onSubmit={(e) => void ask(e)}>
         <Field label="Item"><input name="item" required /></Field>
         <Field label="Version"><input name="version" /></Field>
-        <Field label="Count"><input name="count" type="number" min="0" step="any" defaultValue="1" required /></Field>
+        <Field label="Count"><input name="count" inputMode="decimal" autoComplete="off" defaultValue="1" required /></Field>
         <Field label="Requester"><input name="requester" defaultValue="someone" required /></Field>
         <button className="primary">Ask</button>
       </form>
       <div aria-live="polite">
         {quote instanceof Error ? <Failed error={quote} /> : quote?.requestedItems.map((i) => i.lineItems.length === 0 ? <p key={i.item} className="warn">{i.status.description}</p> : (
           <div key={i.item}>
-            <p>{i.item} {i.version} ×{short(i.count)} would cost <strong><Number value={i.tokens} /> tokens</strong>.</p>
+            <p>{i.item} {i.version} ×<Number value={i.count} /> would cost <strong><Number value={i.tokens} /> tokens</strong>.</p>
             <ul className="slices">{i.lineItems.map((l) => <li key={l.activationId}>{l.activationId} pays <Number value={l.tokens} />, then <Number value={l.balance} /> are left{l.overdraft > 0 && <span className="warn">, <Number value={l.overdraft} /> of it overdraft</span>}</li>)}</ul>
           </div>
         ))}

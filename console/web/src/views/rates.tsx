@@ -4,9 +4,10 @@ import { useLoad } from "../ui/data";
 import { useQuery } from "../ui/query";
 import { Card, Empty, Show } from "../ui/states";
 import { Changes } from "./rates/changes";
-import { begun, Drafting } from "./rates/draft";
+import { Drafting } from "./rates/draft";
 import type { Version } from "./rates/item";
 import { Items } from "./rates/items";
+import { begun } from "./rates/kept";
 import { inOrder, Timeline } from "./rates/versions";
 import "./rates/rates.css";
 

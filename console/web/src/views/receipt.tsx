@@ -1,8 +1,9 @@
 import type { ReactNode } from "react";
 import { answer, api, type Schemas } from "../api/client";
+import { sumBy } from "../api/decimal";
 import { useLoad } from "../ui/data";
 import { Dialog } from "../ui/dialog";
-import { Number, short, Time } from "../ui/format";
+import { Number, Time } from "../ui/format";
 import { Show } from "../ui/states";
 import { ReceiptActions } from "./moves/refund";
 import { RateTableLink } from "./rates/link";
@@ -33,7 +34,7 @@ function Item({ of: i, receipt, back }: { of: Schemas["ReceiptItem"]; receipt: S
   const variables = Object.entries(i.variables ?? {});
   return (
     <section>
-      <h3>{back && "Given back: "}{i.item || "Adjustment"} {i.version} ×{short(i.count)}<span className="right"><Number value={i.tokens} /></span></h3>
+      <h3><span>{back && "Given back: "}{i.item || "Adjustment"} {i.version} ×<Number value={i.count} /></span><span className="right"><Number value={i.tokens} /></span></h3>
       {i.status && <p className="quiet">{i.status.description}</p>}
       {i.formula && <p>Price by <code>{i.formula}</code>{variables.length > 0 && <span className="quiet"> with {variables.map(([name, value]) => `${name} = ${String(value)}`).join(", ")}</span>}</p>}
       {i.lineItems.length > 0 && <ul>{i.lineItems.map((l) => <Slice key={l.activationId} of={l} priced={i.item !== ""} instanceId={receipt.instanceId} />)}</ul>}
@@ -76,7 +77,7 @@ function Later({ of: r }: { of: Schemas["Receipt"] }) {
       <ul>
         {r.refundedBy.map((b) => (
           <li key={b.correlationId}>
-            <div><span><Time ms={b.time} /></span><span className="right"><Number value={b.items.reduce((n, i) => n + i.tokens, 0)} /></span></div>
+            <div><span><Time ms={b.time} /></span><span className="right"><Number value={sumBy(b.items, (i) => i.tokens)} /></span></div>
             <p className="quiet">{b.reason && <>{b.reason} · </>}by {b.by} · <code>{b.correlationId}</code></p>
           </li>
         ))}

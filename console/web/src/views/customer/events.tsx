@@ -1,7 +1,8 @@
 import { type ReactNode, useState } from "react";
 import { answer, api, type Schemas } from "../../api/client";
 import { useLoad } from "../../ui/data";
-import { Number, short, Time } from "../../ui/format";
+import { Number, Time } from "../../ui/format";
+import { Items } from "../../ui/items";
 import { CursorPages, useCursor } from "../../ui/pages";
 import { Card, Empty, Show } from "../../ui/states";
 import { Table } from "../../ui/table";
@@ -38,10 +39,10 @@ export function Events({ instanceId }: { instanceId: string }) {
                   { name: "When", show: (e) => <Time ms={e.receipt.time} {...(today(e.receipt.time) ? { only: "second" as const } : {})} /> },
                   { name: "What", show: (e) => <What of={e} /> },
                   { name: "Requester", show: (e) => e.receipt.requester?.value ?? "–" },
-                  { name: "Item", show: (e) => (e.item?.item ? `${e.item.item}${e.item.version ? ` ${e.item.version}` : ""} ×${short(e.item.count)}` : "–") },
+                  { name: "Item", show: (e) => (e.item?.item ? <Items of={[e.item]} /> : "–") },
                   { name: "Tokens", right: true, show: (e) => (e.item ? <Number value={e.item.tokens} /> : "–") },
                   { name: "Paid by", show: (e) => <Slices of={e} /> },
-                  { name: "Receipt", show: (e) => <button aria-label={`Receipt of ${e.item?.item || "this"} for ${e.receipt.requester?.value ?? "nobody"}`} onClick={() => open(e.receipt.correlationId)}>Receipt</button> },
+                  { name: "Receipt", bare: true, show: (e) => <button aria-label={`Receipt of ${e.item?.item || "this"} for ${e.receipt.requester?.value ?? "nobody"}`} onClick={() => open(e.receipt.correlationId)}>Receipt</button> },
                 ]}
               />
             )}

@@ -3,13 +3,13 @@ import type { Who } from "../../auth";
 import { answer, api, type Schemas } from "../../api/client";
 import { Confirm } from "../../ui/confirm";
 import { useLoad } from "../../ui/data";
-import { Number, short, Until } from "../../ui/format";
+import { Number, Until } from "../../ui/format";
+import { Items, itemsInWords } from "../../ui/items";
 import { CursorPages, useCursor } from "../../ui/pages";
 import { Card, Empty, Show } from "../../ui/states";
 import { Table } from "../../ui/table";
 
 const aPage = 20;
-const items = (of: readonly { item: string; version: string; count?: number }[]) => of.map((i) => `${i.item}${i.version && ` ${i.version}`}${i.count === undefined ? "" : ` ×${short(i.count)}`}`).join(", ");
 
 /** Tokens that are kept for work that is under way: nobody else can use them. An administrator can give them back. */
 export function Holds({ instanceId, who }: { instanceId: string; who: Who }) {
@@ -24,7 +24,7 @@ export function Holds({ instanceId, who }: { instanceId: string; who: Who }) {
     <Card title="Holds" aside={<span className="quiet">kept for work under way</span>}>
       {asked && (
         <Confirm title="Release this hold?" action="Release" danger make={release(asked)} body={asked.holdId} close={() => ask(null)}>
-          <p><strong><Number value={asked.tokensHeld} /> tokens</strong> that are held for {asked.requester.value} ({items(asked.items)}) can be used by everybody again.</p>
+          <p><strong><Number value={asked.tokensHeld} /> tokens</strong> that are held for {asked.requester.value} (<Items of={asked.items} />) can be used by everybody again.</p>
           <p className="quiet">The work that they were held for can no more settle this hold.</p>
         </Confirm>
       )}
@@ -35,12 +35,12 @@ export function Holds({ instanceId, who }: { instanceId: string; who: Who }) {
               <Table
                 label="Holds" rows={holds} id={(h) => h.holdId}
                 columns={[
-                  { name: "Items", show: (h) => items(h.items) },
+                  { name: "Items", show: (h) => <Items of={h.items} /> },
                   { name: "Requester", by: (h) => h.requester.value, show: (h) => h.requester.value },
                   { name: "Held", right: true, by: (h) => h.tokensHeld, show: (h) => <Number value={h.tokensHeld} /> },
                   { name: "Settled", right: true, by: (h) => h.tokensSettled, show: (h) => <Number value={h.tokensSettled} /> },
                   { name: "Lapses", by: (h) => h.expires, show: (h) => <Until ms={h.expires} /> },
-                  ...(who.role === "vendor" ? [{ name: "Release", show: (h: Schemas["Hold"]): ReactNode => <button aria-label={`Release the hold of ${items(h.items)} for ${h.requester.value}`} onClick={() => ask(h)}>Release…</button> }] : []),
+                  ...(who.role === "vendor" ? [{ name: "Release", bare: true, show: (h: Schemas["Hold"]): ReactNode => <button aria-label={`Release the hold of ${itemsInWords(h.items)} for ${h.requester.value}`} onClick={() => ask(h)}>Release…</button> }] : []),
                 ]}
               />
             )}
@@ -77,12 +77,12 @@ export function Leases({ instanceId, who }: { instanceId: string; who: Who }) {
                 label="Leases" rows={leases} id={(l) => l.leaseId}
                 columns={[
                   { name: "Client", by: (l) => l.client, show: (l) => l.client },
-                  { name: "Items", show: (l) => items(l.items) },
+                  { name: "Items", show: (l) => <Items of={l.items} /> },
                   { name: "Leased", right: true, by: (l) => l.tokens, show: (l) => <Number value={l.tokens} /> },
                   { name: "Used", right: true, by: (l) => l.tokensUsed, show: (l) => <Number value={l.tokensUsed} /> },
                   { name: "Held", right: true, by: (l) => l.tokensHeld, show: (l) => <Number value={l.tokensHeld} /> },
                   { name: "Over", by: (l) => l.expires, show: (l) => <Until ms={l.expires} /> },
-                  ...(who.role === "vendor" ? [{ name: "End", show: (l: Schemas["Lease"]): ReactNode => <button aria-label={`End the lease of ${l.client}`} onClick={() => ask(l)}>End…</button> }] : []),
+                  ...(who.role === "vendor" ? [{ name: "End", bare: true, show: (l: Schemas["Lease"]): ReactNode => <button aria-label={`End the lease of ${l.client}`} onClick={() => ask(l)}>End…</button> }] : []),
                 ]}
               />
             )}

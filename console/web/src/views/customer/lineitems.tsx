@@ -1,5 +1,6 @@
 import { useState } from "react";
 import { answer, api, type Schemas } from "../../api/client";
+import { plus } from "../../api/decimal";
 import { useLoad } from "../../ui/data";
 import { Number, short, Time } from "../../ui/format";
 import { Card, Choice, Empty, Show } from "../../ui/states";
@@ -93,7 +94,7 @@ type OneParts = { l: LineItem; place: number | undefined; used: Schemas["UsageRo
 
 function One({ l, place, used, forecast, tooLittle, after, now }: OneParts) {
   const when = l.end - l.start > 3 * 86_400_000 ? { only: "day" as const } : {};
-  const limit = l.overdraftLeft === undefined ? undefined : l.overdraftLeft + l.overdraftUsed;
+  const limit = l.overdraftLeft === undefined ? undefined : plus(l.overdraftLeft, l.overdraftUsed);
   return (
     <>
       <h3>{place !== undefined && <span className="place" title={`drawn as number ${place}`}>{place}</span>}{l.activationId} <Badges l={l} /></h3>
@@ -134,7 +135,7 @@ function AsTable({ of, shown, instanceId }: Parts) {
         { name: "Overdraft used", right: true, by: (l) => l.overdraftUsed, show: (l) => (l.overdraftUsed > 0 ? <span className="over"><Number value={l.overdraftUsed} /></span> : "–") },
         { name: "Runs out", show: (l) => (l.usable ? <RunsOutRange of={byId.get(l.activationId)?.runsOut} gone={l.balance <= 0} tooLittle={of.forecast.tooLittleHistory} /> : "–") },
         { name: "Ends", by: (l) => l.end, show: (l) => <Time ms={l.end} only="day" /> },
-        { name: "Actions", show: (l) => <LineItemActions instanceId={instanceId} lineItem={l} /> },
+        { name: "Actions", bare: true, show: (l) => <LineItemActions instanceId={instanceId} lineItem={l} /> },
       ]}
     />
   );

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { answer, api, type Schemas } from "../../api/client";
 import { Confirm } from "../../ui/confirm";
 import { useLoad } from "../../ui/data";
-import { short } from "../../ui/format";
+import { Number, short } from "../../ui/format";
 import { Card, Empty, Show } from "../../ui/states";
 import { Table } from "../../ui/table";
 import { Access } from "./access";
@@ -72,7 +72,7 @@ function Conditions({ instanceId, all }: { instanceId: string; all: readonly Con
         columns={[
           { name: "Condition", by: (c) => c.name ?? "", show: (c) => <strong>{c.name || "unnamed"}</strong> },
           { name: "Holds when", show: (c) => <span className="words">{inWords(c, all)}</span> },
-          { name: "Actions", show: (c) => <div className="actions"><button aria-label={`Change condition ${nameOf(c, all)}`} onClick={() => change(c)}>Change…</button><button aria-label={`Delete condition ${nameOf(c, all)}`} onClick={() => doom(c)}>Delete…</button></div> },
+          { name: "Actions", bare: true, show: (c) => <div className="actions"><button aria-label={`Change condition ${nameOf(c, all)}`} onClick={() => change(c)}>Change…</button><button aria-label={`Delete condition ${nameOf(c, all)}`} onClick={() => doom(c)}>Delete…</button></div> },
         ]}
       />
     </>
@@ -89,8 +89,8 @@ function Ruled({ instanceId, all, some, more }: { instanceId: string; all: reado
           label="Line items with rules" rows={some} id={(l) => l.lineItemId}
           columns={[
             { name: "Line item", by: (l) => l.lineItemId, show: (l) => l.lineItemId },
-            { name: "Rules, the first that holds decides", show: (l) => <ol className="words">{l.actions.map((a) => <li key={a.id}>{ruleInWords(a, all)}</li>)}</ol> },
-            { name: "Actions", show: (l) => <div className="actions"><button aria-label={`Access to ${l.lineItemId}, its rules`} onClick={() => setOpen(l.lineItemId)}>Change…</button></div> },
+            { name: "Rules, the first that holds decides", show: (l) => <ol className="words">{l.actions.map((a) => <li key={a.id}><Rule of={a} all={all} /></li>)}</ol> },
+            { name: "Actions", bare: true, show: (l) => <div className="actions"><button aria-label={`Access to ${l.lineItemId}, its rules`} onClick={() => setOpen(l.lineItemId)}>Change…</button></div> },
           ]}
         />
       )}
@@ -99,8 +99,9 @@ function Ruled({ instanceId, all, some, more }: { instanceId: string; all: reado
   );
 }
 
-function ruleInWords(a: Schemas["Action"], all: readonly Condition[]): string {
+function Rule({ of: a, all }: { of: Schemas["Action"]; all: readonly Condition[] }) {
   const who = a.conditionId ? nameOf(all.find((c) => c.id === a.conditionId) ?? { id: a.conditionId }, all) : "everybody else";
-  const what = a.action === "DENY" ? "may use nothing" : a.allocation === undefined ? "may use it" : `may use ${short(a.allocation)} tokens, ${short(a.used ?? 0)} used`;
-  return `${who} ${what}`;
+  if (a.action === "DENY") return <>{who} may use nothing</>;
+  if (a.allocation === undefined) return <>{who} may use it</>;
+  return <>{who} may use <Number value={a.allocation} /> tokens, <Number value={a.used ?? 0} /> used</>;
 }

@@ -1,6 +1,7 @@
 import { answer, api } from "../../api/client";
 import { useLoad } from "../../ui/data";
-import { Number, short, Time, Until } from "../../ui/format";
+import { Number, Time, Until } from "../../ui/format";
+import { Items } from "../../ui/items";
 import { CursorPages, useCursor } from "../../ui/pages";
 import { Card, Empty, Show } from "../../ui/states";
 import { Table } from "../../ui/table";
@@ -21,7 +22,7 @@ export function Sessions({ instanceId }: { instanceId: string }) {
                 label="Open sessions" rows={sessions} id={(s) => s.sessionId}
                 columns={[
                   { name: "Requester", by: (s) => s.requester?.value ?? "", show: (s) => s.requester?.value ?? "–" },
-                  { name: "Items", show: (s) => s.items.map((i) => `${i.item}${i.version && ` ${i.version}`} ×${short(i.count)}`).join(", ") || <span className="quiet">idle, nothing is charged</span> },
+                  { name: "Items", show: (s) => s.items.length > 0 ? <Items of={s.items} /> : <span className="quiet">idle, nothing is charged</span> },
                   { name: "Since", by: (s) => s.created, show: (s) => <Time ms={s.created} /> },
                   { name: "Charged", right: true, by: (s) => s.tokensCharged, show: (s) => <Number value={s.tokensCharged} /> },
                   { name: "Next charge", by: (s) => s.chargedUntil ?? Infinity, show: (s) => (s.chargedUntil ? <Until ms={s.chargedUntil} /> : "–") },

@@ -1,12 +1,12 @@
 import { type ReactNode, useState } from "react";
 import { answer, api, Refused, type Schemas } from "../../api/client";
-import { minus } from "../../api/decimal";
+import { minus, sumBy } from "../../api/decimal";
 import { useWho } from "../../auth";
 import type { ChangesOf } from "../../ui/confirm";
 import { Entry } from "../../ui/form";
 import { full } from "../../ui/format";
 import { amountOf, ifSaid, Move, textOf } from "./move";
-import { allowanceOver, backOf, changesOf, standings, sumBy } from "./standing";
+import { allowanceOver, backOf, changesOf, standings } from "./standing";
 
 type Receipt = Schemas["Receipt"];
 

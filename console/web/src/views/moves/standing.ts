@@ -1,5 +1,5 @@
 import { answer, api, Refused, type Schemas } from "../../api/client";
-import { atLeast0, minus, plus } from "../../api/decimal";
+import { atLeast0, minus } from "../../api/decimal";
 import type { Change } from "../../ui/confirm";
 
 export type LineItem = Schemas["LineItemBalance"];
@@ -61,5 +61,3 @@ export function allowanceOver(l: LineItem, beganMS: number, nowMS: number): bool
   const day = Math.min(new Date(l.start).getUTCDate(), new Date(Date.UTC(year, month + 1, 0)).getUTCDate()); // months without that day take their last
   return Date.UTC(year, month, day) + (beganMS % 86_400_000) <= nowMS;
 }
-
-export const sumBy = <T,>(all: readonly T[], of: (t: T) => number) => all.reduce((sum, t) => plus(sum, of(t)), 0);

@@ -36,7 +36,7 @@ export function Deliveries({ of: w }: { of: Schemas["Webhook"] }) {
                   { name: "State", show: (d) => <State of={d} /> },
                   { name: "Attempts", right: true, show: (d) => d.attempts },
                   { name: "Last answer", right: true, show: (d) => d.status ?? (d.attempts > 0 ? <span className="warn">none came</span> : "–") },
-                  { name: "Actions", right: true, show: (d) => <span className="actions right"><button aria-label={`Details of ${d.messageId}`} onClick={() => setOpen({ what: "read", delivery: d })}>Details</button><button aria-label={`Send ${d.messageId} again`} disabled={w.disabled} onClick={() => setOpen({ what: "replay", delivery: d })}>Send again</button></span> },
+                  { name: "Actions", bare: true, right: true, show: (d) => <span className="actions right"><button aria-label={`Details of ${d.messageId}`} onClick={() => setOpen({ what: "read", delivery: d })}>Details</button><button aria-label={`Send ${d.messageId} again`} disabled={w.disabled} onClick={() => setOpen({ what: "replay", delivery: d })}>Send again</button></span> },
                 ]}
               />
             )}

@@ -32,7 +32,7 @@ export function Keys() {
               { name: "Its tokens are for", by: (k) => k.type, show: (k) => <span className="badge">{roles[k.type]}</span> },
               { name: "Added", by: (k) => k.created, show: (k) => <Time ms={k.created} /> },
               { name: "Replaced", by: (k) => k.modified, show: (k) => (k.modified > k.created ? <Time ms={k.modified} /> : "–") },
-              { name: "Actions", right: true, show: (k) => <button aria-label={`Delete the ${roles[k.type]} key ${k.id}`} onClick={() => setOpen({ what: "delete", key: k })}>Delete</button> },
+              { name: "Actions", bare: true, right: true, show: (k) => <button aria-label={`Delete the ${roles[k.type]} key ${k.id}`} onClick={() => setOpen({ what: "delete", key: k })}>Delete</button> },
             ]}
           />
         )}

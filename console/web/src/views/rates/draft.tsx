@@ -7,6 +7,7 @@ import { Card, Failed, Loading, Show } from "../../ui/states";
 import { begin, type Draft, isChanged, itemsOf, rowsOf } from "./drafted";
 import { Editing } from "./editing";
 import { allItems, type Item, keyOf, type Version } from "./item";
+import { forget, keep, recall } from "./kept";
 import { Publish } from "./publish";
 import { readable } from "./refusal";
 import { Simulated } from "./simulated";
@@ -19,29 +20,21 @@ export function Drafting({ from, versions, close }: { from: Version; versions: r
   return <Card title={`Draft, from ${from.version}`} aside={<button onClick={close}>Close</button>}><Show of={loaded}>{(items) => <Written {...{ from, versions, close, items }} />}</Show></Card>;
 }
 
-// What was written stays while the page is there, also when another view or version was looked at.
-const kept = new Map<string, readonly Draft[]>();
-const keptAs = (from: Version) => JSON.stringify([from.series, from.version, from.created]);
-
-/** Whether a draft was begun from a version. */
-export const begun = (from: Version) => (kept.get(keptAs(from))?.length ?? 0) > 1;
-
 function Written({ from, versions, close, items }: { from: Version; versions: readonly Version[]; close: () => void; items: readonly Item[] }) {
-  const name = keptAs(from);
-  const [history, setHistory] = useState<readonly Draft[]>(() => kept.get(name) ?? [begin(items)]);
+  const [history, setHistory] = useState<readonly Draft[]>(() => recall(from, items));
   const draft = history.at(-1) ?? begin(items);
-  const keep = (next: readonly Draft[]) => (kept.set(name, next), setHistory(next));
+  const step = (next: readonly Draft[]) => (keep(from, next), setHistory(next));
   const changed = useMemo(() => rowsOf(draft).filter(isChanged).length, [draft]);
   return (
     <div className="draft">
       <p className="quiet">Type a new rate, or a change: <kbd>×1.25</kbd>, <kbd>+25%</kbd>, <kbd>-10%</kbd>, <kbd>/2</kbd>. A search and the line below it change many at once.</p>
-      <Editing draft={draft} change={(d) => keep([...history, d])} />
+      <Editing draft={draft} change={(d) => step([...history, d])} />
       <div className="actions">
         <span className="quiet" role="status">{changed === 0 ? "Nothing is changed yet." : `${short(changed)} of ${short(rowsOf(draft).length)} items are changed.`}</span>
-        {history.length > 1 && <button type="button" onClick={() => keep(history.slice(0, -1))}>Undo the last change</button>}
+        {history.length > 1 && <button type="button" onClick={() => step(history.slice(0, -1))}>Undo the last change</button>}
       </div>
       <Trying series={from.series} draft={draft} />
-      <Publishing {...{ from, versions, draft }} published={() => (kept.delete(name), close())} />
+      <Publishing {...{ from, versions, draft }} published={() => (forget(from), close())} />
     </div>
   );
 }

@@ -1,7 +1,7 @@
 import { type FormEvent, useDeferredValue, useMemo, useState } from "react";
-import { toast } from "../../ui/confirm";
 import { short } from "../../ui/format";
 import { Choice, Empty } from "../../ui/states";
+import { toast } from "../../ui/toast";
 import { type Draft, isChanged, matcher, put, remove, restore, type Row, rowsOf } from "./drafted";
 import { type Item, nameOf, priceOf, termsOf } from "./item";
 import { ItemDialog } from "./itemdialog";

@@ -1,8 +1,8 @@
 import { useEffect, useId, useRef, useState } from "react";
 import { answer, api, type Schemas } from "../../api/client";
 import { numberOf } from "../../api/exact";
+import { usePaused } from "../../ui/data";
 import { full } from "../../ui/format";
-import { usePaused } from "./items";
 import "./formula.css";
 
 type Value = Schemas["FormulaValue"];

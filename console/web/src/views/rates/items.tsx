@@ -1,5 +1,5 @@
-import { useEffect, useState } from "react";
-import { useLoad } from "../../ui/data";
+import { useState } from "react";
+import { useLoad, usePaused } from "../../ui/data";
 import { Dialog } from "../../ui/dialog";
 import { short } from "../../ui/format";
 import { useQuery } from "../../ui/query";
@@ -7,18 +7,6 @@ import { Empty, Show } from "../../ui/states";
 import { Table } from "../../ui/table";
 import { FormulaEditor } from "./formula";
 import { type Item, keyOf, nameOf, page, pageSize, priceOf, termsOf, type Version } from "./item";
-
-const typingMS = 200; // after which somebody who types has paused
-
-/** A text as it is once nobody types any more. */
-export function usePaused(text: string): string {
-  const [paused, set] = useState(text);
-  useEffect(() => {
-    const timer = window.setTimeout(() => set(text), typingMS);
-    return () => clearTimeout(timer);
-  }, [text]);
-  return paused;
-}
 
 /** The items of a version, searched and paged by the server; the address has the search and the page. */
 export function Items({ of }: { of: Version }) {
