@@ -223,10 +223,32 @@ func TestCatchUpInOrder(t *testing.T) {
 	}
 }
 
-// What is charged late is paid from the allowance of its time, whoever was refused something of a newer one meanwhile.
-func TestLateChargesHeedNobodyRefused(t *testing.T) {
-	var told [2]string
-	for i, refused := range [...]bool{false, true} {
+// What is charged late is paid from the allowance of its time, whoever was refused something of a newer one meanwhile, or keeps something of it.
+func TestLateChargesHeedNobodyWhoBookedNothing(t *testing.T) {
+	requester := access.Requester{Type: "USER", Value: "v"}
+	ask := func(count int64) *access.Request {
+		return &access.Request{Requester: requester, Items: []access.Item{{Ask: ledger.Ask{Item: "x", Count: token.FromInt(count)}}}}
+	}
+	first := ""
+	for _, row := range []struct {
+		rule string
+		ask  func(*timed) (*usage.Receipt, error)
+	}{
+		{"nobody came", nil},
+		{"refused", func(w *timed) (*usage.Receipt, error) {
+			receipt, _, err := w.Charge(&engine.Charge{InstanceID: w.instance, Request: ask(1000)})
+			return receipt, err
+		}},
+		{"held", func(w *timed) (*usage.Receipt, error) {
+			receipt, _, err := w.Hold(&engine.NewHold{InstanceID: w.instance, Request: ask(1), TTL: time.Hour})
+			return receipt, err
+		}},
+		{"leased", func(w *timed) (*usage.Receipt, error) {
+			lease := &access.NewLease{Client: "c", Requester: requester, Tokens: token.FromInt(1), Items: []access.Item{{Ask: ledger.Ask{Item: "x"}}}}
+			receipt, _, err := w.Lease(ctx, &engine.NewLease{InstanceID: w.instance, Lease: lease, TTL: time.Hour})
+			return receipt, err
+		}},
+	} {
 		w := newTimed(t, nil)
 		w.must(w.change(w.instance, func(c *engine.Change) error {
 			l := w.lineItem("a")
@@ -237,36 +259,43 @@ func TestLateChargesHeedNobodyRefused(t *testing.T) {
 		w.nowMS.Store(dawnMS + 20*hourMS)
 		w.session("x")
 		w.nowMS.Store(dawnMS + 26*hourMS) // two charges and a missed heartbeat later
-		if refused {
-			receipt, _, err := w.Charge(&engine.Charge{InstanceID: w.instance, Request: &access.Request{
-				Requester: access.Requester{Type: "USER", Value: "v"}, Items: []access.Item{{Ask: ledger.Ask{Item: "x", Count: token.FromInt(1000)}}},
-			}})
+		if row.ask != nil {
+			receipt, err := row.ask(w)
 			w.must(err)
-			if receipt.Items[0].Status == ledger.Granted {
-				t.Fatal("was granted")
+			if (receipt.Hold == nil) != (row.rule == "refused") || receipt.Hold != nil && receipt.Hold.ID == "" || receipt.Hold == nil && receipt.Items[0].Status == ledger.Granted {
+				t.Fatalf("%s: the answer is %+v", row.rule, receipt)
 			}
 		}
 		w.catchUp(w.nowMS.Load())
-		w.must(w.View(ctx, func(r store.Reader) error {
-			_, err := r.Receipts(usage.Position{}, nil, 0, func(_ usage.Position, receipt *usage.Receipt) (bool, error) {
-				for _, j := range append(receipt.Refunds, receipt.Items...) {
-					if len(j.Slices) == 0 {
-						continue
-					}
-					s := j.Slices[0]
-					told[i] += fmt.Sprintf("at %d: %s used since %d\n", receipt.TimeMS-dawnMS, s.Used, max(s.ResetMS, s.UsedResetMS)-dawnMS)
-				}
-				return true, nil
-			})
-			return err
-		}))
+		told := w.paidFrom()
+		if first == "" {
+			first = told
+		}
+		if told != first || strings.Count(told, "since 0") != 3 {
+			t.Errorf("%s: charged are\n%s, and if nobody came\n%s", row.rule, told, first)
+		}
 		if d := w.proof().Differences; len(d) > 0 {
-			t.Errorf("verify finds %q", d)
+			t.Errorf("%s: verify finds %q", row.rule, d)
 		}
 	}
-	if told[0] != told[1] || strings.Count(told[0], "since 0") != 3 {
-		t.Errorf("charged are\n%s, and if somebody was refused before\n%s", told[0], told[1])
-	}
+}
+
+// paidFrom tells of each slice of the record as of when it is, and of which allowance.
+func (w *timed) paidFrom() (told string) {
+	w.must(w.View(ctx, func(r store.Reader) error {
+		_, err := r.Receipts(usage.Position{}, nil, 0, func(_ usage.Position, receipt *usage.Receipt) (bool, error) {
+			for _, j := range append(receipt.Refunds, receipt.Items...) {
+				if len(j.Slices) == 0 {
+					continue
+				}
+				s := j.Slices[0]
+				told += fmt.Sprintf("at %d: %s used since %d\n", receipt.TimeMS-dawnMS, s.Used, max(s.ResetMS, s.UsedResetMS)-dawnMS)
+			}
+			return true, nil
+		})
+		return err
+	}))
+	return told
 }
 
 // Verify is worth nothing unless it sees what is wrong with sessions, too.

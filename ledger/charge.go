@@ -439,18 +439,23 @@ func (s *Slice) book(tokens token.Amount) {
 		s.LineItem.Used = s.LineItem.Used.Add(tokens)
 	}
 	s.LineItem.ahead.booked++
-	s.Used, s.UsedResetMS = s.LineItem.Used, s.LineItem.ResetMS
-	r := s.Ruled
-	if r == nil {
-		return
-	}
-	if r.Action != nil {
+	if r := s.Ruled; r != nil && r.Action != nil {
 		r.Action.Used = r.Action.Used.Add(tokens)
+	}
+	if r := s.Ruled; r != nil && r.Consumed != nil {
+		r.Consumed.Tokens = r.Consumed.Tokens.Add(tokens)
+	}
+	s.stand()
+}
+
+// stand has a slice tell how its line item, and what else it counts against, stand.
+func (s *Slice) stand() {
+	s.Used, s.UsedResetMS = s.LineItem.Used, s.LineItem.ResetMS
+	if r := s.Ruled; r != nil && r.Action != nil {
 		r.ActionUsed = r.Action.Used
 	}
-	if c := r.Consumed; c != nil {
-		c.Tokens = c.Tokens.Add(tokens)
-		r.ConsumedTokens = c.Tokens
+	if r := s.Ruled; r != nil && r.Consumed != nil {
+		r.ConsumedTokens = r.Consumed.Tokens
 	}
 }
 
@@ -460,14 +465,10 @@ func (s *Slice) unbook(tokens token.Amount) {
 		s.LineItem.Used = s.LineItem.Used.Sub(tokens)
 	}
 	s.LineItem.ahead.booked--
-	r := s.Ruled
-	if r == nil {
-		return
-	}
-	if r.Action != nil {
+	if r := s.Ruled; r != nil && r.Action != nil {
 		r.Action.Used = r.Action.Used.Sub(tokens)
 	}
-	if r.Consumed != nil {
+	if r := s.Ruled; r != nil && r.Consumed != nil {
 		r.Consumed.Tokens = r.Consumed.Tokens.Sub(tokens)
 	}
 }

@@ -162,7 +162,7 @@ func Withhold(outcomes []Outcome) [][]Share {
 	for i := range outcomes {
 		slices := outcomes[i].Slices
 		for j := range slices {
-			slices[j].book(token.Amount{})
+			slices[j].stand() // and books nothing: the record of a hold has no use
 		}
 		if shares[i] = Shares(slices); len(shares[i]) == 0 {
 			shares[i] = []Share{slices[0].share(token.Amount{}, false)}

@@ -40,16 +40,18 @@ func TestAllowances(t *testing.T) {
 	}
 }
 
-// What is booked of the next allowance and undone leaves no trace either; what is booked stays, also of no tokens.
+// What is booked of the next allowance and undone leaves no trace either, nor does what is only held of it, of which the record has no use; what is booked
+// stays, also of no tokens.
 func TestAllowanceUndone(t *testing.T) {
 	for _, row := range []struct {
 		rule, count, want string
-		undo              bool
+		then              func(*Outcome)
 	}{
-		{"booked", "3", "3 of 2026-01-11", false},
-		{"booked and undone", "3", "8 of 2026-01-10", true},
-		{"booked, of no tokens", "0", "0 of 2026-01-11", false},
-		{"booked and undone, of no tokens", "0", "8 of 2026-01-10", true},
+		{"booked", "3", "3 of 2026-01-11", func(*Outcome) {}},
+		{"booked and undone", "3", "8 of 2026-01-10", (*Outcome).Revert},
+		{"booked, of no tokens", "0", "0 of 2026-01-11", func(*Outcome) {}},
+		{"booked and undone, of no tokens", "0", "8 of 2026-01-10", (*Outcome).Revert},
+		{"held", "3", "8 of 2026-01-10", func(o *Outcome) { Withhold([]Outcome{*o}) }},
 	} {
 		w := newWorld(t, "a: 0 of 10 at 1").ever().rules("a recurs DAY")
 		w.LineItems[0].StartMS = ms(t, "2026-01-10")
@@ -60,9 +62,7 @@ func TestAllowanceUndone(t *testing.T) {
 			o.Slices[0].Tokens = token.Amount{}
 		}
 		o.Apply()
-		if row.undo {
-			o.Revert()
-		}
+		row.then(&o)
 		w.At(ms(t, "2026-01-10"))
 		l := w.LineItems[0]
 		if got := l.Used.String() + " of " + time.UnixMilli(l.ResetMS).UTC().Format(time.DateOnly); got != row.want {

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -122,29 +123,71 @@ func (s schema) crash(close func()) error {
 	return nil
 }
 
+// forgetful is a place in a file whose store knows nothing from before: ahead of every batch another process writes into the file.
+type forgetful struct{ *file }
+
+func (f forgetful) open() (store.Store, error) {
+	s, err := f.file.open()
+	if err != nil {
+		return nil, err
+	}
+	other, err := f.file.open()
+	return &forgetfulStore{Store: s, other: other}, err
+}
+
+type forgetfulStore struct {
+	store.Store
+	other  store.Store
+	writes int
+}
+
+func (s *forgetfulStore) Commit(ctx context.Context, want store.Want, decide func(*store.Loaded) store.Decided) error {
+	s.writes++
+	err := s.other.Change(ctx, func(tx store.Tx) error {
+		return tx.PutConfigValue(store.ConfigValue{Name: "nothing", Value: fmt.Sprint(s.writes)})
+	})
+	if err != nil {
+		return err
+	}
+	return s.Store.Commit(ctx, want, decide)
+}
+
+func (s *forgetfulStore) Close() error { return errors.Join(s.other.Close(), s.Store.Close()) }
+
+// What a store remembers of its books changes nothing: the same history leaves the same books and the same record where they are read anew
+// for every batch, byte for byte.
+func TestMemoryChangesNothing(t *testing.T) {
+	agree(t, "12", "a file", func(t *testing.T) place { return newFile(t) }, "one whose store forgets", func(t *testing.T) place { return forgetful{newFile(t)} })
+}
+
 // The same history on both stores leaves the same books and the same record, byte for byte.
 func TestStoresAgree(t *testing.T) {
 	c := cluster.Shared(t)
-	checkTimes(t, "4", func(rt *rapid.T) {
+	agree(t, "4", "SQLite", func(t *testing.T) place { return newFile(t) }, "PostgreSQL", func(t *testing.T) place { return schema(c.URL(t)) })
+}
+
+// agree lives through the same histories in two places, and compares what is told of them.
+func agree(t *testing.T, times, first string, one func(*testing.T) place, second string, other func(*testing.T) place) {
+	checkTimes(t, times, func(rt *rapid.T) {
 		salt := rapid.Uint64().Draw(rt, "salt")
-		var told [2]string
-		for i, place := range []place{newFile(t), schema(c.URL(t))} {
-			m := newRulesMachine(rt, place, salt)
+		var told [2][]string
+		for i, place := range []place{one(t), other(t)} {
+			m := newRulesMachine(rt, place, salt, true)
 			m.live()
-			told[i] = tell(rt, m.store)
+			told[i] = strings.Split(tell(rt, m.store), "\n")
 			m.close()
 		}
-		a, b := strings.Split(told[0], "\n"), strings.Split(told[1], "\n")
+		a, b := told[0], told[1]
 		if len(a) < 20 {
 			rt.Fatalf("a history of %d lines says little", len(a))
 		}
 		for i := range min(len(a), len(b)) {
 			if a[i] != b[i] {
-				rt.Fatalf("line %d of SQLite is\n%s\nand of PostgreSQL\n%s", i, a[i], b[i])
+				rt.Fatalf("line %d of %s is\n%s\nand of %s\n%s", i, first, a[i], second, b[i])
 			}
 		}
 		if len(a) != len(b) {
-			rt.Fatalf("SQLite tells %d lines, PostgreSQL %d", len(a), len(b))
+			rt.Fatalf("%s tells %d lines, %s %d", first, len(a), second, len(b))
 		}
 	})
 }
@@ -161,7 +204,12 @@ func tell(t *rapid.T, s store.Store) string {
 			place[l.Number] = int64(i)
 		}
 		_, err1 := r.Receipts(usage.Position{}, nil, 0, func(at usage.Position, receipt *usage.Receipt) (bool, error) {
-			for _, items := range [][]usage.Item{receipt.Refunds, receipt.Items} {
+			kinds := [][]usage.Item{receipt.Refunds, receipt.Items}
+			if h := receipt.Hold; h != nil {
+				kinds = append(kinds, h.Items)
+				rename(place, h.Shares)
+			}
+			for _, items := range kinds {
 				for i := range items {
 					for j := range items[i].Slices {
 						items[i].Slices[j].Number = place[items[i].Slices[j].Number]
@@ -188,6 +236,17 @@ func tell(t *rapid.T, s store.Store) string {
 			all = append(all, fmt.Sprintf("session %d %s %s", s.Number, s.ID, b))
 			return err
 		})
+		eachHold := r.EachHold(func(h *access.Hold) error {
+			rename(place, h.Shares)
+			promise, err1 := json.Marshal(&h.Promise, json.Deterministic(true))
+			holding, err2 := json.Marshal(&h.Holding, json.Deterministic(true))
+			all = append(all, fmt.Sprintf("hold %s %s %s", h.ID, promise, holding))
+			return errors.Join(err1, err2)
+		})
+		eachGiven := r.EachGiven(func(g *usage.GivenBack) error {
+			all = append(all, fmt.Sprintf("given back %+v", *g))
+			return nil
+		})
 		err5 := r.EachCover(func(c *ledger.Cover) error {
 			c.Number = place[c.Number]
 			all = append(all, fmt.Sprintf("cover %+v", *c))
@@ -202,10 +261,19 @@ func tell(t *rapid.T, s store.Store) string {
 		line("sessions and standings", strings.Join(all, "\n"))
 		instances, err7 := r.Instances(0, 100)
 		line("instances", instances)
-		return errors.Join(err1, err2, err3, err4, err5, err6, err7)
+		return errors.Join(err1, err2, err3, err4, eachHold, eachGiven, err5, err6, err7)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return text.String()
+}
+
+// rename gives shares the names that line items have in every store.
+func rename(place map[int64]int64, shares [][]ledger.Share) {
+	for _, of := range shares {
+		for i := range of {
+			of[i].Number = place[of[i].Number]
+		}
+	}
 }

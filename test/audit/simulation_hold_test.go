@@ -31,7 +31,6 @@ const (
 type simHold struct {
 	id    string
 	items []access.Item
-	until int64
 	used  []token.Amount // of each item of a lease, by its client
 }
 
@@ -46,6 +45,29 @@ type simTerms struct {
 	place  int
 	tokens token.Amount
 	line   string
+}
+
+// callHold makes a call about a hold, a lease, or as an administrator, and asks the auditor whether a refusal had reason to be.
+func (m *rulesMachine) callHold() {
+	m.keys++
+	c := &simCall{of: m, key: fmt.Sprint("key ", m.keys)}
+	if !m.newHoldCall(c) {
+		return
+	}
+	if c.verb == Lease {
+		m.asked[c.key] = c.lease.Tokens
+	}
+	c.make(m.engine)
+	m.news()
+	if !refusal(c.err) {
+		m.must(c.verb, c.err)
+		c.remember()
+		return
+	}
+	if why := c.wronglyRefused(m.clock.Load()); why != "" && !m.wild {
+		m.t.Fatalf("%s is refused (%v), but %s", c.verb, c.err, why)
+	}
+	m.forgetHold(c, m.clock.Load())
 }
 
 // makeHold makes a call about a hold, a lease, or as an administrator.
@@ -79,19 +101,18 @@ func (c *simCall) makeHold(e *engine.Engine) {
 }
 
 // newHoldCall draws a call about holds, leases, or of an administrator; false: there is nothing to ask for.
-func (s *simulated) newHoldCall(c *simCall) bool {
-	m := c.of
-	switch n := s.random.IntN(14); {
+func (m *rulesMachine) newHoldCall(c *simCall) bool {
+	switch n := m.random.IntN(14); {
 	case n < 3 || n < 7 && len(m.holds) == 0:
 		c.verb, c.request = MakeHold, m.request(true, "x", "y", "f", "w", "n", "x", "y")
 		c.ttl = oneOf(m, time.Second, 20*time.Minute, 3*time.Hour, 3*time.Hour, 24*time.Hour)
 	case n < 7:
-		s.moveHold(c)
+		m.moveHold(c)
 	case n < 8 || n < 11 && len(m.leases) == 0:
 		c.verb, c.lease = Lease, m.newLease()
 		c.ttl = oneOf(m, time.Minute, 3*time.Hour, 24*time.Hour, 9*24*time.Hour, 90*24*time.Hour)
 	case n < 11:
-		s.moveLease(c)
+		m.moveLease(c)
 	case n < 13 && len(m.paid) > 0:
 		c.verb, c.charge = Refund, oneOf(m, m.paid...)
 		places := m.audit.places[c.charge]
@@ -110,8 +131,7 @@ func (s *simulated) newHoldCall(c *simCall) bool {
 	return true
 }
 
-func (s *simulated) moveHold(c *simCall) {
-	m := c.of
+func (m *rulesMachine) moveHold(c *simCall) {
 	c.hold = oneOf(m, m.holds...)
 	switch n := m.random.IntN(8); {
 	case n < 1:
@@ -146,8 +166,7 @@ func (m *rulesMachine) newLease() *access.NewLease {
 }
 
 // moveLease has a client report what it used, now and then again what it did before, or more than it may; or ends its lease.
-func (s *simulated) moveLease(c *simCall) {
-	m := c.of
+func (m *rulesMachine) moveLease(c *simCall) {
 	c.hold = oneOf(m, m.leases...)
 	if m.oneIn(8) {
 		c.verb = EndLease
@@ -181,7 +200,7 @@ func refusal(err error) bool {
 
 // holdAnswered looks at the answer to a call about a hold, a lease, or to an administrator.
 func (s *simulated) holdAnswered(c *simCall) {
-	m, r := c.of, c.receipt
+	r := c.receipt
 	if r == nil {
 		if c.verb != Release && c.verb != Report && c.verb != EndLease {
 			s.t.Fatalf("%s with %s is answered by nothing", c.verb, c.key)
@@ -199,16 +218,7 @@ func (s *simulated) holdAnswered(c *simCall) {
 		if r.Hold.UntilMS != r.TimeMS+c.ttl.Milliseconds() {
 			s.t.Fatalf("%s for %s at %d lives until %d", c.verb, c.ttl, r.TimeMS, r.Hold.UntilMS)
 		}
-		h := &simHold{id: r.Hold.ID, until: r.Hold.UntilMS}
-		if c.verb == Lease {
-			h.items, h.used = c.lease.Items, make([]token.Amount, len(c.lease.Items))
-			m.leases = append(m.leases, h)
-			return
-		}
-		h.items = c.request.Items
-		m.holds = append(m.holds, h)
 	case Extend:
-		c.hold.until = max(c.hold.until, r.Hold.UntilMS)
 		if r.Hold.UntilMS < r.TimeMS+c.ttl.Milliseconds() {
 			s.t.Fatalf("hold %s, extended by %s at %d, lives until %d", c.hold.id, c.ttl, r.TimeMS, r.Hold.UntilMS)
 		}
@@ -242,7 +252,21 @@ func (s *simulated) holdAnswered(c *simCall) {
 			s.t.Fatalf("an adjustment by %s was one by %s", c.tokens, r.Items[0].Tokens)
 		}
 	}
-	if c.verb == Settle || c.verb == Report {
+	c.remember()
+}
+
+// remember has an application remember what it was told of a hold or a lease.
+func (c *simCall) remember() {
+	m, r := c.of, c.receipt
+	if r == nil || r.Hold != nil && r.Hold.ID == "" {
+		return
+	}
+	switch c.verb {
+	case MakeHold:
+		m.holds = append(m.holds, &simHold{id: r.Hold.ID, items: c.request.Items})
+	case Lease:
+		m.leases = append(m.leases, &simHold{id: r.Hold.ID, items: c.lease.Items, used: make([]token.Amount, len(c.lease.Items))})
+	case Charge, Settle, Report:
 		m.paid = append(m.paid, r.CorrelationID)
 	}
 }

@@ -93,7 +93,7 @@ func makeInBulk(e *engine.Engine, calls []*simCall) {
 func (s *simulated) settle() {
 	s.watch()
 	if s.ground.repeats() {
-		s.putLeaseKey()
+		s.must("the key of leases", putLeaseKey(s.store))
 	}
 	for i := range 6 {
 		m := &rulesMachine{
@@ -131,13 +131,13 @@ func (s *simulated) settle() {
 }
 
 // putLeaseKey gives the service the key that it would make by chance.
-func (s *simulated) putLeaseKey() {
+func putLeaseKey(s store.Store) error {
 	der, err := x509.MarshalPKCS8PrivateKey(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
 	if err != nil {
-		s.t.Fatal(err)
+		return err
 	}
 	key := store.LeaseKey{ID: "key", PrivatePEM: string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))}
-	s.must("the key of leases", s.store.Change(ctx, func(tx store.Tx) error { return tx.InsertLeaseKey(key) }))
+	return s.Change(ctx, func(tx store.Tx) error { return tx.InsertLeaseKey(key) })
 }
 
 func (s *simulated) oneIn(n int) bool { return s.random.IntN(n) == 0 }
@@ -209,7 +209,7 @@ func (s *simulated) newCall() *simCall {
 	m := s.customers[s.random.IntN(len(s.customers))]
 	c := &simCall{of: m, rollback: !s.oneIn(4)}
 	switch n := s.random.IntN(18); {
-	case n >= 10 && s.newHoldCall(c):
+	case n >= 10 && m.newHoldCall(c):
 	case n < 5:
 		c.verb, c.request = Charge, m.request(false, "x", "y", "f", "w", "n", "x")
 	case n < 7 || len(m.sessions) == 0:
@@ -292,7 +292,7 @@ func (s *simulated) answered(c *simCall) {
 		switch c.verb {
 		case Create, Use, Close, Heartbeat:
 		case Charge:
-			m.paid = append(m.paid, c.receipt.CorrelationID)
+			c.remember()
 		default:
 			s.holdAnswered(c)
 		}
