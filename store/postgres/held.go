@@ -12,7 +12,7 @@ import (
 )
 
 // What is held of a book is the one thing of it that is remembered between batches: an instance may have 10,000 live holds, and to read them all takes
-// forty times what a charge does. It is never trusted, but brought up to date under the lock of the instance, by two questions in
+// thirty times what a charge does. It is never trusted, but brought up to date under the lock of the instance, by two questions in
 // the round trip that reads the book:
 //
 //   - Which holds were moved since? Their moves are numbered under that lock, by whichever server.
