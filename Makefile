@@ -121,6 +121,10 @@ crash: ## CRASHES (default 200) kills under load on each store, and a power cut 
 	FAREBOX_CRASHES=$${CRASHES:-200} go test -count=1 -timeout 0 -run '^TestKilledUnderLoad(OnPostgres)?$$' -v ./test/blackbox
 	FAREBOX_EVERY_CHANGE=1 go test -count=1 -timeout 0 -run '^TestPowerCutAtAnyChange$$' -v ./store/sqlite
 
+.PHONY: postgres
+postgres: ## the whole of the server's tests with their books in PostgreSQL
+	FAREBOX_TEST_STORE=postgres FAREBOX_TEST_POSTGRES_REQUIRED=1 go test $(RACE) -count=1 -timeout 90m ./server
+
 .PHONY: prove
 prove: ## break every promise on purpose, and expect its test to fail
 	go run ./test/prove

@@ -55,6 +55,26 @@ func (b *Book) Drop(id string) {
 	delete(b.holds.all, id)
 }
 
+// TakeHolds has a book that was read anew know the holds that an earlier one of the same instance knows, which is not to be used any more.
+func (b *Book) TakeHolds(from *Book) {
+	b.holds, b.HeldSinceMS = from.holds, from.HeldSinceMS
+	if b.holds == nil {
+		return
+	}
+	was := make(map[int64]*LineItem, len(from.LineItems))
+	for _, l := range from.LineItems {
+		was[l.Number] = l
+	}
+	for _, l := range b.LineItems {
+		known := was[l.Number]
+		if known == nil || known.ResetMS != l.ResetMS {
+			b.recount()
+			return
+		}
+		l.Held = known.Held
+	}
+}
+
 func (b *Book) hold(id string) *Hold {
 	if b.holds == nil {
 		return nil

@@ -52,6 +52,8 @@ var differently = map[string]rewritten{
 		CASE j.from_ms WHEN 0 THEN j.time_ms ELSE j.from_ms END AS from_ms, j.time_ms, j.codec, j.receipts FROM journal AS j`, "number"},
 	"given": {"charge number refund journal body", `SELECT g.charge, g.number, g.refund, ` + batchOf + ` AS batch, g.body
 		FROM given AS g LEFT JOIN journal AS j ON j.number = g.journal`, ""},
+	// Moves are numbered from when somebody can remember what was there.
+	"hold": {"number id instance_id lease live until_ms promise holding", "SELECT *, 0 AS moved FROM hold", ""},
 	// A key is in the file as often as it was used; the last use counts. SQLite takes the other columns from the row that has the maximum
 	// (https://sqlite.org/lang_select.html#bareagg). There are as many places as a commit can have receipts.
 	"once": {"journal time_ms keys", `SELECT id, batch, place, time_ms FROM (

@@ -15,7 +15,8 @@ import (
 // Commit implements store.Store.
 //
 // A batch is one transaction of two round trips, whatever its size: one that locks and loads, one that writes and commits. Sessions, rules, retries,
-// and settings that have changed take one more each. Nothing is remembered of books between batches, so any number of servers may do this.
+// and settings that have changed take one more each. Nothing is remembered of books between batches but what is held (held.go), and that is brought up to date under the locks; so any number of
+// servers may do this.
 func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.Loaded) store.Decided) error {
 	ctx = context.WithoutCancel(ctx) // a caller that hangs up does not interrupt the others' batch
 	batch := newBatch()
@@ -43,35 +44,38 @@ func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.
 			if len(decided.Receipts)+len(decided.Sessions) == 0 {
 				return s.confirm(ctx, conn)
 			}
-			if err := s.write(ctx, conn, batch, &decided); err != nil {
+			made, err := s.write(ctx, conn, batch, &decided)
+			if err != nil {
 				s.months.Store(nil) // they may be others than we thought
 				return err
 			}
+			l.remember(made)
 			return nil
 		})
 	})
 }
 
 // write puts a batch into the transaction and commits it. Balances and the like are guarded by the locks of their instances.
-func (s *Store) write(ctx context.Context, conn *pgx.Conn, batch [16]byte, decided *store.Decided) error {
+func (s *Store) write(ctx context.Context, conn *pgx.Conn, batch [16]byte, decided *store.Decided) (made committed, err error) {
+	made.batch = batch
 	b := new(pgx.Batch)
 	var months *months
 	if len(decided.Receipts) > 0 {
-		var err error
 		if months, err = s.readyMonth(ctx, conn, madeMS(decided.Receipts)); err != nil {
-			return err
+			return made, err
 		}
 	}
 	if err := queueSessions(b, decided.Sessions); err != nil {
-		return err
+		return made, err
 	}
 	if len(decided.Receipts) == 0 {
 		b.Queue("INSERT INTO change (id) VALUES ($1)", batch)
-	} else if err := s.queueReceipts(b, batch, months, decided.Receipts); err != nil {
-		return err
+	} else if err := s.queueReceipts(b, &made, months, decided.Receipts); err != nil {
+		return made, err
 	}
 	b.Queue(commit)
-	return s.sendCommit(ctx, conn, b)
+	err = s.sendCommit(ctx, conn, b) // which also tells what was asked for
+	return made, err
 }
 
 const (
@@ -105,8 +109,8 @@ func madeMS(receipts []*usage.Receipt) (ms int64) {
 }
 
 // queueReceipts has the receipts written, their idempotency keys and all that follows from them. The journal comes last, since all servers
-// wait for each other there.
-func (s *Store) queueReceipts(b *pgx.Batch, batch [16]byte, months *months, receipts []*usage.Receipt) error {
+// wait for each other there. It says of the commit in which month it will be.
+func (s *Store) queueReceipts(b *pgx.Batch, made *committed, months *months, receipts []*usage.Receipt) error {
 	fromMS, nowMS := receipts[0].TimeMS, madeMS(receipts)
 	for _, r := range receipts {
 		fromMS = min(fromMS, r.TimeMS)
@@ -117,18 +121,19 @@ func (s *Store) queueReceipts(b *pgx.Batch, batch [16]byte, months *months, rece
 	}
 	form, packed := s.receipts.Pack(lines, nil)
 	effects := usage.EffectsOf(receipts)
-	if err := queueEffects(b, effects); err != nil {
+	if err := queueEffects(b, effects, &made.moved); err != nil {
 		return err
 	}
-	if err := queueGivenBack(b, batch, effects.Given); err != nil {
+	if err := queueGivenBack(b, made.batch, effects.Given); err != nil {
 		return err
 	}
-	queueOnce(b, batch, nowMS, receipts)
+	queueOnce(b, made.batch, nowMS, receipts)
+	made.month = later(monthOf(nowMS), months.latest())
 	b.Queue(lockJournal, s.locks.journal)
 	if latest := months.latest(); latest.IsZero() {
-		b.Queue(insertFirst, monthOf(nowMS), batch, fromMS, nowMS, form, packed)
+		b.Queue(insertFirst, monthOf(nowMS), made.batch, fromMS, nowMS, form, packed)
 	} else {
-		b.Queue(insertAfter(latest, later(monthOf(nowMS), latest)), batch, fromMS, nowMS, form, packed)
+		b.Queue(insertAfter(latest, made.month), made.batch, fromMS, nowMS, form, packed)
 	}
 	return nil
 }

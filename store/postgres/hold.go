@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"slices"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/jackc/pgx/v5"
@@ -15,10 +17,11 @@ const (
 	whereLiveHolds = "WHERE instance_id = $1 AND live AND until_ms > $2 AND number < $3 AND lease = $5 ORDER BY number DESC LIMIT $4"
 	selectHeld     = "SELECT id, instance_id, holding FROM hold WHERE instance_id = ANY($1) AND live AND until_ms > $2"
 
-	insertHolds = `INSERT INTO hold (id, instance_id, lease, live, until_ms, promise, holding) SELECT id, instance_id, lease, live, until_ms, promise, holding
+	insertHolds = `INSERT INTO hold (id, instance_id, lease, live, until_ms, promise, holding, moved)
+		SELECT id, instance_id, lease, live, until_ms, promise, holding, nextval('hold_moved')
 		FROM unnest($1::text[], $2::text[], $3::boolean[], $4::bigint[], $5::bytea[], $6::bytea[], $7::boolean[]) AS n (id, instance_id, live, until_ms, promise, holding, lease)
 		ORDER BY id`
-	updateHolds = `WITH done AS (UPDATE hold SET live = n.live, until_ms = n.until_ms, holding = n.holding
+	updateHolds = `WITH done AS (UPDATE hold SET live = n.live, until_ms = n.until_ms, holding = n.holding, moved = nextval('hold_moved')
 		FROM unnest($1::text[], $2::boolean[], $3::bigint[], $4::bytea[]) AS n (id, live, until_ms, holding) WHERE hold.id = n.id RETURNING 1)
 		SELECT must_be(count(*), $5, 'holds') FROM done`
 )
@@ -34,11 +37,11 @@ func scanHold(rows pgx.Rows, h *access.Hold) error {
 	return json.Unmarshal(holding, &h.Holding)
 }
 
-func scanHeld(rows pgx.Rows, h *ledger.Hold) error {
+func scanHeld(rows pgx.Rows, h *ledger.Hold, more ...any) error {
 	var id, instanceID string
 	var text []byte
 	var holding access.Holding
-	if err := rows.Scan(&id, &instanceID, &text); err != nil {
+	if err := rows.Scan(append([]any{&id, &instanceID, &text}, more...)...); err != nil {
 		return err
 	}
 	if err := json.Unmarshal(text, &holding); err != nil {
@@ -49,21 +52,12 @@ func scanHeld(rows pgx.Rows, h *ledger.Hold) error {
 }
 
 // queueHolds asks for what is held of the books, whose instances are locked by now or by an earlier statement, and for the holds that a
-// batch names.
+// batch names. Of books that are remembered it asks what has changed.
 func (l *loading) queueHolds(b *pgx.Batch) {
-	b.Queue(selectHeld, l.instances, l.want.NowMS).Query(func(rows pgx.Rows) error {
-		for _, book := range l.loaded.Books {
-			book.HeldSinceMS = l.want.NowMS
-		}
-		return eachRow(rows, func(rows pgx.Rows) error {
-			h := new(ledger.Hold)
-			err := scanHeld(rows, h)
-			if book := l.loaded.Books[h.InstanceID]; err == nil && book != nil {
-				book.Keep(h)
-			}
-			return err
-		})
-	})
+	l.remembered = l.s.held.take(l.instances, l.want.NowMS)
+	l.queueLater(b)
+	unknown := slices.DeleteFunc(slices.Clone(l.instances), func(id string) bool { return l.remembered[id] != nil })
+	l.queueHeld(b, unknown)
 	if ids := distinct(l.want.Holds); len(ids) > 0 {
 		b.Queue(selectHolds+"WHERE id = ANY($1)", ids).Query(func(rows pgx.Rows) error {
 			l.loaded.Holds = map[string]*access.Hold{}
@@ -77,8 +71,30 @@ func (l *loading) queueHolds(b *pgx.Batch) {
 	}
 }
 
-// queueHoldEffects has written how holds stand after a batch.
-func queueHoldEffects(b *pgx.Batch, effects map[string]usage.HoldEffect) error {
+// queueHeld asks for all that is held of some books.
+func (l *loading) queueHeld(b *pgx.Batch, instances []string) {
+	if len(instances) == 0 {
+		return
+	}
+	b.Queue(selectHeld, instances, l.want.NowMS).Query(func(rows pgx.Rows) error {
+		for _, id := range instances {
+			if book := l.loaded.Books[id]; book != nil {
+				book.HeldSinceMS = l.want.NowMS
+			}
+		}
+		return eachRow(rows, func(rows pgx.Rows) error {
+			h := new(ledger.Hold)
+			err := scanHeld(rows, h)
+			if book := l.loaded.Books[h.InstanceID]; err == nil && book != nil {
+				book.Keep(h)
+			}
+			return err
+		})
+	})
+}
+
+// queueHoldEffects has written how holds stand after a batch, and asks for the number of the last move.
+func queueHoldEffects(b *pgx.Batch, effects map[string]usage.HoldEffect, last *int64) error {
 	var fresh, moved holdRows
 	for id, h := range effects {
 		rows := &moved
@@ -94,6 +110,9 @@ func queueHoldEffects(b *pgx.Batch, effects map[string]usage.HoldEffect) error {
 	}
 	if len(moved.ids) > 0 {
 		b.Queue(updateHolds, moved.ids, moved.live, moved.until, moved.holdings, len(moved.ids))
+	}
+	if len(effects) > 0 {
+		b.Queue(selectMoved).QueryRow(func(row pgx.Row) error { return row.Scan(last) })
 	}
 	return nil
 }

@@ -10,6 +10,9 @@ import (
 
 const (
 	selectLast = "SELECT number FROM journal WHERE month >= $1 ORDER BY month DESC, number DESC LIMIT 1"
+	// The first from one number on that can have receipts of a time. Without that number it would be looked for from the beginning of the month: by number, since
+	// PostgreSQL knows nothing of times when it plans for all.
+	selectFirst = "SELECT number FROM journal WHERE month >= $1 AND time_ms >= $2 AND number >= $3" + notRemoved + inOrder + "LIMIT 1"
 	// What is removed is there until its whole month is.
 	notRemoved = " AND number > (SELECT coalesce(max(journal), 0) FROM removed) "
 	inOrder    = "ORDER BY month, number "
@@ -40,7 +43,7 @@ func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, 
 		return usage.Position{}, unavailable(err)
 	}
 	if filter != nil && filter.FromMS > 0 {
-		first, err := r.number("SELECT number FROM journal WHERE month >= $1 AND time_ms >= $2"+notRemoved+inOrder+"LIMIT 1", monthOf(filter.FromMS), filter.FromMS)
+		first, err := r.number(selectFirst, later(monthOf(filter.FromMS), months.of(from.Commit)), filter.FromMS, from.Commit)
 		if err != nil || first == 0 {
 			return usage.Position{}, err
 		}

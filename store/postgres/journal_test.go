@@ -2,8 +2,13 @@ package postgres
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/test/cluster"
@@ -64,5 +69,66 @@ func TestJournalHasNoLatecomers(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Who has read far, as one who follows has, goes on from there: also when it is a time from which on they want receipts.
+func TestReadingOnIsNotReadingAll(t *testing.T) {
+	s := open(t, cluster.Shared(t).URL(t), Options{})
+	defer s.Close()
+	world(t, s)
+	const n = 300
+	for i := range n {
+		chargeAt(t, s, fmt.Sprint(i), "2024-01-05")
+	}
+	chargeAt(t, s, "late", "2024-01-07")
+	from := at(t, "2024-01-06")
+	looked := func(number int64) (rows int) {
+		t.Helper()
+		conn, err := s.reads.Acquire(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Release()
+		if _, err := conn.Exec(ctx, "SET plan_cache_mode = force_generic_plan; PREPARE looked (date, bigint, bigint) AS "+selectFirst, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			_, _ = conn.Exec(ctx, "RESET plan_cache_mode; DEALLOCATE looked", pgx.QueryExecModeSimpleProtocol)
+		}()
+		explained, err := conn.Query(ctx, fmt.Sprintf("EXPLAIN ANALYZE EXECUTE looked ('%s', %d, %d)", monthOf(from).Format(time.DateOnly), from, number), pgx.QueryExecModeSimpleProtocol)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := pgx.CollectRows(explained, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range lines {
+			var removed int
+			if _, err := fmt.Sscanf(strings.TrimSpace(line), "Rows Removed by Filter: %d", &removed); err == nil {
+				rows += removed
+			}
+		}
+		return rows
+	}
+	if all, few := looked(0), looked(n-4); few > 10 || all < few {
+		t.Errorf("%d rows are looked at from the last ones on, and %d from the first on", few, all)
+	}
+	var got []string
+	err := s.View(ctx, func(r store.Reader) error {
+		for _, commit := range []int64{0, n - 4, n + 1, n + 2} {
+			_, err := r.Receipts(usage.Position{Commit: commit}, &usage.Filter{FromMS: from}, 0, func(at usage.Position, receipt *usage.Receipt) (bool, error) {
+				got = append(got, fmt.Sprint(commit, ": ", receipt.CorrelationID))
+				return true, nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if want := []string{"0: late", fmt.Sprint(n-4, ": late"), fmt.Sprint(n+1, ": late")}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("found %q, want %q: %v", got, want, err)
 	}
 }

@@ -43,6 +43,10 @@ type loading struct {
 	stamp     stamp
 	places    map[usage.OnceID]place
 	rows      map[[16]byte]journalRow
+
+	remembered map[string]*heldBook // by instance
+	later      laterHolds
+	moved      int64 // the number of the last move of a hold, if it was asked for
 }
 
 // place is where in the journal a receipt is; without a batch, the key came with a request other than a charge.
@@ -95,6 +99,9 @@ func (l *loading) load(ctx context.Context) error {
 		return err
 	}
 	l.loaded.Settings = settings.all
+	if err := l.recall(ctx); err != nil {
+		return err
+	}
 	for _, book := range l.loaded.Books {
 		book.Sort()
 	}
@@ -236,6 +243,7 @@ func (l *loading) findEarlier() error {
 func (l *loading) loadMore(ctx context.Context) error {
 	b := new(pgx.Batch)
 	l.queueRows(b)
+	l.queueMoved(b)
 	l.queueRules(b)
 	l.queueStandings(b)
 	l.queueGiven(b)

@@ -47,7 +47,7 @@ func newProxy(t *testing.T, c *cluster.Cluster) *proxy {
 }
 
 // world makes an instance with one line item.
-func world(t *testing.T, s store.Store) {
+func world(t testing.TB, s store.Store) {
 	t.Helper()
 	err := s.Change(ctx, func(tx store.Tx) error {
 		if err := tx.InsertInstance(&store.Instance{ID: "A", AccountID: "a"}); err != nil {

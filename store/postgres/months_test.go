@@ -352,7 +352,7 @@ func TestFewMonthsAreTouched(t *testing.T) {
 		"the last commit":   explain(selectLast, m.latest()),
 		"a retry":           explain(selectOnceRows, [][16]byte{newBatch()}, monthOf(now)),
 		"who follows":       explain("SELECT number FROM journal WHERE month >= $2 AND number >= $1"+notRemoved+inOrder+"LIMIT 64", 36, m.of(36)),
-		"the first of time": explain("SELECT number FROM journal WHERE month >= $1 AND time_ms >= $2"+notRemoved+inOrder+"LIMIT 1", monthOf(now), now),
+		"the first of time": explain(selectFirst, monthOf(now), now, 1),
 	} {
 		if touched < 1 || touched > 2 {
 			t.Errorf("%s touches %d months of 37", what, touched)

@@ -34,8 +34,8 @@ const (
 		DO UPDATE SET (count, until_ms, line_item) = (excluded.count, excluded.until_ms, excluded.line_item)`
 )
 
-// queueEffects has written how all that follows from a batch's receipts stands after it.
-func queueEffects(b *pgx.Batch, effects *usage.Effects) error {
+// queueEffects has written how all that follows from a batch's receipts stands after it. Moved becomes the number of the last move of a hold, if there is any.
+func queueEffects(b *pgx.Batch, effects *usage.Effects, moved *int64) error {
 	if n := len(effects.Balances); n > 0 {
 		var numbers, resets []int64
 		var used []string
@@ -54,7 +54,7 @@ func queueEffects(b *pgx.Batch, effects *usage.Effects) error {
 	}
 	queueConsumed(b, effects)
 	queueCovers(b, effects)
-	return queueHoldEffects(b, effects.Holds)
+	return queueHoldEffects(b, effects.Holds, moved)
 }
 
 func queueConsumed(b *pgx.Batch, effects *usage.Effects) {

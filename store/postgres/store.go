@@ -40,10 +40,11 @@ type Store struct {
 	receipts  *codec.Receipts
 	settings  atomic.Pointer[settings]
 	months    atomic.Pointer[months] // nil: to be read
-	aheadAt   atomic.Int64           // Unix seconds; before that no partition is made ahead, since the last attempt failed
-	doubts    atomic.Int64           // commits of which it is not known whether they were made, or whether a replica has them
-	settled   atomic.Int64           // how many of those a later commit has settled
-	closed    atomic.Bool            // then nothing is tried again
+	held      heldBooks
+	aheadAt   atomic.Int64 // Unix seconds; before that no partition is made ahead, since the last attempt failed
+	doubts    atomic.Int64 // commits of which it is not known whether they were made, or whether a replica has them
+	settled   atomic.Int64 // how many of those a later commit has settled
+	closed    atomic.Bool  // then nothing is tried again
 }
 
 var _ store.Store = (*Store)(nil)

@@ -20,6 +20,7 @@ var holdTests = []test{
 	{"is in the book of its instance for as long as it may be live", holdsInBooks},
 	{"is in the book again when the clock was set back", holdsInBooksAgain},
 	{"leaves the book when it has ended", endedHoldsLeaveBooks},
+	{"is in the books of all handles as it stands, whichever of them moved it", holdsOfHandles},
 	{"is loaded when a batch names it, live or not", loadsHolds},
 	{"fails the batch that moves one that does not exist", movesNoOther},
 	{"is listed while it is live, newest first, page by page", listsHolds},
