@@ -226,6 +226,7 @@ var wireTypes = map[string]reflect.Type{
 	"LeaseItemUsed": reflect.TypeFor[LeaseItemUsed](), "LeaseAnswer": reflect.TypeFor[LeaseAnswer](), "LeasedItem": reflect.TypeFor[LeasedItem](),
 	"Lease": reflect.TypeFor[Lease](), "Leases": reflect.TypeFor[Leases](), "LeaseClaims": reflect.TypeFor[LeaseClaims](),
 	"RequesterClaim": reflect.TypeFor[RequesterClaim](), "LeasedItemOfClaim": reflect.TypeFor[LeasedItemOfClaim](),
+	"SignIn": reflect.TypeFor[SignIn](), "SignedIn": reflect.TypeFor[SignedIn](),
 	"LeaseKeys": reflect.TypeFor[LeaseKeys](), "LeaseKey": reflect.TypeFor[LeaseKey](),
 	"NewAutoTopUp": reflect.TypeFor[NewAutoTopUp](), "AutoTopUp": reflect.TypeFor[AutoTopUp](), "AutoTopUps": reflect.TypeFor[AutoTopUps](),
 	"AutoTopUpAcknowledgement": reflect.TypeFor[AutoTopUpAcknowledgement](), "AutoTopUpDecline": reflect.TypeFor[AutoTopUpDecline](),
