@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -137,12 +138,15 @@ func (term *terminal) expectFrame(t *testing.T, columns, rows int) {
 	}
 }
 
+// links are where links begin and end in a terminal (OSC 8).
+var links = regexp.MustCompile("\x1b]8;;[^\x1b]*\x1b\\\\")
+
 func expectWidth(t *testing.T, frame string, columns int) {
 	t.Helper()
 	frame = strings.TrimPrefix(frame, "\x1b[?2026h\x1b[H")
 	for line := range strings.SplitSeq(frame, "\r\n") {
 		width, control := 0, false
-		for _, r := range line {
+		for _, r := range links.ReplaceAllString(line, "") {
 			switch {
 			case r == '\x1b':
 				control = true
