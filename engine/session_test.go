@@ -280,6 +280,55 @@ func TestLateChargesHeedNobodyWhoBookedNothing(t *testing.T) {
 	}
 }
 
+// What was held of an allowance is used of it, also if it is settled after the clock was set back to before it began.
+func TestSettledBeforeItsAllowanceBegan(t *testing.T) {
+	w := newTimed(t, nil)
+	w.must(w.change(w.instance, func(c *engine.Change) error {
+		l := w.lineItem("a")
+		l.Quantity, l.Recurs = 24, period.Daily
+		_, err := c.PutLineItem(l)
+		return err
+	}))
+	used := func() string {
+		b, err := w.Balance(ctx, w.instance)
+		w.must(err)
+		l := b.Book.LineItems[0]
+		return fmt.Sprintf("%s used since %d, %s held", l.Used, l.ResetMS-dawnMS, l.Held)
+	}
+	items := []access.Item{{Ask: ledger.Ask{Item: "x", Count: token.FromInt(3)}}}
+	w.nowMS.Store(dawnMS + 26*hourMS)
+	hold, _, err := w.Hold(&engine.NewHold{InstanceID: w.instance, Request: &access.Request{Requester: access.Requester{Type: "USER", Value: "v"}, Items: items}, TTL: 24 * time.Hour})
+	w.must(err)
+	w.nowMS.Store(dawnMS + 20*hourMS)
+	for _, step := range []struct {
+		count, nowMS int64
+		final        bool
+		want         string
+	}{
+		{2, dawnMS + 20*hourMS, false, "2 used since 86400000, 1 held"},
+		{1, dawnMS + 21*hourMS, true, "3 used since 86400000, 0 held"},
+	} {
+		w.nowMS.Store(step.nowMS)
+		items[0].Count = token.FromInt(step.count)
+		_, _, err := w.SettleHold(&engine.HoldMove{HoldID: hold.Hold.ID}, items, step.final)
+		w.must(err)
+		if got := used(); got != step.want {
+			t.Errorf("settled by %d: %s, want %s", step.count, got, step.want)
+		}
+	}
+	w.nowMS.Store(dawnMS + 27*hourMS)
+	receipt, _, err := w.Charge(&engine.Charge{InstanceID: w.instance, Request: &access.Request{
+		Requester: access.Requester{Type: "USER", Value: "v"}, Items: []access.Item{{Ask: ledger.Ask{Item: "x", Count: token.FromInt(22)}}},
+	}})
+	w.must(err)
+	if receipt.Items[0].Status != ledger.Insufficient {
+		t.Errorf("22 of the 21 that are left are answered %s", receipt.Items[0].Status)
+	}
+	if d := w.proof().Differences; len(d) > 0 {
+		t.Errorf("verify finds %q", d)
+	}
+}
+
 // paidFrom tells of each slice of the record as of when it is, and of which allowance.
 func (w *timed) paidFrom() (told string) {
 	w.must(w.View(ctx, func(r store.Reader) error {

@@ -27,11 +27,16 @@ func (l *LineItem) renew(nowMS int64) (changed bool) {
 	if began <= l.ResetMS {
 		return changed // also when the clock was set back
 	}
+	l.begin(began)
+	return true
+}
+
+// begin has a line item show the allowance that began at resetMS.
+func (l *LineItem) begin(resetMS int64) {
 	if !l.ahead.unbooked() {
 		l.ahead = ahead{used: l.Used, resetMS: l.ResetMS, began: true}
 	}
-	l.Used, l.ResetMS = token.Amount{}, began // also of what was not recurring before, or it would matter when it is looked at first
-	return true
+	l.Used, l.ResetMS = token.Amount{}, resetMS // also of what was not recurring before, or it would matter when it is looked at first
 }
 
 // Stand has a line item stand as its record says: what is used of it, of the allowance that began at resetMS.
@@ -55,6 +60,27 @@ func (b *Book) At(nowMS int64) {
 		b.Sort()
 	}
 	if changed && b.holds != nil {
+		b.recount()
+	}
+}
+
+// reach begins the allowances of which something is kept, where the clock was set back to before they began: what is taken from them is used of
+// them, and as with a charge they stay then.
+func (b *Book) reach(kept [][]Share) {
+	changed := false
+	for _, of := range kept {
+		for i := range of {
+			if l := b.byNumber(of[i].Number); l.Recurs != "" && l.ResetMS < of[i].ResetMS {
+				l.begin(of[i].ResetMS)
+				changed = true
+			}
+		}
+	}
+	if !changed {
+		return
+	}
+	b.Sort()
+	if b.holds != nil {
 		b.recount()
 	}
 }

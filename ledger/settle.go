@@ -39,6 +39,9 @@ type Leased struct{ Price, Tokens token.Amount }
 // It fails with a problem, and then nothing was booked: an item that nothing prices, or that comes to more than can be booked. At is which.
 func (s *Settling) Settle(book *Book, prices *Prices, who *Who) (outcomes []Outcome, at int, err *problem.Error) {
 	book.At(prices.NowMS)
+	if !s.Late {
+		book.reach(s.Kept)
+	}
 	was, kept := book.hold(s.Hold.ID), s.Kept
 	s.Kept = make([][]Share, len(kept))
 	for i := range kept {
