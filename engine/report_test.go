@@ -373,7 +373,7 @@ func TestUsageWhereverFoldingStops(t *testing.T) {
 			}
 			w.must(w.Fold(ctx, 1, 5, 3))
 			same("all")
-			w.agree("after crashes", 10)
+			w.agree("after crashes", 30)
 		})
 	}
 }

@@ -77,6 +77,45 @@ func FuzzFields(f *testing.F) {
 	})
 }
 
+// FuzzBodies sends whatever there is as the body of what moves tokens: bulks, whose lines are requests of their own, leases and their reports,
+// holds and their settlements, refunds. Whatever is made of it, the books prove themselves.
+func FuzzBodies(f *testing.F) {
+	z := newFuzzed(f)
+	var places []place
+	for _, p := range everyPlace() {
+		if slices.Contains(movesTokens, p.path) && p.method == http.MethodPost {
+			places = append(places, p)
+		}
+	}
+	if len(places) != len(movesTokens) {
+		f.Fatalf("the document has %d of %d places", len(places), len(movesTokens))
+	}
+	for i, p := range places {
+		for _, body := range z.shop.bodies(p) {
+			body = z.toExamples(body)
+			f.Add(byte(i), body)
+			f.Add(byte(i), body+"\n"+body)
+		}
+	}
+	f.Fuzz(func(t *testing.T, i byte, body string) {
+		p := places[int(i)%len(places)]
+		z.ask(t, asked{method: p.method, target: z.toExamples(z.shop.fill(p, false)), body: body, instance: exampleInstance})
+		if !z.used {
+			return
+		}
+		proof, err := engine.Verify(context.Background(), z.shop.store)
+		if err != nil || len(proof.Differences) > 0 {
+			t.Errorf("after %s %.2000q verify finds %v, %v", p.path, body, proof, err)
+		}
+	})
+}
+
+// movesTokens are the paths of FuzzBodies.
+var movesTokens = []string{
+	"/farebox/v1/access-requests", "/farebox/v1/instances/{instanceId}/leases", "/farebox/v1/leases/{leaseId}/report",
+	"/farebox/v1/instances/{instanceId}/holds", "/farebox/v1/holds/{holdId}/settle", "/farebox/v1/receipts/{correlationId}/refund",
+}
+
 // oddValues are good to begin with: each is JSON, and most are odd as a parameter too.
 var oddValues = []string{
 	`null`, `""`, `0`, `-1`, `1.5`, `9223372036854775807`, `1e19`, `1e-13`, `1E400`, `-0`, `true`, `[]`, `{}`, `[[[[]]]]`, `"\u0000"`, `"\ud800"`, `"é"`, "\"\u202e\"",
