@@ -22,7 +22,7 @@ import (
 // check runs a random test as often and as long as the environment says, unless rapid's flags do.
 func check(t *testing.T, property func(*rapid.T)) {
 	t.Helper()
-	checkTimes(t, "25", property)
+	checkTimes(t, "15", property)
 }
 
 // checkTimes is check with a number of its own for when neither says how often.
