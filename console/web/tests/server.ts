@@ -79,6 +79,13 @@ export class Demo {
     return this.call("PUT", `${provisioning}/instances/${instance}/line-items`, { activationId, quantity, state: "DEPLOYED", start: now - 1000, end: now + 1e10, attributes: { rateTableSeries: "studio", ...attributes } });
   }
 
+  /** One use of an item. */
+  charge(instance: string, item: string, count: number): Promise<void> {
+    return this.call("POST", `/dynamicmonetization/elastic/api/v1.1/instances/${instance}/access-request`, {
+      requester: { type: "USER", value: "ines" }, requestedItems: [{ item, version: "", count }], allowPartial: false, allOrNothing: false,
+    });
+  }
+
   /** A token of a client, by a private key that the test holds. */
   tokenBy(pem: string, id: string, instance: string): string {
     const file = join(mkdtempSync(join(tmpdir(), "farebox-key-")), "key.pem");
