@@ -13,7 +13,7 @@ func Adjust(l *LineItem, nowMS int64, tokens token.Amount) (Outcome, error) {
 	if l.Used.Add(tokens).Sign() < 0 {
 		return Outcome{}, problem.New(problem.Conflict, "tokens: %s tokens are used of %s, and no more can be given back; a top-up adds to what was bought", l.Used, l.ActivationID)
 	}
-	if left := l.Balance(); tokens.Sign() > 0 && l.Overdraft != UnlimitedOverdraft && left.Add(l.OverdraftLeft()).Less(tokens) {
+	if left := l.Balance(); tokens.Sign() > 0 && left.Add(l.OverdraftLeft()).Less(tokens) {
 		return Outcome{}, problem.New(problem.Conflict, "tokens: line item %s has %s tokens left, and may be overdrawn by %s more", l.ActivationID, left, l.OverdraftLeft())
 	}
 	before := l.OverdraftUsed()
