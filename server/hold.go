@@ -75,7 +75,7 @@ type holdMove func(*engine.HoldMove) (*usage.Receipt, bool, error)
 // what a move did, and stands how it is after one that had nothing to do.
 func ofKept(
 	find func(*call) (*access.Hold, error), read func(*call) (holdMove, error), done func(*call, *access.Hold, *usage.Receipt) any,
-	stands func(*call, *access.Hold) (any, error),
+	stands func(*call) (any, error),
 ) func(*call) (*reply, error) {
 	return func(c *call) (*reply, error) {
 		h, missing := find(c)
@@ -96,7 +96,7 @@ func ofKept(
 		if receipt != nil {
 			return replying(replayed)(jsonReply(http.StatusOK, done(c, h, receipt)))
 		}
-		answer, err := stands(c, h)
+		answer, err := stands(c)
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +107,11 @@ func ofKept(
 func ofHold(read func(*call) (holdMove, error)) func(*call) (*reply, error) {
 	return ofKept((*call).hold, read,
 		func(c *call, _ *access.Hold, r *usage.Receipt) any { return wireHoldMove(c.family, r) },
-		func(_ *call, h *access.Hold) (any, error) { // it was released before
+		func(c *call) (any, error) { // it was released before, maybe a moment ago
+			h, err := c.hold()
+			if err != nil {
+				return nil, err
+			}
 			return &api.HoldAnswer{HoldID: h.ID, State: string(h.State), Expires: h.UntilMS, RequestedItems: []api.AnsweredItem{}, TokensSettled: h.Settled}, nil
 		})
 }

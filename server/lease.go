@@ -115,7 +115,7 @@ func wireLeasedItems(lease *access.Lease, reported []token.Amount) []api.LeasedI
 func ofLease(read func(*call) (holdMove, error)) func(*call) (*reply, error) {
 	return ofKept((*call).lease, read,
 		func(c *call, h *access.Hold, r *usage.Receipt) any { return wireLeaseMove(c.family, r, h.Lease) },
-		func(c *call, _ *access.Hold) (any, error) { // it tells nothing new, but another report may have come meanwhile
+		func(c *call) (any, error) { // it tells nothing new, but another report may have come meanwhile
 			h, err := c.lease()
 			if err != nil {
 				return nil, err
