@@ -107,7 +107,7 @@ type ReceiptItemBack struct {
 
 // NewRefund asks for a refund of a charge.
 type NewRefund struct {
-	Items  []RefundPart `json:"items,omitzero"`
+	Items  []RefundPart `json:"items,omitzero"` // nil: all that is left; empty is refused
 	Reason string       `json:"reason,omitzero"`
 }
 

@@ -31,6 +31,9 @@ func refundReceipt(c *call) (*reply, error) {
 			return nil, err
 		}
 	}
+	if in.Items != nil && len(in.Items) == 0 {
+		return nil, problem.Field("items", "is empty: name the parts that go back, or leave it out to give back all that is left")
+	}
 	f := &engine.Refund{Of: c.PathValue("correlationId"), By: c.principal.KeyID, Reason: in.Reason, Once: c.once, Source: c.source(), Size: len(c.body)}
 	for i, p := range in.Items {
 		if p.Place == nil {

@@ -123,26 +123,27 @@ func (p *BackOf) of(i int, item *Item, left token.Amount) (token.Amount, error) 
 	if p.Tokens != nil && p.Count != nil {
 		return token.Amount{}, problem.Field(PartField(i, "count"), "must be left out beside tokens")
 	}
-	field, tokens := PartField(i, "place"), left
+	field, tokens, said := PartField(i, "place"), left, cmp.Or(p.Tokens, p.Count)
 	switch {
 	case p.Tokens != nil:
 		field, tokens = PartField(i, "tokens"), *p.Tokens
 	case p.Count != nil:
 		field = PartField(i, "count")
+	}
+	if said != nil && said.Sign() <= 0 {
+		return token.Amount{}, problem.Field(field, "must be more than 0")
+	}
+	if p.Count != nil {
 		if item.Count.Less(*p.Count) {
 			return token.Amount{}, problem.New(problem.Conflict, "%s: %s of %s are more than the %s that were charged", field, p.Count, item.Item, item.Count)
 		}
-		if p.Count.Sign() > 0 {
-			tokens = token.MulDivHalfEven(item.Tokens, *p.Count, item.Count)
-		} else {
-			tokens = *p.Count
-		}
+		tokens = token.MulDivHalfEven(item.Tokens, *p.Count, item.Count)
 	}
 	switch {
-	case tokens.Sign() <= 0 && (p.Tokens != nil || p.Count != nil):
-		return token.Amount{}, problem.Field(field, "must be more than 0")
-	case tokens.Sign() <= 0, left.Less(tokens):
+	case left.Less(tokens), left.Sign() <= 0:
 		return token.Amount{}, problem.New(problem.Conflict, "%s: %s of the %s tokens of %s can still be refunded", field, left, item.Tokens, item.Item)
+	case tokens.IsZero():
+		return token.Amount{}, problem.Field(field, "comes to no tokens, rounded to %d digits", token.FractionDigits)
 	}
 	return tokens, nil
 }

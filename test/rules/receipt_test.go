@@ -96,10 +96,14 @@ func (w *world) showReceipt(a args) string {
 	return strings.Join(w.describeReceipt(&out), "\n")
 }
 
-// refund: refund [PLACE] [tokens=N] [count=N] [reason=TEXT] [key=] [as=TOKEN]
+// refund: refund [PLACE|none] [tokens=N] [count=N] [reason=TEXT] [key=] [as=TOKEN]
 func (w *world) refund(a args) string {
 	items := ""
-	if len(a.alone) > 0 {
+	switch {
+	case len(a.alone) == 0:
+	case a.alone[0] == "none":
+		items = `"items":[],`
+	default:
 		items = `"items":[{"place":` + a.alone[0]
 		for _, name := range []string{"tokens", "count"} {
 			if n, found := a.named[name]; found {
