@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -106,14 +107,24 @@ func (h *Held) Settle(ctx context.Context, items []Item, with ...With) (*api.Hol
 //   - If it told nothing and succeeds, the estimate is settled.
 //
 // The answer is that of the settlement or release. The end is tried for half a minute, also when ctx is over. A *Unsettled says that it was not answered even
-// so. If the process dies, the hold lapses.
+// so. If the process dies, the hold lapses. A caller who goes away while the hold is made leaves none, unless with a Key, by which it can be asked for again.
 func (c *Client) Hold(ctx context.Context, r *HoldRequest, work func(*Held) error, with ...With) (answer *api.HoldAnswer, err error) {
 	h := &Held{client: c, request: r, ttl: r.TTL}
 	if h.ttl == 0 {
 		h.ttl = usualTTL
 	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	ours := (&call{}).with(with).key == ""
+	if ours {
+		with = slices.Concat(with, []With{Key(c.newKey())})
+	}
 	begun := time.Now()
 	if h.made, err = c.makeHold(ctx, r, h.ttl, with); err != nil {
+		if ours && ctx.Err() != nil && !isAnswer(err) {
+			c.forgo(ctx, r, h.ttl, with)
+		}
 		return nil, err
 	}
 	held, cancel := context.WithCancelCause(ctx)
@@ -133,6 +144,21 @@ func (c *Client) Hold(ctx context.Context, r *HoldRequest, work func(*Held) erro
 	err = work(h)
 	worked = true
 	return nil, err
+}
+
+// isAnswer reports whether the server said so.
+func isAnswer(err error) bool {
+	_, denied := errors.AsType[*Denied](err)
+	return denied || StatusOf(err) != 0
+}
+
+// forgo releases a hold of whose making the caller did not await the answer: nobody else knows its key.
+func (c *Client) forgo(ctx context.Context, r *HoldRequest, ttl time.Duration, with []With) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endPatience)
+	defer cancel()
+	if made, err := c.makeHold(ctx, r, ttl, with); err == nil {
+		_, _ = c.ReleaseHold(ctx, made.HoldID) // else it lapses
+	}
 }
 
 func (c *Client) makeHold(ctx context.Context, r *HoldRequest, ttl time.Duration, with []With) (*api.HoldAnswer, error) {

@@ -92,6 +92,45 @@ func TestHoldIsReleasedByAPanic(t *testing.T) {
 	})
 }
 
+// A caller who goes away before the hold was answered cannot know that it is there.
+func TestHoldOfACallerWhoIsGoneIsReleased(t *testing.T) {
+	for name, c := range map[string]struct {
+		with []client.With
+		held string
+	}{
+		"nobody else knows it":                     {nil, "0"},
+		"who has its key can still ask for it":     {[]client.With{client.Key("job-17")}, "20"},
+		"that its answer is a replay is told, too": {[]client.With{client.Replayed(new(bool))}, "0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				ctx, cancel := context.WithCancel(t.Context())
+				app := w.app()
+				w.losing(func(n int) bool {
+					if n == 0 {
+						cancel()
+					}
+					return n == 0
+				})
+				never := func(*client.Held) error { t.Error("the work was done"); return nil }
+				if _, err := app.Hold(ctx, estimate(w, 20), never, c.with...); !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+				w.stands("0", c.held)
+				if _, err := app.Hold(ctx, estimate(w, 20), never); !errors.Is(err, context.Canceled) || len(w.operations()) > 1 { // stands asks once
+					t.Errorf("who was gone before has %v, and called %q", err, w.operations())
+				}
+				if c.with == nil || c.held == "0" {
+					return
+				}
+				_, err := app.Hold(t.Context(), estimate(w, 20), func(h *client.Held) error { h.Used(work(3)); return nil }, c.with...)
+				w.must(err)
+				w.stands("3", "0")
+			})
+		})
+	}
+}
+
 func TestHoldSettlesThoughItsCallerIsGone(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		ctx, cancel := context.WithCancel(t.Context())
