@@ -13,12 +13,19 @@ import (
 	"github.com/farebox/farebox/api"
 )
 
-const answerLineMost = 32 << 20 // bytes of a line of an answer
+// Bounds of bulks.
+const (
+	bulkMost       = 10_000   // lines
+	answerLineMost = 32 << 20 // bytes of a line of an answer
+)
 
 // ChargeInBulk sends up to 10,000 access requests of any instances at once, and returns an answer to each, in their order. A line without an idempotency key is
 // given one, in place, which retries keep: send the same lines again after an error, and each counts once. A line that is denied or refused is no error: see its
 // answer.
 func (c *Client) ChargeInBulk(ctx context.Context, lines []api.BulkCharge) ([]api.BulkAnswer, error) {
+	if len(lines) > bulkMost {
+		return nil, fmt.Errorf("%d lines are more than the %d of a bulk: send several, one after the other", len(lines), bulkMost)
+	}
 	var body bytes.Buffer
 	for i := range lines {
 		if lines[i].IdempotencyKey == "" {

@@ -12,9 +12,12 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/farebox/farebox/token"
 )
 
 // call is one operation on its way to the server.
@@ -79,8 +82,11 @@ func read[T any](ctx context.Context, c *Client, in *call) (T, error) {
 	return out, decode(in, body, &out)
 }
 
+// sums are amounts as the server tells them: more digits than it takes, where many are added up.
+var sums = json.WithUnmarshalers(json.UnmarshalFromFunc(token.RestoreJSONFrom))
+
 func decode(in *call, body []byte, out any) error {
-	if err := json.Unmarshal(body, out); err != nil {
+	if err := json.Unmarshal(body, out, sums); err != nil {
 		return fmt.Errorf("%s %s: the answer cannot be read: %w", in.method, in.path, err)
 	}
 	return nil
@@ -140,8 +146,11 @@ func (c *Client) stream(ctx context.Context, in *call) (*http.Response, error) {
 // try makes a call, again and again while that is safe and may help. The answer is taken within the try if it can be, so that one that breaks off is asked for
 // again.
 func (c *Client) try(ctx context.Context, in *call, take func(*http.Response) error) (*http.Response, error) {
-	if in.failed != nil {
+	switch {
+	case in.failed != nil:
 		return nil, fmt.Errorf("%s %s: the request cannot be written: %w", in.method, in.path, in.failed)
+	case strings.Contains(in.path, "//") || strings.HasSuffix(in.path, "/"): // segments have none
+		return nil, fmt.Errorf("%s %s: an id in the path is empty", in.method, in.path)
 	}
 	if in.method != http.MethodGet && in.key == "" && !in.unsafe && !in.keyed {
 		in.key = c.newKey()

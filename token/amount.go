@@ -313,7 +313,12 @@ func kindName(k jsontext.Kind) string {
 }
 
 // UnmarshalJSONFrom reads a JSON number; a string is not one.
-func (a *Amount) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+func (a *Amount) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return a.unmarshal(dec, Parse) }
+
+// RestoreJSONFrom reads a JSON number that String wrote, also of sums that are past what UnmarshalJSONFrom takes.
+func RestoreJSONFrom(dec *jsontext.Decoder, a *Amount) error { return a.unmarshal(dec, Restore) }
+
+func (a *Amount) unmarshal(dec *jsontext.Decoder, read func(string) (Amount, error)) error {
 	if kind := dec.PeekKind(); kind != '0' {
 		if err := dec.SkipValue(); err != nil {
 			return err
@@ -324,7 +329,7 @@ func (a *Amount) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if err != nil {
 		return err
 	}
-	*a, err = Parse(string(text))
+	*a, err = read(string(text))
 	return err
 }
 
