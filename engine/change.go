@@ -96,7 +96,7 @@ func (c *Change) PutLineItem(next ledger.LineItem) (*ledger.LineItem, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept, err := ledger.Replace(old, next)
+	kept, err := ledger.Replace(old, next, c.nowMS)
 	if err != nil {
 		return nil, err
 	}

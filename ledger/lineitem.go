@@ -63,7 +63,10 @@ type LineItem struct {
 	Currency       string       // ISO 4217, or empty
 
 	// Recurs is how often a recurring allowance begins anew, counted from StartMS; empty: the quantity is there once.
-	Recurs  period.Frequency
+	Recurs period.Frequency
+	// BegunMS is when the allowance began that ran when Recurs, StartMS or EndMS were told to be otherwise: an earlier one does not come back by that.
+	// 0: none did.
+	BegunMS int64
 	Actions []Action // rules of access, in order; none: all may use it
 	Limit   *Limit   // for every single requester; nil: none
 
@@ -268,7 +271,7 @@ type Book struct {
 func (b *Book) Sort() {
 	b.recurring, b.ruled = false, false
 	for _, l := range b.LineItems {
-		b.recurring = b.recurring || l.Recurs != ""
+		b.recurring = b.recurring || l.Recurs != "" || l.BegunMS > 0
 		b.ruled = b.ruled || len(l.Actions) > 0 || l.Limit != nil
 	}
 	slices.SortFunc(b.LineItems, order)
@@ -294,7 +297,7 @@ func order(x, y *LineItem) int {
 
 // Replace checks what a PUT makes of a line item: the state rules of the reference and D26. Nil old means a new one.
 // It returns the line item to keep: next with the use and number of old, since used never changes by PUT (D25).
-func Replace(old *LineItem, next LineItem) (LineItem, error) {
+func Replace(old *LineItem, next LineItem, nowMS int64) (LineItem, error) {
 	if old == nil || old.Deleted {
 		if next.State != Deployed {
 			return LineItem{}, problem.Field("state", "a new line item must be DEPLOYED; %s can be set later", next.State)
@@ -310,5 +313,9 @@ func Replace(old *LineItem, next LineItem) (LineItem, error) {
 		return LineItem{}, problem.New(problem.Conflict, "line item %q is OBSOLETE for good; it cannot become %s", next.ActivationID, next.State)
 	}
 	next.Used, next.ResetMS, next.Number, next.Actions, next.Limit = old.Used, old.ResetMS, old.Number, old.Actions, old.Limit
+	next.BegunMS = old.BegunMS
+	if next.Recurs != old.Recurs || next.StartMS != old.StartMS || next.EndMS != old.EndMS {
+		next.BegunMS = old.running(nowMS)
+	}
 	return next, nil
 }

@@ -121,7 +121,7 @@ func TestReplace(t *testing.T) {
 	} {
 		t.Run(row.rule, func(t *testing.T) {
 			next := LineItem{ActivationID: "a", InstanceID: row.instance, State: row.state, Quantity: 5, Used: token.FromInt(1)}
-			kept, err := Replace(row.old, next)
+			kept, err := Replace(row.old, next, 0)
 			if row.want != problem.Internal {
 				if err == nil || problem.KindOf(err) != row.want {
 					t.Errorf("got %v, want a problem of kind %d", err, row.want)

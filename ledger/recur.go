@@ -16,10 +16,11 @@ func (a *ahead) unbooked() bool { return a.began && a.booked == 0 }
 // renew brings a recurring line item to the allowance of a time. Of one that begins nothing is used, and nothing of the one before is
 // left (decisions.md D24). That follows from the record and the time alone; nobody writes it down when it happens.
 func (l *LineItem) renew(nowMS int64) (changed bool) {
-	if l.Recurs == "" {
-		return false
+	began := l.BegunMS
+	if l.Recurs != "" {
+		since, _ := l.allowance.Around(l.Recurs, l.StartMS, min(max(nowMS, l.StartMS), l.EndMS-1)) // the tolerance adds no allowance
+		began = max(began, since)
 	}
-	began, _ := l.allowance.Around(l.Recurs, l.StartMS, min(max(nowMS, l.StartMS), l.EndMS-1)) // the tolerance adds no allowance
 	if l.ahead.unbooked() && began < l.ResetMS {
 		l.Stand(l.ahead.used, l.ahead.resetMS)
 		changed = true
@@ -37,6 +38,16 @@ func (l *LineItem) begin(resetMS int64) {
 		l.ahead = ahead{used: l.Used, resetMS: l.ResetMS, began: true}
 	}
 	l.Used, l.ResetMS = token.Amount{}, resetMS // also of what was not recurring before, or it would matter when it is looked at first
+}
+
+// running returns when the allowance began of which something may be taken now, or may have been; one of a line item that starts later does not run yet.
+func (l *LineItem) running(nowMS int64) int64 {
+	if nowMS < l.StartMS-Tolerance {
+		return max(l.BegunMS, l.ResetMS)
+	}
+	shown := *l
+	shown.At(nowMS)
+	return shown.ResetMS
 }
 
 // Stand has a line item stand as its record says: what is used of it, of the allowance that began at resetMS.
@@ -70,9 +81,9 @@ func (b *Book) reach(kept [][]Share) {
 	changed := false
 	for _, of := range kept {
 		for i := range of {
-			if l := b.byNumber(of[i].Number); l.Recurs != "" && l.ResetMS < of[i].ResetMS {
+			if l := b.byNumber(of[i].Number); l.ResetMS < of[i].ResetMS {
 				l.begin(of[i].ResetMS)
-				changed = true
+				b.recurring, changed = true, true
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/token"
 )
 
@@ -116,38 +117,46 @@ func TestToleranceAddsNoAllowance(t *testing.T) {
 
 // A PUT keeps what was used (D25). What recurs from now on has a whole allowance: of what was used before, none is of it.
 func TestReplaceAndAllowances(t *testing.T) {
-	put := func(w *world, change func(*LineItem)) {
+	put := func(w *world, at string, change func(*LineItem)) {
 		next := *w.LineItems[0]
-		next.Used, next.ResetMS = token.FromInt(99), 99 // not the caller's to say
+		next.Used, next.ResetMS, next.BegunMS = token.FromInt(99), 99, 99 // not the caller's to say
 		change(&next)
-		kept, err := Replace(w.LineItems[0], next)
+		kept, err := Replace(w.LineItems[0], next, ms(t, at))
 		if err != nil {
 			t.Fatal(err)
 		}
 		*w.LineItems[0] = kept
 		w.Sort()
 	}
+	recurs := func(f period.Frequency) func(*LineItem) { return func(l *LineItem) { l.Recurs = f } }
+	until := func(date string) func(*LineItem) { return func(l *LineItem) { l.EndMS = ms(t, date) } }
 	for _, row := range []struct {
-		rule, recurs, before string
-		change               func(*LineItem)
-		after, want          string
+		rule, recurs, before, at string
+		changes                  []func(*LineItem)
+		after, want              string
 	}{
-		{"recurrence introduced", "", "2026-01-10 8", func(l *LineItem) { l.Recurs = "DAY" },
+		{"recurrence introduced", "", "2026-01-10 8", "2026-01-10", []func(*LineItem){recurs("DAY")},
 			"2026-01-10 10; 2026-01-10 1; 2026-01-11 10", "10 for 10: a 10; 306; 10 for 10: a 10"},
-		{"recurrence dropped: what was used of the last allowance stays used", "DAY", "2026-01-10 8; 2026-01-11 3", func(l *LineItem) { l.Recurs = "" },
+		{"recurrence dropped: what was used of the last allowance stays used", "DAY", "2026-01-10 8; 2026-01-11 3", "2026-01-11", []func(*LineItem){recurs("")},
 			"2026-01-12 8; 2026-01-12 7; 2026-01-20 1", "306; 7 for 7: a 7; 306"},
-		{"dropped and introduced again", "DAY", "2026-01-10 8", func(l *LineItem) {
-			l.Recurs = ""
-			kept, _ := Replace(l, *l)
-			kept.Recurs = "DAY"
-			*l = kept
-			l.ResetMS = 99
-		}, "2026-01-10 3; 2026-01-11 10", "306; 10 for 10: a 10"},
-		{"another frequency, whose allowance began before", "DAY", "2026-01-10 8", func(l *LineItem) { l.Recurs = "MONTH" },
+		{"recurrence dropped: the last allowance is the one that runs, used or not", "DAY", "2026-01-10 8", "2026-01-11", []func(*LineItem){recurs("")},
+			"2026-01-12 10; 2026-01-12 1; 2026-01-20 1", "10 for 10: a 10; 306; 306"},
+		{"recurrence dropped, and the clock is set back", "DAY", "2026-01-10 8", "2026-01-11", []func(*LineItem){recurs("")},
+			"2026-01-10 10; 2026-01-11 1", "10 for 10: a 10; 306"},
+		{"dropped and introduced again", "DAY", "2026-01-10 8", "2026-01-10", []func(*LineItem){recurs(""), recurs("DAY")},
+			"2026-01-10 3; 2026-01-11 10", "306; 10 for 10: a 10"},
+		{"another frequency, whose allowance began before", "DAY", "2026-01-10 8", "2026-01-10", []func(*LineItem){recurs("MONTH")},
 			"2026-01-11 3; 2026-01-11 2; 2026-02-01 10", "306; 2 for 2: a 2; 10 for 10: a 10"},
-		{"another frequency, whose allowance begins later", "MONTH", "2026-01-10 8", func(l *LineItem) { l.Recurs = "DAY" },
+		{"another frequency, and nothing is used of the allowance that runs", "DAY", "2026-01-10 8", "2026-01-11", []func(*LineItem){recurs("MONTH")},
+			"2026-01-11 10; 2026-01-31 1; 2026-02-01 10", "10 for 10: a 10; 306; 10 for 10: a 10"},
+		{"another frequency, whose allowance begins later", "MONTH", "2026-01-10 8", "2026-01-10", []func(*LineItem){recurs("DAY")},
 			"2026-01-10 10", "10 for 10: a 10"},
-		{"a quantity below what was used", "DAY", "2026-01-10 8", func(l *LineItem) { l.Quantity = 5 },
+		{"an end that has passed, and one that has not", "DAY", "2026-01-05 8", "2026-01-10", []func(*LineItem){until("2026-01-06"), until("2026-02-01")},
+			"2026-01-10 10; 2026-01-10 1", "10 for 10: a 10; 306"},
+		{"a start that is to come, and the one before", "MONTH", "2026-01-10 8", "2026-01-20", []func(*LineItem){
+			func(l *LineItem) { l.StartMS = ms(t, "2026-03-01") }, func(l *LineItem) { l.StartMS = ms(t, "2026-01-01") }},
+			"2026-01-20 3; 2026-02-01 10; 2026-03-01 10", "306; 10 for 10: a 10; 10 for 10: a 10"},
+		{"a quantity below what was used", "DAY", "2026-01-10 8", "2026-01-10", []func(*LineItem){func(l *LineItem) { l.Quantity = 5 }},
 			"2026-01-10 1; 2026-01-11 5; 2026-01-11 1", "306; 5 for 5: a 5; 306"},
 	} {
 		t.Run(row.rule, func(t *testing.T) {
@@ -157,7 +166,9 @@ func TestReplaceAndAllowances(t *testing.T) {
 				w.rules("a recurs " + row.recurs)
 			}
 			w.steps(t, row.before)
-			put(w, row.change)
+			for _, change := range row.changes {
+				put(w, row.at, change)
+			}
 			if got := w.steps(t, row.after); got != row.want {
 				t.Errorf("%s, and after the PUT %s is\n%s, want\n%s", row.before, row.after, got, row.want)
 			}

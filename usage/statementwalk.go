@@ -92,8 +92,9 @@ func (w *lineWalk) turn(ms int64) {
 // renew finds the allowance that counts: the one that runs, or the last one that the books have counted. It returns when
 // that began.
 func (w *lineWalk) renew() int64 {
-	w.allowance = w.paid
-	if l := w.terms; l.Recurs != "" {
+	l := w.terms
+	w.allowance = max(w.paid, l.BegunMS)
+	if l.Recurs != "" {
 		began, _ := l.Recurs.Around(l.StartMS, min(max(w.nowMS, l.StartMS), l.EndMS-1))
 		w.allowance = max(w.allowance, began)
 	}

@@ -82,11 +82,11 @@ func (t *tx) InsertInstance(i *store.Instance) (err error) {
 
 const (
 	updateLineItem = `UPDATE line_item SET (state, quantity, start_ms, end_ms, elastic, series, overdraft_type, overdraft_limit, priority, kind,
-		unit_price, currency, recurs, actions, consumption_limit, deleted) = ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+		unit_price, currency, recurs, begun_ms, actions, consumption_limit, deleted) = ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 		WHERE activation_id = $1 RETURNING number`
 	insertLineItem = `INSERT INTO line_item (activation_id, state, quantity, start_ms, end_ms, elastic, series, overdraft_type, overdraft_limit,
-		priority, kind, unit_price, currency, recurs, actions, consumption_limit, deleted, instance_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING number`
+		priority, kind, unit_price, currency, recurs, begun_ms, actions, consumption_limit, deleted, instance_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) RETURNING number`
 )
 
 func (t *tx) PutLineItem(l *ledger.LineItem) error {
@@ -103,7 +103,7 @@ func (t *tx) PutLineItem(l *ledger.LineItem) error {
 		}
 	}
 	args := []any{l.ActivationID, l.State, l.Quantity, l.StartMS, l.EndMS, l.Elastic, l.Series, l.Overdraft, l.OverdraftLimit, l.Priority, l.Kind,
-		l.UnitPrice.String(), l.Currency, l.Recurs, actions, limit, l.Deleted}
+		l.UnitPrice.String(), l.Currency, l.Recurs, l.BegunMS, actions, limit, l.Deleted}
 	l.Number, err = t.insert(updateLineItem, args...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		l.Number, err = t.insert(insertLineItem, append(args, l.InstanceID)...)

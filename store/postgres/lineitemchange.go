@@ -10,13 +10,13 @@ import (
 )
 
 const selectTold = `SELECT number, after_journal, used, reset_ms, line_item, time_ms, activation_id, instance_id, state, quantity, start_ms, end_ms, elastic,
-	series, overdraft_type, overdraft_limit, priority, kind, unit_price, currency, recurs, deleted FROM line_item_change `
+	series, overdraft_type, overdraft_limit, priority, kind, unit_price, currency, recurs, begun_ms, deleted FROM line_item_change `
 
 func scanTold(rows pgx.Rows, c *store.Told) error {
 	l := &c.LineItem
 	var price, used string
 	err := rows.Scan(&c.Number, &c.After, &used, &l.ResetMS, &l.Number, &c.TimeMS, &l.ActivationID, &l.InstanceID, &l.State, &l.Quantity, &l.StartMS,
-		&l.EndMS, &l.Elastic, &l.Series, &l.Overdraft, &l.OverdraftLimit, &l.Priority, &l.Kind, &price, &l.Currency, &l.Recurs, &l.Deleted)
+		&l.EndMS, &l.Elastic, &l.Series, &l.Overdraft, &l.OverdraftLimit, &l.Priority, &l.Kind, &price, &l.Currency, &l.Recurs, &l.BegunMS, &l.Deleted)
 	if err != nil {
 		return err
 	}
@@ -78,11 +78,11 @@ func (t *tx) AddLineItemChange(c store.LineItemChange) error {
 		return err
 	}
 	_, err = t.exec(`INSERT INTO line_item_change (line_item, time_ms, activation_id, instance_id, state, quantity, start_ms, end_ms, elastic, series,
-		overdraft_type, overdraft_limit, priority, kind, unit_price, currency, recurs, deleted, after_journal, used, reset_ms)
+		overdraft_type, overdraft_limit, priority, kind, unit_price, currency, recurs, begun_ms, deleted, after_journal, used, reset_ms)
 		SELECT $1::bigint, $2::bigint, $3::text, $4::text, $5::text, $6::bigint, $7::bigint, $8::bigint, $9::boolean, $10::text, $11::text, $12::bigint,
-		$13::bigint, $14::text, $15::text, $16::text, $17::text, $18::boolean, $19::bigint, coalesce(used, '0'),
+		$13::bigint, $14::text, $15::text, $16::text, $17::text, $18::bigint, $19::boolean, $20::bigint, coalesce(used, '0'),
 		coalesce(reset_ms, 0) FROM (SELECT 1) AS one LEFT JOIN balance ON line_item = $1`,
 		l.Number, c.TimeMS, l.ActivationID, l.InstanceID, l.State, l.Quantity, l.StartMS, l.EndMS, l.Elastic, l.Series,
-		l.Overdraft, l.OverdraftLimit, l.Priority, l.Kind, l.UnitPrice.String(), l.Currency, l.Recurs, l.Deleted, last)
+		l.Overdraft, l.OverdraftLimit, l.Priority, l.Kind, l.UnitPrice.String(), l.Currency, l.Recurs, l.BegunMS, l.Deleted, last)
 	return err
 }

@@ -162,14 +162,14 @@ func (r *reader) Instances(after int64, limit int) ([]store.Instance, error) {
 }
 
 const selectLineItems = `SELECT number, activation_id, instance_id, state, quantity, start_ms, end_ms, elastic, series, overdraft_type,
-	overdraft_limit, priority, kind, unit_price, currency, recurs, actions, consumption_limit, deleted, used, reset_ms
+	overdraft_limit, priority, kind, unit_price, currency, recurs, begun_ms, actions, consumption_limit, deleted, used, reset_ms
 	FROM line_item JOIN balance ON line_item = number `
 
 func scanLineItem(rows pgx.Rows, l *ledger.LineItem) error {
 	var price, used string
 	var actions, limit []byte
 	if err := rows.Scan(&l.Number, &l.ActivationID, &l.InstanceID, &l.State, &l.Quantity, &l.StartMS, &l.EndMS, &l.Elastic, &l.Series,
-		&l.Overdraft, &l.OverdraftLimit, &l.Priority, &l.Kind, &price, &l.Currency, &l.Recurs, &actions, &limit, &l.Deleted, &used,
+		&l.Overdraft, &l.OverdraftLimit, &l.Priority, &l.Kind, &price, &l.Currency, &l.Recurs, &l.BegunMS, &actions, &limit, &l.Deleted, &used,
 		&l.ResetMS); err != nil {
 		return err
 	}

@@ -115,7 +115,7 @@ func scanTold(rows *sql.Rows, c *store.Told) error {
 	l := &c.LineItem
 	var price, used string
 	err := rows.Scan(&c.Number, &c.After, &used, &l.ResetMS, &l.Number, &c.TimeMS, &l.ActivationID, &l.InstanceID, &l.State, &l.Quantity, &l.StartMS,
-		&l.EndMS, &l.Elastic, &l.Series, &l.Overdraft, &l.OverdraftLimit, &l.Priority, &l.Kind, &price, &l.Currency, &l.Recurs, &l.Deleted)
+		&l.EndMS, &l.Elastic, &l.Series, &l.Overdraft, &l.OverdraftLimit, &l.Priority, &l.Kind, &price, &l.Currency, &l.Recurs, &l.BegunMS, &l.Deleted)
 	return errors.Join(err, l.UnitPrice.UnmarshalText([]byte(price)), l.Used.UnmarshalText([]byte(used)))
 }
 

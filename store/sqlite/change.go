@@ -116,16 +116,16 @@ func (t *tx) PutLineItem(l *ledger.LineItem) error {
 	}
 	row := t.s.conn.QueryRowContext(t.ctx, `
 		INSERT INTO line_item (activation_id, instance_id, state, quantity, start_ms, end_ms, elastic, series, overdraft_type,
-			overdraft_limit, priority, kind, unit_price, currency, recurs, actions, consumption_limit, deleted)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			overdraft_limit, priority, kind, unit_price, currency, recurs, begun_ms, actions, consumption_limit, deleted)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (activation_id) DO UPDATE SET (state, quantity, start_ms, end_ms, elastic, series, overdraft_type,
-			overdraft_limit, priority, kind, unit_price, currency, recurs, actions, consumption_limit, deleted) = (excluded.state,
+			overdraft_limit, priority, kind, unit_price, currency, recurs, begun_ms, actions, consumption_limit, deleted) = (excluded.state,
 			excluded.quantity, excluded.start_ms, excluded.end_ms, excluded.elastic, excluded.series, excluded.overdraft_type,
 			excluded.overdraft_limit, excluded.priority, excluded.kind, excluded.unit_price, excluded.currency, excluded.recurs,
-			excluded.actions, excluded.consumption_limit, excluded.deleted)
+			excluded.begun_ms, excluded.actions, excluded.consumption_limit, excluded.deleted)
 		RETURNING number`,
 		l.ActivationID, l.InstanceID, l.State, l.Quantity, l.StartMS, l.EndMS, l.Elastic, l.Series, l.Overdraft,
-		l.OverdraftLimit, l.Priority, l.Kind, l.UnitPrice.String(), l.Currency, l.Recurs, actions, limit, l.Deleted)
+		l.OverdraftLimit, l.Priority, l.Kind, l.UnitPrice.String(), l.Currency, l.Recurs, l.BegunMS, actions, limit, l.Deleted)
 	if err := row.Scan(&l.Number); err != nil {
 		return unavailable(err)
 	}
