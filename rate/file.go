@@ -24,13 +24,16 @@ type File struct {
 	HasEffectiveFrom bool // false: the file does not tell; 1970 is a date too, so a zero cannot say it
 }
 
+// Unnamed is the name of what has none, such as what is piped into a command. Its format follows from how it begins.
+const Unnamed = "standard input"
+
 // ReadFile reads the rate table in a file, whose format follows from the end of its name: .yaml, .yml, .json or .csv. It
 // refuses what it does not know (fields, columns), what is there twice, and items that Validate would refuse; rates are
 // taken digit by digit as they are written. The table as a whole is still to be validated, once the caller has filled in
 // what the file leaves open. Errors are problems of the kind Invalid or TooLarge behind "name:line: ".
 func ReadFile(name string, content []byte) (*File, error) {
 	read := formatOf(name)
-	if read == nil {
+	if read == nil && name != Unnamed {
 		return nil, problem.New(problem.Invalid, "%s: the format is not known; end the file's name in .yaml, .yml, .json or .csv", name)
 	}
 	if len(content) > FileBytes {
@@ -39,6 +42,9 @@ func ReadFile(name string, content []byte) (*File, error) {
 	content, err := utf8Text(content)
 	if err != nil {
 		return nil, fmt.Errorf("%s:%w", name, err)
+	}
+	if read == nil {
+		read = formatOf(endingOf(content))
 	}
 	f, err := read(content)
 	if err != nil {
@@ -57,6 +63,20 @@ func formatOf(name string) func([]byte) (*File, error) {
 		return readCSV
 	}
 	return nil
+}
+
+// endingOf returns how the name of a file would end that begins like this: JSON with its object, CSV with a header, in which nothing is
+// that YAML begins with.
+func endingOf(content []byte) string {
+	content = bytes.TrimSpace(content)
+	first, _, _ := bytes.Cut(content, []byte("\n"))
+	switch {
+	case bytes.HasPrefix(content, []byte("{")) || bytes.HasPrefix(content, []byte("[")):
+		return ".json"
+	case bytes.ContainsAny(first, ":#%") || bytes.HasPrefix(first, []byte("-")):
+		return ".yaml"
+	}
+	return ".csv"
 }
 
 // utf8Text returns content without a byte order mark. Names end up in JSON and in databases, which take UTF-8 only.

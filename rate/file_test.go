@@ -74,6 +74,10 @@ items:
 			"||false 0\na||= price * quantity\nb||2\nc||2\nd||= POWER(3, 9.57) + quantity|freeSeconds 60"},
 		{"formulas.csv", "name,rate,formula,window\na,,price * quantity,P1D\nb,2,,\nc, ,\"MIN(a, b)\",\n", "||false 0\na||= price * quantity|window P1D\nb||2\nc||= MIN(a, b)"},
 		{"no-rates.csv", "Formula,name\n a ,x\n", "||false 0\nx||= a"},
+		{Unnamed, "\n# prices\nversion: 1\nitems: [{name: a, rate: 8}]", "|1|false 0\na||8"},
+		{Unnamed, "---\nversion: 1\nitems: [{name: a, rate: 8}]", "|1|false 0\na||8"},
+		{Unnamed, "\ufeff\n {\"version\": \"1\", \"items\": [{\"name\": \"a\", \"rate\": 8}]}", "|1|false 0\na||8"},
+		{Unnamed, "name,rate\n\"a: b #1\",8\n", "||false 0\na: b #1||8"},
 		{"some.csv", "WINDOW,name,rate\n P1D ,a,8\n,b,1\n", "||false 0\na||8|window P1D\nb||1"},
 	} {
 		f, err := ReadFile(row.name, []byte(row.content))
@@ -90,6 +94,10 @@ func TestReadFileRefuses(t *testing.T) {
 		{"prices.txt", "", "prices.txt: the format is not known"},
 		{"prices", "", "prices: the format is not known"},
 		{"utf16.csv", "name,rate\n\xff\xfe", "utf16.csv:2: this is not UTF-8"},
+
+		{Unnamed, "hello", "standard input:1: "},
+		{Unnamed, "[]", "standard input:1: a list found"},
+		{Unnamed, "items: []\nprices: 3", "standard input:2: prices: is not known here"},
 
 		{"a.yaml", "", "a.yaml:1: the file is empty"},
 		{"a.yaml", "# nothing\n", "a.yaml:1: the file is empty"},

@@ -20,6 +20,9 @@ func (*backupCmd) Help() string {
 
 // Run is the verb.
 func (cmd *backupCmd) Run() error {
+	if cmd.File == string(standard) {
+		return usageError("FILE names the copy: a database is not written to the standard output")
+	}
 	s, err := cmd.open(opening{})
 	if err != nil {
 		return err

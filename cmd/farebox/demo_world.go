@@ -159,7 +159,7 @@ func createDemoWorld(addr, db string) (*demoWorld, error) {
 
 // demoToken signs a token with the key that the server left beside the database.
 func demoToken(db string, role auth.Role, instances ...string) (string, error) {
-	pair, err := readPair(pemFile(db, role))
+	pair, err := readPair(input(pemFile(db, role)))
 	if err != nil {
 		return "", err
 	}
@@ -174,7 +174,7 @@ func (w *demoWorld) freshLink(s *demoState) {
 	if s.link != "" && s.now.Sub(s.linkMade) < demoLinkFresh {
 		return
 	}
-	pair, err := readPair(pemFile(w.db, auth.Admin))
+	pair, err := readPair(input(pemFile(w.db, auth.Admin)))
 	if err == nil {
 		s.linkMade = s.now
 		s.link, err = auth.SignLink(pair, auth.Admin, pair.ID, nil, s.now, auth.LinkMost, auth.LinkMost)

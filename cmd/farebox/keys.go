@@ -60,7 +60,7 @@ func firstKeys(ctx context.Context, e *engine.Engine, db string) error {
 	}
 	for _, r := range []auth.Role{auth.Admin, auth.Client} {
 		file := pemFile(db, r)
-		pair, err := readPair(file)
+		pair, err := readPair(input(file))
 		if errors.Is(err, fs.ErrNotExist) {
 			pair, err = newPairIn(file)
 		}
@@ -73,14 +73,14 @@ func firstKeys(ctx context.Context, e *engine.Engine, db string) error {
 	return change(ctx, e, func(tx *engine.Change) error { return tx.SaveKeys(keys) })
 }
 
-func readPair(file string) (*auth.Pair, error) {
-	text, err := os.ReadFile(file)
+func readPair(file input) (*auth.Pair, error) {
+	text, err := file.read()
 	if err != nil {
 		return nil, err
 	}
 	pair, err := auth.ParsePrivate(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s %w", file, err)
+		return nil, fmt.Errorf("%s %w", file.name(), err)
 	}
 	return pair, nil
 }
@@ -138,7 +138,7 @@ func clockOf(ctx context.Context, s store.Store) (clock *store.Clock, err error)
 type keysCreateCmd struct {
 	role     `embed:""`
 	ID       string `help:"The key's id; its RFC 7638 thumbprint unless given." placeholder:"ID"`
-	Public   string `help:"Register this public key (PEM) instead of making a pair." placeholder:"FILE" type:"existingfile"`
+	Public   input  `help:"Register this public key (PEM) instead of making a pair; - is the standard input." placeholder:"FILE" type:"existingfile"`
 	Out      string `help:"Where the private half goes; it must not exist. Unless given: beside the database, with the id in its name." placeholder:"FILE"`
 	database `embed:""`
 }
@@ -167,13 +167,13 @@ func (cmd *keysCreateCmd) Run() error {
 
 func (cmd *keysCreateCmd) fill(key *auth.Key) error {
 	if cmd.Public != "" {
-		text, err := os.ReadFile(cmd.Public)
+		text, err := cmd.Public.read()
 		if err != nil {
 			return err
 		}
 		public, err := auth.ParsePublic(string(text))
 		if err != nil {
-			return fmt.Errorf("%s %w", cmd.Public, err)
+			return fmt.Errorf("%s %w", cmd.Public.name(), err)
 		}
 		key.PublicPEM = string(text)
 		if key.ID == "" {

@@ -26,6 +26,7 @@ import (
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/token"
 )
@@ -36,8 +37,8 @@ type packsCmd struct {
 }
 
 type packsApplyCmd struct {
-	File     string `arg:"" type:"existingfile" help:"A list of packs; its name ends in .yaml, .yml or .json."`
-	DryRun   bool   `help:"Show what would change, and change nothing."`
+	File     input `arg:"" type:"existingfile" help:"A list of packs; its name ends in .yaml, .yml or .json. Or - for the standard input."`
+	DryRun   bool  `help:"Show what would change, and change nothing."`
 	database `embed:""`
 }
 
@@ -56,7 +57,8 @@ func (*packsApplyCmd) Help() string {
     overdraftPercent: 10
 
 A pack may also have kind (PAID or FREE), priority and resetFrequency (DAY, WEEK, MONTH, QUARTER or YEAR). Packs that
-are not in the file stay as they are, and nothing that was sold changes.
+are not in the file stay as they are, and nothing that was sold changes. What begins with [ on the standard input is JSON, all
+else is YAML.
 
   farebox packs apply packs.yaml --dry-run`
 }
@@ -104,17 +106,23 @@ func (cmd *packsApplyCmd) Run() error {
 }
 
 // readPacks reads the packs in a file and checks them; problems name the file and the place in it.
-func readPacks(file string) ([]*engine.Pack, error) {
-	content, err := os.ReadFile(file)
+func readPacks(file input) ([]*engine.Pack, error) {
+	content, err := file.read()
 	if err != nil {
 		return nil, err
 	}
-	return packsIn(file, content)
+	return packsIn(file.name(), content)
 }
 
 // packsIn is readPacks of what a file has in it.
 func packsIn(file string, content []byte) (packs []*engine.Pack, err error) {
-	switch strings.ToLower(filepath.Ext(file)) {
+	ending := strings.ToLower(filepath.Ext(file))
+	if file == rate.Unnamed {
+		if ending = ".yaml"; bytes.HasPrefix(bytes.TrimSpace(content), []byte("[")) {
+			ending = ".json"
+		}
+	}
+	switch ending {
 	case ".yaml", ".yml":
 		packs, err = yamlPacks(content)
 	case ".json":

@@ -33,7 +33,7 @@ func TestReadPacks(t *testing.T) {
 		"a.json": `[{"name": "2026", "quantity": 1000, "period": "P30D", "series": "2.10", "unitPrice": 1.23e-10, "currency": "EUR",
 			"priority": -1, "resetFrequency": "MONTH", "overdraftType": "PERCENT", "overdraftPercent": 12.5}]`,
 	} {
-		packs, err := readPacks(packsFile(t, name, content))
+		packs, err := readPacks(input(packsFile(t, name, content)))
 		if err != nil || len(packs) != 1 || *packs[0] != want {
 			t.Errorf("%s: %v %+v", name, err, packs)
 		}
@@ -57,7 +57,7 @@ func TestReadPacks(t *testing.T) {
 		{"a.json", `[null]`, "[0]: is empty"},
 		{"a.txt", "", "the format is not known"},
 	} {
-		if _, err := readPacks(packsFile(t, c.name, c.content)); err == nil || !strings.Contains(err.Error(), c.name+": "+c.says) && !strings.Contains(err.Error(), c.says) {
+		if _, err := readPacks(input(packsFile(t, c.name, c.content))); err == nil || !strings.Contains(err.Error(), c.name+": "+c.says) && !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s %q: %v, want %s", c.name, c.content, err, c.says)
 		}
 	}
@@ -125,7 +125,7 @@ func TestApplyPacks(t *testing.T) {
 		{"- {name: b, quantity: 7}", false, "a: quantity 2, kind PAID; b: quantity 7, kind PAID"},
 		{"- {name: c, quantity: 7}\n- {name: d, quantity: 0}", false, "a: quantity 2, kind PAID; b: quantity 7, kind PAID"}, // one is wrong: none is applied
 	} {
-		cmd := packsApplyCmd{File: packsFile(t, "packs.yaml", step.content), DryRun: step.dry, database: d}
+		cmd := packsApplyCmd{File: input(packsFile(t, "packs.yaml", step.content)), DryRun: step.dry, database: d}
 		_ = cmd.Run() // what it says is tested above
 		if got := strings.Join(names(), "; "); got != step.want {
 			t.Errorf("after %q (dry %t): %s, want %s", step.content, step.dry, got, step.want)
@@ -134,7 +134,7 @@ func TestApplyPacks(t *testing.T) {
 }
 
 func TestDryRunOfPacksNeedsNoDatabase(t *testing.T) {
-	cmd := packsApplyCmd{File: packsFile(t, "a.yaml", "- {name: a, quantity: 1}"), DryRun: true, database: database{DB: filepath.Join(t.TempDir(), "farebox.db")}}
+	cmd := packsApplyCmd{File: input(packsFile(t, "a.yaml", "- {name: a, quantity: 1}")), DryRun: true, database: database{DB: filepath.Join(t.TempDir(), "farebox.db")}}
 	if err := cmd.Run(); err != nil {
 		t.Error(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -42,7 +41,7 @@ type posting struct {
 }
 
 type ratesApplyCmd struct {
-	File    string `arg:"" type:"existingfile" help:"A rate table; its name ends in .yaml, .yml, .json or .csv."`
+	File    input `arg:"" type:"existingfile" help:"A rate table; its name ends in .yaml, .yml, .json or .csv. Or - for the standard input."`
 	posting `embed:""`
 }
 
@@ -58,17 +57,21 @@ An item or a row may also have terms: freeSeconds, such as 300 (use in a session
 window, such as P1D (one charge covers a requester's use of the item for so long). See examples/rates. And cost, such as
 0.4: what one costs you, in your own money; nothing is priced by it.
 
+The standard input has no name to tell the format by: what begins with { is JSON, with a line of column names CSV, and all
+else is YAML. Its version is its own, or --as.
+
   farebox rates apply prices.yaml --dry-run
-  farebox rates apply prices.csv --series 2026 --as 2 --effective 2026-07-01`
+  farebox rates apply prices.csv --series 2026 --as 2 --effective 2026-07-01
+  curl -s https://example.com/prices.json | farebox rates apply - --as 3`
 }
 
 // Run is the verb.
 func (cmd *ratesApplyCmd) Run() error {
-	content, err := os.ReadFile(cmd.File)
+	content, err := cmd.File.read()
 	if err != nil {
 		return err
 	}
-	file, err := rate.ReadFile(cmd.File, content)
+	file, err := rate.ReadFile(cmd.File.name(), content)
 	if err != nil {
 		return err
 	}
@@ -76,7 +79,7 @@ func (cmd *ratesApplyCmd) Run() error {
 }
 
 type ratesLitellmCmd struct {
-	File         string `arg:"" type:"existingfile" help:"A JSON file in the LiteLLM schema."`
+	File         input  `arg:"" type:"existingfile" help:"A JSON file in the LiteLLM schema, or - for the standard input."`
 	TokensPerUSD string `default:"1" name:"tokens-per-usd" help:"How many tokens a dollar of cost is; may have a fraction." placeholder:"N"`
 	posting      `embed:""`
 }
@@ -95,16 +98,16 @@ func (cmd *ratesLitellmCmd) Run() error {
 	if err != nil {
 		return usageError(fmt.Sprintf("--tokens-per-usd %v", err))
 	}
-	content, err := os.ReadFile(cmd.File)
+	content, err := cmd.File.read()
 	if err != nil {
 		return err
 	}
 	items, leftOut, err := rate.ImportLiteLLM(content, perUSD)
 	if err != nil {
-		return fmt.Errorf("%s: %w", cmd.File, err)
+		return fmt.Errorf("%s: %w", cmd.File.name(), err)
 	}
 	if len(items) == 0 {
-		return fmt.Errorf("%s: no model has a cost, such as input_cost_per_token; is it a price list in the LiteLLM schema?", cmd.File)
+		return fmt.Errorf("%s: no model has a cost, such as input_cost_per_token; is it a price list in the LiteLLM schema?", cmd.File.name())
 	}
 	for _, line := range leftOut {
 		fmt.Printf("note: %s\n", line)
@@ -113,7 +116,7 @@ func (cmd *ratesLitellmCmd) Run() error {
 }
 
 type ratesStepsCmd struct {
-	File     string `arg:"" type:"existingfile" help:"A CSV file with the columns name, version (may be left out), up-to or from, and tokens."`
+	File     input  `arg:"" type:"existingfile" help:"A CSV file with the columns name, version (may be left out), up-to or from, and tokens. Or - for the standard input."`
 	Variable string `default:"quantity" help:"The name of the variable that requests give the value in."`
 	Beyond   string `enum:"error,last" default:"error" help:"What is past the last up-to: error denies the request, last charges what the last step costs."`
 	posting  `embed:""`
@@ -141,19 +144,19 @@ func (cmd *ratesStepsCmd) Run() error {
 	if err := rate.CheckVariable(cmd.Variable); err != nil {
 		return usageError("--" + err.Error())
 	}
-	content, err := os.ReadFile(cmd.File)
+	content, err := cmd.File.read()
 	if err != nil {
 		return err
 	}
 	items, err := rate.ImportSteps(content, cmd.Variable, cmd.Beyond == "last")
 	if err != nil {
-		return fmt.Errorf("%s: %w", cmd.File, err)
+		return fmt.Errorf("%s: %w", cmd.File.name(), err)
 	}
 	return cmd.post(&rate.Table{Items: items}, false, cmd.File)
 }
 
 // post completes a table from flags, shows what it changes, and posts it.
-func (p *posting) post(t *rate.Table, dated bool, file string) error {
+func (p *posting) post(t *rate.Table, dated bool, file input) error {
 	if p.Series != "" {
 		t.Series = p.Series
 	}
@@ -161,11 +164,13 @@ func (p *posting) post(t *rate.Table, dated bool, file string) error {
 	case p.Revision != "":
 		t.Version = p.Revision
 	case t.Version == "":
-		t.Version = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+		if t.Version = file.version(); t.Version == "" {
+			return errors.New("the table has no version, and the standard input no name to take one from; give it one with --as")
+		}
 	}
 	p.Effective.setMS(&t.EffectiveFromMS)
 	if err := t.Validate(); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return fmt.Errorf("%s: %w", file.name(), err)
 	}
 	if p.DryRun && p.missing() { // who tries a table out often has none
 		if p.Effective.IsZero() && !dated {

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,7 +29,7 @@ import (
 )
 
 type ratesSimulateCmd struct {
-	File     string `arg:"" type:"existingfile" help:"A draft of a rate table; its name ends in .yaml, .yml, .json or .csv."`
+	File     input  `arg:"" type:"existingfile" help:"A draft of a rate table; its name ends in .yaml, .yml, .json or .csv. Or - for the standard input (see rates apply)."`
 	Series   string `help:"The series; the file's own unless given." placeholder:"NAME"`
 	From     moment `help:"Usage from this time on: a date or a time such as 2026-01-31T08:00:00Z; 30 days before --to unless given." placeholder:"TIME"`
 	To       moment `help:"Usage until before this time; now unless given." placeholder:"TIME"`
@@ -92,19 +91,19 @@ func (cmd *ratesSimulateCmd) Run() error {
 
 // draft reads the table. What a file may leave open plays no part here.
 func (cmd *ratesSimulateCmd) draft() (*rate.Table, error) {
-	content, err := os.ReadFile(cmd.File)
+	content, err := cmd.File.read()
 	if err != nil {
 		return nil, err
 	}
-	file, err := rate.ReadFile(cmd.File, content)
+	file, err := rate.ReadFile(cmd.File.name(), content)
 	if err != nil {
 		return nil, err
 	}
 	t := &file.Table
 	t.Series = cmp.Or(cmd.Series, t.Series)
-	t.Version = cmp.Or(t.Version, strings.TrimSuffix(filepath.Base(cmd.File), filepath.Ext(cmd.File)))
+	t.Version = cmp.Or(t.Version, cmd.File.version(), "draft")
 	if err := t.Validate(); err != nil {
-		return nil, fmt.Errorf("%s: %w", cmd.File, err)
+		return nil, fmt.Errorf("%s: %w", cmd.File.name(), err)
 	}
 	return t, nil
 }

@@ -61,7 +61,7 @@ func TestImportSteps(t *testing.T) {
 	}{
 		{"error", false, "jobs", "division by 0, at character 47"}, {"last", false, "last", "40"}, {"error", true, "dry", ""},
 	} {
-		cmd := ratesStepsCmd{File: file, Variable: "Jobs", Beyond: row.beyond, posting: posting{database: d, DryRun: row.dryRun, Revision: row.version, Most: 20}}
+		cmd := ratesStepsCmd{File: input(file), Variable: "Jobs", Beyond: row.beyond, posting: posting{database: d, DryRun: row.dryRun, Revision: row.version, Most: 20}}
 		if err := cmd.Run(); err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +94,7 @@ func TestDryRun(t *testing.T) {
 	if err := os.WriteFile(file, []byte("items: [{name: a, rate: 1}]"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := ratesApplyCmd{File: file, posting: posting{database: database{DB: filepath.Join(t.TempDir(), "farebox.db")}, DryRun: true}}
+	cmd := ratesApplyCmd{File: input(file), posting: posting{database: database{DB: filepath.Join(t.TempDir(), "farebox.db")}, DryRun: true}}
 	if err := cmd.Run(); err != nil {
 		t.Error(err)
 	}
@@ -116,7 +116,7 @@ func TestImportOfNoCosts(t *testing.T) {
 	if err := os.WriteFile(file, []byte(`{"m": {"max_tokens": 5}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := ratesLitellmCmd{File: file, TokensPerUSD: "1", posting: posting{database: database{DB: filepath.Join(t.TempDir(), "farebox.db")}}}
+	cmd := ratesLitellmCmd{File: input(file), TokensPerUSD: "1", posting: posting{database: database{DB: filepath.Join(t.TempDir(), "farebox.db")}}}
 	if err := cmd.Run(); err == nil || !strings.Contains(err.Error(), "no model has a cost") {
 		t.Error(err)
 	}
@@ -128,7 +128,7 @@ func TestImportStepsRefuses(t *testing.T) {
 		"a b":  `--variable: "a b" cannot be the name of a variable`,
 		"jobs": file + `: line 3: up-to: must be more than 8`,
 	} {
-		cmd := ratesStepsCmd{File: file, Variable: variable}
+		cmd := ratesStepsCmd{File: input(file), Variable: variable}
 		if err := cmd.Run(); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", variable, err, want)
 		}

@@ -37,7 +37,7 @@ func (cmd *tokenCmd) Run() error {
 type signing struct {
 	role     `embed:""`
 	Instance []string `help:"An instance that a client token is for; may be repeated." placeholder:"ID" sep:"none"`
-	Key      string   `help:"The private key to sign with (PEM); the one that serve left beside the database unless given." placeholder:"FILE"`
+	Key      string   `help:"The private key to sign with (PEM), or - for the standard input; the one that serve left beside the database unless given." placeholder:"FILE"`
 	KeyID    string   `help:"The id under which the key is registered; its RFC 7638 thumbprint unless given." placeholder:"ID" name:"kid"`
 	database `embed:""`
 }
@@ -65,7 +65,7 @@ func (s *signing) signer(ttl time.Duration) (*auth.Pair, string, error) {
 	if file == "" {
 		file = pemFile(s.DB, s.role.role())
 	}
-	pair, err := readPair(file)
+	pair, err := readPair(input(file))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", fmt.Errorf("%s is not there; `farebox serve` makes it at its first start, or name another with --key", file)
 	}

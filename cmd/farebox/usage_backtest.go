@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ type usageBacktestCmd struct {
 	Every     int    `default:"7" help:"How many days there are between two tries." placeholder:"DAYS"`
 	Generated int    `help:"Try this many made-up customers of 400 days instead of a database." placeholder:"CUSTOMERS"`
 	Seed      uint64 `default:"1" help:"What made-up customers are drawn from; the same seed makes the same ones." placeholder:"NUMBER"`
-	Days      string `help:"Try a file with the tokens of one day a line instead of a database." placeholder:"FILE" type:"existingfile"`
+	Days      input  `help:"Try a file with the tokens of one day a line instead of a database; - is the standard input." placeholder:"FILE" type:"existingfile"`
 	database  `embed:""`
 }
 
@@ -87,17 +88,16 @@ func (cmd *usageBacktestCmd) series() (series [][]float64, err error) {
 }
 
 // readDays reads a number a line.
-func readDays(file string) (days []float64, err error) {
-	f, err := os.Open(file)
+func readDays(file input) (days []float64, err error) {
+	content, err := file.read()
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(bytes.NewReader(content))
 	for lines.Scan() {
 		day, err := strconv.ParseFloat(strings.TrimSpace(lines.Text()), 64)
 		if err != nil || day < 0 || day > 1e18 {
-			return nil, fmt.Errorf("%s, line %d: must be the tokens of one day, such as 1250", file, len(days)+1)
+			return nil, fmt.Errorf("%s, line %d: must be the tokens of one day, such as 1250", file.name(), len(days)+1)
 		}
 		days = append(days, day)
 	}

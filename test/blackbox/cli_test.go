@@ -67,6 +67,44 @@ func TestMistakesAreExplained(t *testing.T) {
 	}
 }
 
+// In place of a file, - is the standard input; its format shows in how it begins.
+func TestStandardInput(t *testing.T) {
+	dir := t.TempDir()
+	startIn(t, dir, "farebox.db").stop()
+	key, err := os.ReadFile(filepath.Join(dir, "farebox.db.admin.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		args, stdin string
+		code        int
+		want        string
+	}{
+		{"rates apply - --as csv", "name,rate\nrender,5\n", 0, "no series, version csv, from "},
+		{"rates apply -", "# prices\nversion: yaml\nitems:\n- {name: render, rate: 6}\n", 0, "no series, version yaml, from "},
+		{"rates apply - --as 3", `{"version": "json", "items": [{"name": "render", "rate": 7}]}`, 0, "no series, version 3, from "},
+		{"rates apply -", "name,rate\nrender,5\n", 1, "give it one with --as"},
+		{"rates apply - --as 4", "version: 4\nitems:\n- {name: render, rat: 6}\n", 1, "standard input:3: items[0].rat: is not known here"},
+		{"rates apply -", " \n", 1, "the standard input is empty"},
+		{"rates simulate -", "name,rate\nrender,5\n", 0, "0 charges at rates of the series"},
+		{"rates import steps - --series solver --as 1", "name,up-to,tokens\nsolve,8,21\n", 0, "series solver, version 1, from "},
+		{"rates import litellm - --series models --as 1", `{"gpt": {"input_cost_per_token": 0.1}}`, 0, "+ gpt/input  0.1"},
+		{"packs apply -", "- {name: yaml, quantity: 3}\n", 0, "+ yaml  quantity 3"},
+		{"packs apply -", `[{"name": "json", "quantity": 3}]`, 0, "+ json  quantity 3"},
+		{"packs apply -", "- {name: yaml, quantity: none}\n", 1, "standard input: "},
+		{"token --admin --key -", string(key), 0, "eyJ"},
+		{"keys create --admin --public -", string(key), 1, "standard input "},
+		{"usage backtest --days -", "5\nfive\n", 1, "standard input, line 2: must be the tokens of one day"},
+		{"backup -", "", 2, "a database is not written to the standard output"},
+	} {
+		r := piped(t, dir, row.stdin, strings.Fields(row.args)...)
+		if r.code != row.code || !strings.Contains(r.stdout+r.stderr, row.want) {
+			t.Errorf("farebox %s <<< %q: exit %d\n%s%swant exit %d and %q", row.args, row.stdin, r.code, r.stdout, r.stderr, row.code, row.want)
+		}
+	}
+	verify(t, filepath.Join(dir, "farebox.db"))
+}
+
 // Every verb says what it is for, with an example that can be pasted.
 func TestHelp(t *testing.T) {
 	verbs := []string{"serve", "demo", "token", "keys", "rates", "usage", "verify", "backup", "migrate-db"}

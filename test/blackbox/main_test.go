@@ -63,9 +63,15 @@ type result struct {
 // run runs a verb in a directory to its end.
 func run(t testing.TB, dir string, args ...string) result {
 	t.Helper()
+	return piped(t, dir, "", args...)
+}
+
+// piped is run with a standard input.
+func piped(t testing.TB, dir, stdin string, args ...string) result {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), farebox, args...)
 	var stdout, stderr bytes.Buffer
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, environment(), &stdout, &stderr
+	cmd.Dir, cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = dir, environment(), strings.NewReader(stdin), &stdout, &stderr
 	err := cmd.Run()
 	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
 		t.Fatal(err)
