@@ -65,7 +65,7 @@ func TestVariables(t *testing.T) {
 		`{"a\nb": 1}`:                      `requestedItems[1].variables: \"a\\nb\": a variable's name \"a\\nb\" has a control character; remove it`,
 		`{` + many.String() + `"last": 1}`: `requestedItems[1].variables: has 66 variables, at most 64 are allowed`,
 		`[1]`:                              `requestedItems[1].variables: array found, object expected`,
-		`5`:                                `requestedItems[1].variables: number found, object expected`,
+		`5`:                                `requestedItems[1].variables: integer found, object expected`,
 	} {
 		body := asked(`, "variables": ` + variables)
 		for _, answer := range []answer{

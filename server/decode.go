@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
@@ -19,14 +20,14 @@ func decode(body []byte, into any, more ...json.Options) error {
 	if len(body) == 0 {
 		return problem.New(problem.Invalid, "the body is empty; it must be JSON")
 	}
-	if jsontext.Value(body).Kind() == 'n' && reflect.TypeOf(into).Elem().Kind() == reflect.Slice { // or it would be an empty one, and might delete all there is
-		return problem.New(problem.Invalid, "null found, array expected")
+	if jsontext.Value(body).Kind() == 'n' { // or it would be an empty list, or an object without fields, and might delete or give back all there is
+		return problem.New(problem.Invalid, "null found, %s expected", expected(reflect.TypeOf(into)))
 	}
 	err := json.Unmarshal(body, into, append(more, json.RejectUnknownMembers(true))...)
 	if err == nil {
 		return nil
 	}
-	field, what := explain(err)
+	field, what := explain(body, err)
 	return &problem.Error{Kind: problem.Invalid, Field: field, Message: what, Cause: err}
 }
 
@@ -39,7 +40,7 @@ var noNulls = json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.De
 }))
 
 // explain says where a body is wrong, and how.
-func explain(err error) (field, what string) {
+func explain(body []byte, err error) (field, what string) {
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		if errors.Is(err, jsontext.ErrDuplicateName) {
 			return path(e.JSONPointer), "is there twice"
@@ -60,15 +61,23 @@ func explain(err error) (field, what string) {
 	if errors.Is(e.Err, strconv.ErrRange) {
 		return path(e.JSONPointer), "is out of range"
 	}
-	return path(e.JSONPointer), fmt.Sprintf("%s found, %s expected", found(e), expected(e.GoType))
+	return path(e.JSONPointer), fmt.Sprintf("%s found, %s expected", found(body, e), expected(e.GoType))
 }
 
-func found(e *json.SemanticError) string {
+// found names what is there as the reference does: a number without a point and an exponent is an integer.
+func found(body []byte, e *json.SemanticError) string {
 	switch e.JSONKind {
 	case '"':
 		return "string"
 	case '0':
-		return "number"
+		number := body[e.ByteOffset:]
+		if end := bytes.IndexAny(number, ",]} \t\r\n"); end >= 0 {
+			number = number[:end]
+		}
+		if bytes.ContainsAny(number, ".eE") {
+			return "number"
+		}
+		return "integer"
 	case 't', 'f':
 		return "boolean"
 	case '{':
@@ -102,10 +111,17 @@ func expected(t reflect.Type) string {
 	return "object"
 }
 
+// pathBytes is about how much of a path is told: a body may be nested thousands of times.
+const pathBytes = 256
+
 // path writes a JSON pointer as people write it: requestedItems[0].count.
 func path(p jsontext.Pointer) string {
 	var text strings.Builder
 	for name := range p.Tokens() {
+		if text.Len() > pathBytes {
+			text.WriteString("…")
+			break
+		}
 		if _, err := strconv.Atoi(name); err == nil {
 			fmt.Fprintf(&text, "[%s]", name)
 			continue

@@ -873,6 +873,25 @@ func TestRefusalsOfLineItems(t *testing.T) {
 	s.must(t, 409, "PUT", strings.Replace(path, s.instance, s.other, 1), s.admin, good)
 }
 
+// TestDocumentedRefusals has the texts that the reference's changelog shows, to the letter.
+func TestDocumentedRefusals(t *testing.T) {
+	s := openShop(t)
+	v10, v11 := "/dynamicmonetization/provisioning/api/v1.0/instances/"+s.instance+"/line-items", "/dynamicmonetization/provisioning/api/v1.1/instances/"+s.instance+"/line-items"
+	for _, c := range []struct{ path, attributes, body string }{
+		{v10, `{"overdraftLimit": "5"}`, `{"errors":["$.attributes.overdraftLimit: string found, integer expected"]}`},
+		{v10, `{"resetFrequency": 1}`, `{"errors":["$.attributes: property 'resetFrequency' is not defined in the schema and the schema does not allow additional properties"]}`},
+		{v11, `{"resetFrequency": 1}`, `{"message":["$.attributes.resetFrequency: integer found, string expected"]}`},
+		{v11, `{"resetFrequency": -10 }`, `{"message":["$.attributes.resetFrequency: integer found, string expected"]}`},
+		{v11, `{"resetFrequency": 1.5}`, `{"message":["$.attributes.resetFrequency: number found, string expected"]}`},
+		{v11, `{"overdraftLimit": 1e2}`, `{"message":["$.attributes.overdraftLimit: number found, integer expected"]}`},
+	} {
+		body := `{"activationId": "A", "state": "DEPLOYED", "quantity": 1, "start": 0, "end": 253402300799999, "attributes": ` + c.attributes + `}`
+		if got := s.must(t, 400, "PUT", c.path, s.admin, body); got.body != c.body {
+			t.Errorf("%s: %s\nwant %s", c.attributes, got.body, c.body)
+		}
+	}
+}
+
 // TestOddRequests is for what the document says in words only.
 func TestOddRequests(t *testing.T) {
 	s := openShop(t)
@@ -892,6 +911,10 @@ func TestOddRequests(t *testing.T) {
 		{"deleted at its path", "DELETE", instance + "/line-items/A%2F1%20%C3%BC", s.admin, "", 204, ""},
 		{"null stands for what is left out", "POST", request, s.client, nulls, 200, `"status":{"code":"1201"`},
 		{"twice the same field", "POST", request, s.client, `{"allowPartial": true, "allowPartial": true}`, 400, "twice"},
+		{"null in place of an object", "POST", request, s.client, "null", 400, "null found, object expected"},
+		{"null in place of a refund", "POST", "/farebox/v1/receipts/0/refund", s.admin, "null", 400, "null found, object expected"},
+		{"a name beside thousands of lists", "POST", request, s.client, `{"allowPartial": ` + strings.Repeat("[", 20_000), 400, "array found, boolean expected"},
+		{"what is nested too deep", "POST", request, s.client, `{"requester": {"type": "user", "value": "ann", "dictionary": {"a": ` + strings.Repeat("[", 20_000), 400, "dictionary.a[0][0]"},
 		{"flags that exclude each other", "POST", request, s.client, strings.Replace(nulls, `"allowPartial": null`, `"allowPartial": true, "allOrNothing": true`, 1),
 			400, "contradicts"},
 		{"an integer with a point", "PUT", instance + "/line-items", s.admin, strings.Replace(slash, `: 1,`, `: 1.0,`, 1), 400, "integer expected"},
@@ -921,6 +944,8 @@ func TestOddRequests(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			if got := s.must(t, c.status, c.method, c.path, c.token, c.body); !strings.Contains(got.body, c.says) {
 				t.Errorf("does not say %s: %s", c.says, got.body)
+			} else if c.status >= 400 && len(got.body) > 1024 {
+				t.Errorf("says %d bytes: %.200s", len(got.body), got.body)
 			}
 		})
 	}

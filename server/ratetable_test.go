@@ -31,7 +31,7 @@ func TestTermsOfItems(t *testing.T) {
 		{rateTables, `"window": "1d"`, `items[1].window: must be an ISO 8601 duration of whole weeks, days, hours, minutes and seconds, such as PT1H30M or P1D, and is \"1d\"`},
 		{rateTables, `"window": "PT59S"`, `items[1].window: must be from PT1M to P366D, and is PT59S for \"b\"`},
 		{rateTables, `"window": "P367D"`, `items[1].window: must be from PT1M to P366D, and is P367D for \"b\"`},
-		{rateTables, `"window": 60`, `items[1].window: number found, string expected`},
+		{rateTables, `"window": 60`, `items[1].window: integer found, string expected`},
 		{rateTables, `"freeSeconds": 86401`, `items[1].freeSeconds: must be from 0 to 86400 (a day), and is 86401 for \"b\"`},
 		{rateTables, `"freeSeconds": -1`, `items[1].freeSeconds: must be from 0 to 86400 (a day), and is -1 for \"b\"`},
 		{rateTables, `"freeSeconds": 1e2`, `items[1].freeSeconds: number found, integer expected`},
@@ -95,7 +95,7 @@ func TestFormulasOfItems(t *testing.T) {
 	for _, c := range []struct{ path, item, message string }{
 		{rateTables, `"formula": "price * * 2"`, `items[1].formula: \"*\" found where a number, a name or \"(\" must be (character 9: price * >>>* 2)`},
 		{rateTables, `"formula": "` + strings.Repeat("(", 10_000) + `"`, `items[1].formula: must have at most 4096 bytes, and has 10000`},
-		{rateTables, `"formula": 5`, `items[1].formula: number found, string expected`},
+		{rateTables, `"formula": 5`, `items[1].formula: integer found, string expected`},
 		{rateTables, `"rate": 0, "formula": "a"`, `items[1].formula: contradicts rate: an item has one or the other; leave one of them out`},
 		{rateTables, `"formula": ""`, `items[1].rate: is required, or a formula in its place; write 0 for what is free`},
 		{rateTables, `"version": ""`, `items[1].rate: is required, or a formula in its place; write 0 for what is free`},

@@ -222,7 +222,7 @@ func TestOddSessionRequests(t *testing.T) {
 			{"an id in capitals", "GET", sessions + "/" + strings.ToUpper(s.session), s.client, "", mine, 404, "no session"},
 
 			{"no body", "PUT", session, s.client, "", mine, 400, "empty"},
-			{"null", "PUT", session, s.client, "null", mine, 400, "is required"},
+			{"null", "PUT", session, s.client, "null", mine, 400, "null found, object expected"},
 			{"a list", "PUT", session, s.client, "[]", mine, 400, "array found, object expected"},
 			{"two bodies", "PUT", session, s.client, good + good, mine, 400, "JSON"},
 			{"a body that is not text", "PUT", session, s.client, "{\"requester\": \"\xff\"}", mine, 400, "JSON"},
@@ -257,7 +257,7 @@ func TestOddSessionRequests(t *testing.T) {
 
 			{"a session on nothing", "POST", sessions, s.client, `{}`, mine, 400, "instanceId"},
 			{"a session on null", "POST", sessions, s.client, `{"instanceId": null}`, mine, 400, "instanceId"},
-			{"a session on a number", "POST", sessions, s.client, `{"instanceId": 1}`, mine, 400, "number found, string expected"},
+			{"a session on a number", "POST", sessions, s.client, `{"instanceId": 1}`, mine, 400, "integer found, string expected"},
 			{"a session with more", "POST", sessions, s.client, `{"instanceId": "` + s.instance + `", "state": "ACTIVE"}`, mine, 400, "'state' is not defined"},
 			{"a session without a header", "POST", sessions, s.client, `{"instanceId": "` + s.instance + `"}`, nil, 400, "x-instance-id"},
 			{"a session elsewhere than the header says", "POST", sessions, s.client, `{"instanceId": "` + s.other + `"}`, mine, 400, "instanceId"},
@@ -408,7 +408,7 @@ func TestTestClock(t *testing.T) {
 	for _, c := range []struct{ name, body, field, says string }{
 		{"both", `{"advance": "PT1H", "now": 1772370000000}`, "advance", "only one"},
 		{"neither", `{}`, "advance", "is required"},
-		{"null", `null`, "advance", "is required"},
+		{"null", `null`, "", "null found, object expected"},
 		{"both null", `{"advance": null, "now": null}`, "advance", "is required"},
 		{"nothing", ``, "", "empty"},
 		{"an empty period", `{"advance": ""}`, "advance", "ISO 8601"},
@@ -418,7 +418,7 @@ func TestTestClock(t *testing.T) {
 		{"a part of an hour", `{"advance": "PT0.5H"}`, "advance", "ISO 8601"},
 		{"more than a hundred years", `{"advance": "P36526D"}`, "advance", "hundred years"},
 		{"more than can be counted", `{"advance": "PT99999999999999999999H"}`, "advance", "hundred years"},
-		{"a period of another type", `{"advance": 3600}`, "advance", "number found, string expected"},
+		{"a period of another type", `{"advance": 3600}`, "advance", "integer found, string expected"},
 		{"back", `{"now": 1772366399999}`, "now", "does not go back"},
 		{"back beyond 1970", `{"now": -1}`, "now", "does not go back"},
 		{"past the year 9999", `{"now": 253402300800000}`, "now", "9999"},
