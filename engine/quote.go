@@ -54,7 +54,7 @@ func quote(r store.Reader, prices *ledger.Prices, instanceID string, request *ac
 	q.Receipt = usage.NewReceipt("", prices.NowMS, book, request, outcomes)
 	q.Held = map[int64]token.Amount{}
 	for number := range payers(q.Receipt) {
-		q.Held[number] = byNumber(book, number).Held
+		q.Held[number] = book.ByNumber(number).Held
 	}
 	q.Paces, err = paces(r, book, before, q.Receipt)
 	return q, err
@@ -137,7 +137,7 @@ func paces(r store.Reader, book, before *ledger.Book, quoted *usage.Receipt) (ma
 	found := map[int64]*Pace{}
 	for _, l := range before.LineItems {
 		if at, known := was[l.Number]; known {
-			found[l.Number] = newPace(l.Used.Sub(at), byNumber(book, l.Number), max(sinceMS, l.StartMS, l.ResetMS), quoted.TimeMS)
+			found[l.Number] = newPace(l.Used.Sub(at), book.ByNumber(l.Number), max(sinceMS, l.StartMS, l.ResetMS), quoted.TimeMS)
 		}
 	}
 	return found, nil
@@ -162,7 +162,7 @@ func firstUses(r store.Reader, before *ledger.Book, paying map[int64]bool, since
 			return true, nil
 		}
 		look := func(s *usage.Slice, moved token.Amount) {
-			l := byNumber(before, s.Number)
+			l := before.ByNumber(s.Number)
 			_, known := was[s.Number]
 			if !known && paying[s.Number] && l != nil && s.ResetMS == l.ResetMS && s.UsedResetMS == 0 {
 				was[s.Number] = s.Used.Sub(moved)
@@ -183,15 +183,6 @@ func firstUses(r store.Reader, before *ledger.Book, paying map[int64]bool, since
 		return len(was) < len(paying), nil
 	})
 	return err
-}
-
-func byNumber(book *ledger.Book, number int64) *ledger.LineItem {
-	for _, l := range book.LineItems {
-		if l.Number == number {
-			return l
-		}
-	}
-	return nil
 }
 
 // newPace returns nil when nothing was used.

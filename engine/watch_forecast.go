@@ -247,7 +247,7 @@ func anySoon(d *dueOutlook, lines []*watchedLine, book *ledger.Book, h *forecast
 		days := rule.WithinMS()/forecast.DayMS + 1
 		for _, w := range lines {
 			of := named(w.watched, rule.Name)
-			if of != nil && (of.state.Fired || !h.Lasts(byNumber(book, w.Number).Balance(), days)) {
+			if of != nil && (of.state.Fired || !h.Lasts(book.ByNumber(w.Number).Balance(), days)) {
 				return true
 			}
 		}

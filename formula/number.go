@@ -92,13 +92,11 @@ var places = func() (p [token.FractionDigits + 1]token.Amount) {
 
 // amount rounds half to even at the 12th digit, if there are not too many digits before the point.
 func (a number) amount() (token.Amount, bool) {
-	const digits = token.FractionDigits
 	if a.fraction == nil {
-		a, _ = a.rounded(digits, halfEven) // it fits: at most 6 digits are dropped
+		a, _ = a.rounded(token.FractionDigits, halfEven) // it fits: at most 6 digits are dropped
 		return token.MulHalfEven(token.FromInt(a.n), places[a.scale]), true
 	}
-	rounded := new(big.Rat).SetFrac(roundRat(a.fraction, digits, halfEven), pow10(digits))
-	z, err := token.Parse(rounded.FloatString(digits))
+	z, err := token.FromRatHalfEven(a.fraction)
 	return z, err == nil
 }
 

@@ -91,7 +91,7 @@ func (e *everything) sums() (used, actions, consumed map[string]token.Amount) {
 	used, actions, consumed = map[string]token.Amount{}, map[string]token.Amount{}, map[string]token.Amount{}
 	for _, c := range e.charges {
 		for _, s := range c.paid {
-			l := e.byNumber(s.Number)
+			l := e.mustHave(s.Number)
 			add := func(to map[string]token.Amount, key string) { to[key] = to[key].Add(s.Tokens) }
 			if s.ResetMS == l.ResetMS {
 				add(used, l.ActivationID)

@@ -175,7 +175,7 @@ func (d *draw) denied(ask Ask) Outcome {
 func part(book *Book, prices *Prices, who *Who, ask Ask, count token.Amount, buf []Slice) Outcome {
 	whole := ask
 	whole.AllowPartial = false
-	for step := ulp; count.Sign() > 0; step = step.Add(step) {
+	for step := token.Smallest; count.Sign() > 0; step = step.Add(step) {
 		whole.Count = token.Min(count, ask.Count)
 		if o := Decide(book, prices, who, whole, buf); o.Status == Granted {
 			return o
@@ -184,9 +184,6 @@ func part(book *Book, prices *Prices, who *Who, ask Ask, count token.Amount, buf
 	}
 	return Outcome{}
 }
-
-// ulp is the smallest amount above 0.
-var ulp = token.MustParse("0.000000000001")
 
 func denied(ask Ask, why Status, detail string) Outcome {
 	return Outcome{Status: why, Detail: detail, Count: ask.Count}

@@ -232,7 +232,7 @@ func TestDecideNeverTakesMoreThanThereIs(t *testing.T) {
 		} else if asked := w.ask(o.Count.String(), false); asked.Status != Granted {
 			t.Fatalf("%s was granted as part but not as a whole", o.Count)
 		}
-		more := exact(o.Count.Add(ulp))
+		more := exact(o.Count.Add(token.Smallest))
 		if more.Mul(more, rate); o.Count.Less(token.MustParse(count)) && more.Cmp(available) <= 0 {
 			t.Fatalf("%s was granted, though there are tokens for a last digit more", o.Count)
 		}
@@ -305,7 +305,7 @@ func TestDecideDrawsTheLastDigit(t *testing.T) {
 	o := w.ask("999999999", true)
 	o.Apply()
 	// 14 tokens are less than one last digit of a count apart from what a count can buy.
-	if rest := left.Sub(o.Tokens); rest.Sign() < 0 || ulp.Less(rest) {
+	if rest := left.Sub(o.Tokens); rest.Sign() < 0 || token.Smallest.Less(rest) {
 		t.Errorf("%s tokens remain after a grant of all the rest", rest)
 	}
 }

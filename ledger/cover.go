@@ -57,7 +57,7 @@ func DecideCovered(book *Book, prices *Prices, who *Who, ask Ask, buf []Slice) O
 		}
 		return o
 	}
-	payer := Slice{LineItem: book.byNumber(cover.Number)} // pays nothing, and is named for having paid
+	payer := Slice{LineItem: book.mustHave(cover.Number)} // pays nothing, and is named for having paid
 	whole := func(count token.Amount) Outcome {
 		coverage := &Coverage{cover: cover, was: *cover, is: *cover, before: count}
 		return Outcome{Status: Granted, Count: count, Slices: append(buf, payer)[len(buf):], Coverage: coverage}

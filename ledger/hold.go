@@ -42,7 +42,7 @@ func (b *Book) Keep(h *Hold) {
 	}
 	b.holds.all[h.ID] = h
 	b.holds.nextMS = min(b.holds.nextMS, h.UntilMS)
-	b.count(h, token.Amount.Add, b.byNumberOrNil)
+	b.count(h, token.Amount.Add, b.ByNumber)
 }
 
 // Drop takes a hold out of a book, if it is there: it has ended.
@@ -51,7 +51,7 @@ func (b *Book) Drop(id string) {
 	if h == nil {
 		return
 	}
-	b.count(h, token.Amount.Sub, b.byNumberOrNil)
+	b.count(h, token.Amount.Sub, b.ByNumber)
 	delete(b.holds.all, id)
 }
 
@@ -160,16 +160,6 @@ func (b *Book) heldOfLimit(who RequesterKey, of PeriodKey) token.Amount {
 		return token.Amount{}
 	}
 	return b.holds.consumed[heldConsumed{who, of}]
-}
-
-// byNumberOrNil returns a line item; nil if the book does not have it, as one that shows some only.
-func (b *Book) byNumberOrNil(number int64) *LineItem {
-	for _, l := range b.LineItems {
-		if l.Number == number {
-			return l
-		}
-	}
-	return nil
 }
 
 // Withhold turns outcomes that were booked, nothing else since, into what a hold keeps of each: nothing is used any more, and their

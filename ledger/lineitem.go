@@ -206,7 +206,7 @@ func (b *Book) Clone() *Book {
 // Restore brings a book back to how a clone of it was.
 func (b *Book) Restore(was *Book) {
 	for _, l := range was.LineItems {
-		restored := b.byNumber(l.Number)
+		restored := b.mustHave(l.Number)
 		*restored = *l
 		restored.Actions = slices.Clone(l.Actions)
 	}
@@ -281,6 +281,16 @@ func (b *Book) Sort() {
 func (b *Book) Find(activationID string) *LineItem {
 	for _, l := range b.LineItems {
 		if l.ActivationID == activationID && !l.Deleted {
+			return l
+		}
+	}
+	return nil
+}
+
+// ByNumber returns a line item of a book, deleted or not; nil if the book does not have it, as one that shows some only.
+func (b *Book) ByNumber(number int64) *LineItem {
+	for _, l := range b.LineItems {
+		if l.Number == number {
 			return l
 		}
 	}

@@ -81,7 +81,7 @@ func (b *Book) reach(kept [][]Share) {
 	changed := false
 	for _, of := range kept {
 		for i := range of {
-			if l := b.byNumber(of[i].Number); l.ResetMS < of[i].ResetMS {
+			if l := b.mustHave(of[i].Number); l.ResetMS < of[i].ResetMS {
 				l.begin(of[i].ResetMS)
 				b.recurring, changed = true, true
 			}

@@ -120,7 +120,7 @@ func Refund(book *Book, standing *Standing, paid []Share, tokens token.Amount) O
 
 // giveBack returns a slice of nothing yet that gives back to where a share came from.
 func (b *Book) giveBack(standing *Standing, p *Share) Slice {
-	l := b.byNumber(p.Number)
+	l := b.mustHave(p.Number)
 	s := Slice{LineItem: l, Series: p.Series, Version: p.Version, Rate: p.Rate, ResetMS: p.ResetMS}
 	var r Ruled
 	if at := slices.IndexFunc(l.Actions, func(a Action) bool { return a.ID == p.ActionID }); p.ActionID != "" && at >= 0 {
@@ -145,12 +145,11 @@ func Rest(paid []Share, refund *Outcome) []Share {
 	return slices.DeleteFunc(rest, func(s Share) bool { return s.Tokens.IsZero() })
 }
 
-// byNumber returns a line item that has paid: it is in its book for good.
-func (b *Book) byNumber(number int64) *LineItem {
-	for _, l := range b.LineItems {
-		if l.Number == number {
-			return l
-		}
+// mustHave returns a line item that is in its book for good, as one that has paid is.
+func (b *Book) mustHave(number int64) *LineItem {
+	l := b.ByNumber(number)
+	if l == nil {
+		panic("a line item that has paid is not in its book")
 	}
-	panic("a line item that has paid is not in its book")
+	return l
 }

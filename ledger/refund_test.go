@@ -22,7 +22,7 @@ func slicesText(o Outcome) string {
 func (w *world) sharesText(shares []Share) string {
 	var words []string
 	for _, s := range shares {
-		word := w.byNumber(s.Number).ActivationID + " "
+		word := w.mustHave(s.Number).ActivationID + " "
 		if s.Overdraft {
 			word += "over "
 		}
@@ -108,11 +108,11 @@ func TestRefundWhateverTheState(t *testing.T) {
 			w.Sort()
 			back := Refund(&w.Book, w.Standing, Shares(charge.Slices), charge.Tokens)
 			back.Apply()
-			if got := w.byNumber(0).Used.String() + " " + w.byNumber(1).Used.String(); got != "8 10" {
+			if got := w.mustHave(0).Used.String() + " " + w.mustHave(1).Used.String(); got != "8 10" {
 				t.Errorf("the uses are %s after a refund of everything, they were 8 and 10", got)
 			}
 			back.Revert()
-			if got := w.byNumber(0).Used.String() + " " + w.byNumber(1).Used.String(); got != "15 12" {
+			if got := w.mustHave(0).Used.String() + " " + w.mustHave(1).Used.String(); got != "15 12" {
 				t.Errorf("the uses are %s after the refund was reverted, they were 15 and 12", got)
 			}
 		})

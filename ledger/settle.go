@@ -302,7 +302,7 @@ func (w *settling) payer() (Slice, *problem.Error) {
 			if err != nil {
 				return Slice{}, err
 			}
-			return of(&Slice{LineItem: w.book.byNumber(s.Number), Series: s.Series, Version: s.Version, Rate: price})
+			return of(&Slice{LineItem: w.book.mustHave(s.Number), Series: s.Series, Version: s.Version, Rate: price})
 		}
 	}
 	return Slice{}, w.noPrice()

@@ -140,9 +140,6 @@ func (im *costs) note(where, format string, args ...any) {
 	im.leftOut = append(im.leftOut, where+": "+fmt.Sprintf(format, args...))
 }
 
-// scale is 1 in units of the last digit of an amount.
-var scale = new(big.Int).Exp(big.NewInt(10), big.NewInt(token.FractionDigits), nil)
-
 // rate returns a cost in tokens and whether it had to be rounded, or why it is none. Only this one step rounds: the cost
 // may have more digits than an amount.
 func (im *costs) rate(cost string) (rate token.Amount, rounded bool, why string) {
@@ -154,16 +151,11 @@ func (im *costs) rate(cost string) (rate token.Amount, rounded bool, why string)
 		return rate, false, "is negative"
 	}
 	exact.Mul(exact, &im.perUnit)
-	exact.Mul(exact, new(big.Rat).SetInt(scale))
-	whole, rest := new(big.Int).QuoRem(exact.Num(), exact.Denom(), new(big.Int))
-	if half := rest.Lsh(rest, 1).Cmp(exact.Denom()); half > 0 || half == 0 && whole.Bit(0) == 1 {
-		whole.Add(whole, big.NewInt(1))
-	}
-	rate, err := token.Parse(new(big.Rat).SetFrac(whole, scale).FloatString(token.FractionDigits))
+	rate, err := token.FromRatHalfEven(exact)
 	if err != nil {
 		return rate, false, "makes a rate that " + err.Error()
 	}
-	return rate, !exact.IsInt(), ""
+	return rate, rationalOf(rate).Cmp(exact) != 0, ""
 }
 
 // rational reads a JSON number of bounded length and exponent, so that its work is bounded too.

@@ -223,7 +223,7 @@ func (s *steps) check(item *Item) error {
 	one, half := token.FromInt(1), token.MustParse("0.5")
 	values := []token.Amount{{}, one, token.Max, token.Max.Neg()}
 	for i, bound := range s.bounds {
-		values = append(values, bound, bound.Add(ulp), bound.Sub(ulp), bound.Add(one), bound.Sub(one))
+		values = append(values, bound, bound.Add(token.Smallest), bound.Sub(token.Smallest), bound.Add(one), bound.Sub(one))
 		if i > 0 {
 			values = append(values, token.MulHalfEven(bound.Add(s.bounds[i-1]), half))
 		}
@@ -240,6 +240,3 @@ func (s *steps) check(item *Item) error {
 	}
 	return nil
 }
-
-// ulp is the smallest amount above 0.
-var ulp = token.MustParse("0.000000000001")

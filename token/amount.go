@@ -35,6 +35,9 @@ type Amount struct{ d udecimal.Decimal }
 // overdraft. It is far past what can be sold (an int64) and leaves sums inside 128 bits.
 var Max = MustParse("9999999999999999999")
 
+// Smallest is the least amount above 0: 1 at the last digit.
+var Smallest = MustParse("0.000000000001")
+
 // FromInt returns n as an amount.
 func FromInt(n int64) Amount { return Amount{udecimal.MustFromInt64(n, 0)} }
 
@@ -214,8 +217,21 @@ func DivDown(a, b Amount) Amount {
 	return quotient(new(big.Int).Mul(a.Scaled(), unit), b.Scaled(), down)
 }
 
-// unit is 1 in the scale of Scaled.
-var unit = new(big.Int).Exp(big.NewInt(10), big.NewInt(FractionDigits), nil)
+// FromRatHalfEven returns a fraction, rounded half to even at the 12th digit. It fails with ErrRange if that has more than WholeDigits before
+// the point.
+func FromRatHalfEven(r *big.Rat) (Amount, error) {
+	q := divide(new(big.Int).Mul(r.Num(), unit), r.Denom(), halfEven)
+	if q.CmpAbs(tooLong) >= 0 {
+		return Amount{}, ErrRange
+	}
+	return fromScaled(q), nil
+}
+
+// In the scale of Scaled: 1, and the first number with more than WholeDigits before the point.
+var (
+	unit    = new(big.Int).Exp(big.NewInt(10), big.NewInt(FractionDigits), nil)
+	tooLong = new(big.Int).Exp(big.NewInt(10), big.NewInt(WholeDigits+FractionDigits), nil)
+)
 
 // Scaled returns a x 10^12, a whole number: all of its digits.
 func (a Amount) Scaled() *big.Int {
@@ -247,7 +263,9 @@ const (
 )
 
 // quotient returns n / d in units of the 12th digit.
-func quotient(n, d *big.Int, round rounding) Amount {
+func quotient(n, d *big.Int, round rounding) Amount { return fromScaled(divide(n, d, round)) }
+
+func divide(n, d *big.Int, round rounding) *big.Int {
 	q, rest := new(big.Int).QuoRem(n, d, new(big.Int))
 	away := false
 	switch round {
@@ -260,7 +278,7 @@ func quotient(n, d *big.Int, round rounding) Amount {
 	if away {
 		q.Add(q, big.NewInt(int64(n.Sign()*d.Sign())))
 	}
-	return fromScaled(q)
+	return q
 }
 
 func fromScaled(n *big.Int) Amount {

@@ -132,3 +132,25 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestFromRatHalfEven(t *testing.T) {
+	for fraction, want := range map[string]string{
+		"0/1": "0", "1/3": "0.333333333333", "-2/3": "-0.666666666667", "1/2000000000000": "0", "3/2000000000000": "0.000000000002", "-1/2000000000000": "0",
+		"-3/2000000000000": "-0.000000000002", "1000001/2000000000000000000": "0.000000000001", "9999999999999999999/1": "9999999999999999999",
+		"9999999999999999999999999999999/1000000000000": "9999999999999999999.999999999999",
+	} {
+		r, _ := new(big.Rat).SetString(fraction)
+		if got, err := FromRatHalfEven(r); err != nil || got.String() != want {
+			t.Errorf("%s: got %s, %v, want %s", fraction, got, err, want)
+		}
+	}
+	for _, fraction := range []string{"10000000000000000000/1", "-10000000000000000000/1", "19999999999999999999999999999999/2000000000000"} {
+		r, _ := new(big.Rat).SetString(fraction)
+		if got, err := FromRatHalfEven(r); err != ErrRange {
+			t.Errorf("%s: got %s, %v, want ErrRange", fraction, got, err)
+		}
+	}
+	if got := Smallest.Digits(); got != FractionDigits {
+		t.Errorf("the smallest amount has %d digits after the point, want %d", got, FractionDigits)
+	}
+}
