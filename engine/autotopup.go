@@ -25,8 +25,9 @@ type AutoTopUp struct {
 	InstanceID   string
 	ActivationID string
 	notify.TopUp
-	State             notify.TopUpState
-	Created, Modified int64 // Modified is when the terms last changed
+	State      notify.TopUpState
+	CreatedMS  int64
+	ModifiedMS int64 // when the terms last changed
 
 	lineItem int64
 
@@ -53,12 +54,12 @@ func autoTopUpOf(kept *store.AutoTopUp) (*AutoTopUp, error) {
 		return nil, fmt.Errorf("the automatic top-up of line item %d: %w", kept.LineItem, err)
 	}
 	return &AutoTopUp{
-		InstanceID: b.InstanceID, ActivationID: b.ActivationID, TopUp: b.Terms, State: b.State, Created: b.CreatedMS, Modified: b.ModifiedMS, lineItem: kept.LineItem,
+		InstanceID: b.InstanceID, ActivationID: b.ActivationID, TopUp: b.Terms, State: b.State, CreatedMS: b.CreatedMS, ModifiedMS: b.ModifiedMS, lineItem: kept.LineItem,
 	}, nil
 }
 
 func putAutoTopUp(tx store.Tx, a *AutoTopUp, dueMS int64) error {
-	body, err := json.Marshal(autoTopUpBody{a.InstanceID, a.ActivationID, a.TopUp, a.State, a.Created, a.Modified})
+	body, err := json.Marshal(autoTopUpBody{a.InstanceID, a.ActivationID, a.TopUp, a.State, a.CreatedMS, a.ModifiedMS})
 	return orErr(err, tx.PutAutoTopUp(store.AutoTopUp{LineItem: a.lineItem, DueMS: dueMS, Body: body}))
 }
 
@@ -133,7 +134,7 @@ func (c *Change) PutAutoTopUp(instanceID, activationID string, terms notify.TopU
 	if l.Recurs != "" {
 		return nil, problem.New(problem.Conflict, "line item %q is an allowance that recurs: a top-up would come again every time; sell another line item", activationID)
 	}
-	a := &AutoTopUp{InstanceID: instanceID, ActivationID: activationID, Created: c.nowMS, lineItem: l.Number}
+	a := &AutoTopUp{InstanceID: instanceID, ActivationID: activationID, CreatedMS: c.nowMS, lineItem: l.Number}
 	kept, err := c.tx.AutoTopUp(l.Number)
 	if err != nil {
 		return nil, err
@@ -144,7 +145,7 @@ func (c *Change) PutAutoTopUp(instanceID, activationID string, terms notify.TopU
 		}
 	}
 	if kept == nil || !a.Below.Equal(terms.Below) || a.Tokens != terms.Tokens || a.MonthMost != terms.MonthMost {
-		a.TopUp, a.Modified = terms, max(c.nowMS, a.Modified+1) // so that no two terms are of one time
+		a.TopUp, a.ModifiedMS = terms, max(c.nowMS, a.ModifiedMS+1) // so that no two terms are of one time
 		a.State.AcknowledgedMS, a.State.By = 0, ""
 	}
 	a.look(l, c.nowMS)
@@ -157,8 +158,8 @@ func (c *Change) AcknowledgeAutoTopUp(instanceID, activationID string, modifiedM
 	if err != nil {
 		return nil, err
 	}
-	if a.Modified != modifiedMS {
-		return nil, problem.New(problem.Conflict, "modified: the terms are those of %d by now; read them before you acknowledge them", a.Modified)
+	if a.ModifiedMS != modifiedMS {
+		return nil, problem.New(problem.Conflict, "modified: the terms are those of %d by now; read them before you acknowledge them", a.ModifiedMS)
 	}
 	if err := c.followTopUps(); err != nil {
 		return nil, err

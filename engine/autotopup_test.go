@@ -50,7 +50,7 @@ func (w *timed) topUp() (a *engine.AutoTopUp) {
 
 func (w *timed) acknowledge() {
 	w.Helper()
-	modified := w.topUp().Modified
+	modified := w.topUp().ModifiedMS
 	w.must(w.change("", func(c *engine.Change) error {
 		_, err := c.AcknowledgeAutoTopUp(w.instance, "a", modified, "key")
 		return err
@@ -85,7 +85,7 @@ func TestTopUpIsOffUntilAcknowledged(t *testing.T) {
 		t.Fatalf("asked for %+v, which nobody has acknowledged", got)
 	}
 	err := w.change("", func(c *engine.Change) error {
-		_, err := c.AcknowledgeAutoTopUp(w.instance, "a", w.topUp().Modified-1, "key")
+		_, err := c.AcknowledgeAutoTopUp(w.instance, "a", w.topUp().ModifiedMS-1, "key")
 		return err
 	})
 	w.kind(err, problem.Conflict)

@@ -108,12 +108,47 @@ func historyQuery(nowMS int64, instanceIDs ...string) *usage.Query {
 }
 
 func historyFromMS(nowMS int64) int64 {
-	return max(nowMS-nowMS%forecast.DayMS-forecast.HistoryDays*forecast.DayMS, 0)
+	return max(dayOf(nowMS)-forecast.HistoryDays*forecast.DayMS, 0)
+}
+
+// dayOf returns when the day of a time began, in UTC.
+func dayOf(ms int64) int64 { return ms - ms%forecast.DayMS }
+
+// weekBefore returns from when until when the last 7 whole days were.
+func weekBefore(nowMS int64) (fromMS, toMS int64) {
+	return max(dayOf(nowMS)-7*forecast.DayMS, 0), dayOf(nowMS)
+}
+
+// perDay returns what a day used of what those 7 did.
+func perDay(week token.Amount) token.Amount {
+	return token.MulDivHalfEven(week, token.FromInt(1), token.FromInt(7))
+}
+
+// daysLeft returns how many days a balance lasts at that pace; nil: nothing was used.
+func daysLeft(balance, week token.Amount) *token.Amount {
+	if week.Sign() <= 0 {
+		return nil
+	}
+	left := token.MulDivHalfEven(balance, token.FromInt(7), week)
+	return &left
+}
+
+// compareDaysLeft puts those without an end last.
+func compareDaysLeft(a, b *token.Amount) int {
+	switch {
+	case a == nil && b == nil:
+		return 0
+	case a == nil:
+		return 1
+	case b == nil:
+		return -1
+	}
+	return a.Cmp(*b)
 }
 
 // historiesOf reads the answer to historyQuery, by instance.
 func historiesOf(report *usage.Report, nowMS int64, instanceIDs ...string) map[string]*forecast.History {
-	todayMS, fromMS := nowMS-nowMS%forecast.DayMS, historyFromMS(nowMS)
+	todayMS, fromMS := dayOf(nowMS), historyFromMS(nowMS)
 	all := make(map[string]*forecast.History, len(instanceIDs))
 	for _, id := range instanceIDs {
 		all[id] = &forecast.History{Days: make([]token.Amount, (todayMS-fromMS)/forecast.DayMS)}
@@ -132,7 +167,7 @@ func historiesOf(report *usage.Report, nowMS int64, instanceIDs ...string) map[s
 
 // linePaces adds the paces of line items over the last whole days.
 func (e *Engine) linePaces(ctx context.Context, o *Outlook, days int64) error {
-	todayMS := o.NowMS - o.NowMS%forecast.DayMS
+	todayMS := dayOf(o.NowMS)
 	if todayMS == 0 {
 		return nil
 	}
@@ -160,7 +195,7 @@ func (e *Engine) linePaces(ctx context.Context, o *Outlook, days int64) error {
 // InstanceDays returns what each instance was charged in all, less refunds, in every whole day from its first use up to today's beginning,
 // instances in the order of their ids.
 func InstanceDays(r store.Reader, nowMS int64) ([][]token.Amount, error) {
-	todayMS := nowMS - nowMS%forecast.DayMS
+	todayMS := dayOf(nowMS)
 	if todayMS == 0 {
 		return nil, nil
 	}

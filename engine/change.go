@@ -153,7 +153,7 @@ func (c *Change) DeleteLineItem(instanceID, activationID string) error {
 func (c *Change) instanceExists(id string) error {
 	i, err := c.tx.Instance(id)
 	if err == nil && i == nil {
-		err = noInstance(id)
+		err = NoInstance(id)
 	}
 	return err
 }

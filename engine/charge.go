@@ -31,7 +31,7 @@ func (e *Engine) charging(c *Charge) *request {
 		decide: func(d *decision) outcome {
 			book := d.Books[c.InstanceID]
 			if book == nil {
-				return outcome{err: noInstance(c.InstanceID)}
+				return outcome{err: NoInstance(c.InstanceID)}
 			}
 			d.world.Prices.NowMS = d.nowMS
 			var standing *ledger.Standing // nobody asks for it otherwise
@@ -44,4 +44,5 @@ func (e *Engine) charging(c *Charge) *request {
 	}
 }
 
-func noInstance(id string) error { return problem.New(problem.NotFound, "there is no instance %q", id) }
+// NoInstance is the problem of an instance that there is not.
+func NoInstance(id string) error { return problem.New(problem.NotFound, "there is no instance %q", id) }

@@ -12,9 +12,9 @@ import (
 	"github.com/farebox/farebox/store"
 )
 
-// ServedBy decides how time passes in a database that is about to be served: as it ever did there, or, the first time, as is
+// DecideClock decides how time passes in a database that is about to be served: as it ever did there, or, the first time, as is
 // asked for. Test is where a test clock begins; nil asks for the time of the world. The error is for the operator.
-func ServedBy(ctx context.Context, s store.Store, test *time.Time) (*store.Clock, error) {
+func DecideClock(ctx context.Context, s store.Store, test *time.Time) (*store.Clock, error) {
 	clock := &store.Clock{Test: test != nil}
 	if test != nil {
 		clock.NowMS = test.UnixMilli()

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -104,7 +103,8 @@ func (c *Change) SetConfiguration(name, value, keyID string) error {
 		for i := range configurations {
 			names = append(names, configurations[i].name)
 		}
-		return problem.Field("name", "%s", fmt.Sprintf("there is no configuration %q; there are %s", name, strings.Join(names[:len(names)-1], ", ")+" and "+names[len(names)-1]))
+		last := len(names) - 1
+		return problem.Field("name", "there is no configuration %q; there are %s and %s", name, strings.Join(names[:last], ", "), names[last])
 	}
 	if why := configurations[at].refuse(value); why != "" {
 		return problem.Field("value", "of %s %s, and is %.40q", name, why, value)

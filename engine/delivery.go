@@ -31,7 +31,7 @@ type Delivery struct {
 	WebhookID string
 	Type      string
 	State     DeliveryState
-	Created   int64
+	CreatedMS int64
 	DueMS     int64 // 0: it is not sent any more
 	SinceMS   int64 // when it was first attempted, also after it was told to be sent again: it is tried for three days from then
 	Attempts  int   // since then
@@ -65,7 +65,7 @@ func (d *Delivery) MessageID() string { return "msg_" + d.ID }
 
 func (d *Delivery) kept() (*store.Delivery, error) {
 	body, err := json.Marshal(deliveryBody{d.Type, d.State, d.SinceMS, d.Attempts, d.Status, d.Payload})
-	return &store.Delivery{ID: d.ID, WebhookID: d.WebhookID, CreatedMS: d.Created, DueMS: d.DueMS, Body: body}, err
+	return &store.Delivery{ID: d.ID, WebhookID: d.WebhookID, CreatedMS: d.CreatedMS, DueMS: d.DueMS, Body: body}, err
 }
 
 func insertDelivery(tx store.Tx, d *Delivery) error {
@@ -90,7 +90,7 @@ func deliveryOf(kept *store.Delivery) (*Delivery, error) {
 		return nil, fmt.Errorf("delivery %q: %w", kept.ID, err)
 	}
 	return &Delivery{
-		ID: kept.ID, WebhookID: kept.WebhookID, Type: b.Type, State: b.State, Created: kept.CreatedMS, DueMS: kept.DueMS, SinceMS: b.SinceMS,
+		ID: kept.ID, WebhookID: kept.WebhookID, Type: b.Type, State: b.State, CreatedMS: kept.CreatedMS, DueMS: kept.DueMS, SinceMS: b.SinceMS,
 		Attempts: b.Attempts, Status: b.Status, Payload: b.Payload,
 	}, nil
 }

@@ -29,7 +29,7 @@ func (e *Engine) Hold(h *NewHold) (receipt *usage.Receipt, replayed bool, err er
 		decide: func(d *decision) outcome {
 			book := d.Books[h.InstanceID]
 			if book == nil {
-				return outcome{err: noInstance(h.InstanceID)}
+				return outcome{err: NoInstance(h.InstanceID)}
 			}
 			if book.LiveHolds() >= e.holdsMost {
 				return outcome{err: problem.New(problem.Conflict, "%d holds are live on this instance, and no more can be; settle or release some", e.holdsMost)}
@@ -142,7 +142,7 @@ func (e *Engine) LiveHolds(ctx context.Context, instanceID string, leases bool, 
 	err = e.View(ctx, func(r store.Reader) error {
 		i, err := r.Instance(instanceID)
 		if err == nil && i == nil {
-			err = noInstance(instanceID)
+			err = NoInstance(instanceID)
 		}
 		if err == nil {
 			all, err = r.LiveHolds(instanceID, leases, nowMS, before, limit)

@@ -100,7 +100,7 @@ func (i *Insight) On(ctx context.Context, r store.Reader, p InsightParameters, n
 
 func (p *InsightParameters) complete(nowMS int64) error {
 	if p.ToMS == 0 {
-		p.ToMS = nowMS - nowMS%forecast.DayMS
+		p.ToMS = dayOf(nowMS)
 	}
 	if p.FromMS == 0 {
 		p.FromMS = max(p.ToMS-insightSpanUsual, 0)
@@ -231,56 +231,50 @@ func (a *asking) books() ([]*ledger.Book, error) {
 // runningOut lists instances in overdraft, or whose balance lasts no longer than so many days at the pace of the last 7 whole days, or that
 // have nothing left though they were used in them.
 func runningOut(a *asking) (*usage.Table, error) {
-	todayMS := a.nowMS - a.nowMS%forecast.DayMS
-	week, err := a.sums(usage.ByInstance, max(todayMS-7*forecast.DayMS, 0), todayMS)
+	fromMS, toMS := weekBefore(a.nowMS)
+	week, err := a.sums(usage.ByInstance, fromMS, toMS)
 	if err != nil {
 		return nil, err
 	}
 	books, err := a.books()
-	t := &usage.Table{Columns: []string{"accountId", "instanceId", "balance", "overdraftUsed", "tokensPerDay", "daysLeft"}}
+	var all []*nearEnd
 	for _, book := range books {
-		if row := a.nearEnd(book, week[book.InstanceID]); row != nil {
-			t.Rows = append(t.Rows, row)
+		if n := a.nearEnd(book, week[book.InstanceID]); n != nil {
+			all = append(all, n)
 		}
 	}
-	slices.SortFunc(t.Rows, func(x, y []any) int {
-		return cmp.Or(y[3].(token.Amount).Cmp(x[3].(token.Amount)), compareDays(x[5], y[5]), cmp.Compare(x[1].(string), y[1].(string)))
+	slices.SortFunc(all, func(x, y *nearEnd) int {
+		return cmp.Or(y.overdraft.Cmp(x.overdraft), compareDaysLeft(x.daysLeft, y.daysLeft), cmp.Compare(x.InstanceID, y.InstanceID))
 	})
+	t := &usage.Table{Columns: []string{"accountId", "instanceId", "balance", "overdraftUsed", "tokensPerDay", "daysLeft"}}
+	for _, n := range all {
+		days := any("") // no pace, no end
+		if n.daysLeft != nil {
+			days = *n.daysLeft
+		}
+		t.Rows = append(t.Rows, []any{n.AccountID, n.InstanceID, n.balance, n.overdraft, n.perDay, days})
+	}
 	return t, err
 }
 
-// nearEnd returns the row of an instance; nil when it is not near the end.
-func (a *asking) nearEnd(book *ledger.Book, week token.Amount) []any {
-	var balance, overdraft token.Amount
-	for _, l := range book.LineItems {
-		if l.Usable(a.nowMS, false) {
-			balance, overdraft = balance.Add(l.Balance()), overdraft.Add(l.OverdraftUsed())
-		}
-	}
-	days := any("") // no pace, no end
-	near := overdraft.Sign() > 0
-	if week.Sign() > 0 {
-		left := token.MulDivHalfEven(balance, token.FromInt(7), week)
-		near = near || !token.FromInt(a.p.Days).Less(left)
-		days = left
-	}
-	if !near {
-		return nil
-	}
-	return []any{book.AccountID, book.InstanceID, balance, overdraft, token.MulDivHalfEven(week, token.FromInt(1), token.FromInt(7)), days}
+// nearEnd is an instance that is near the end.
+type nearEnd struct {
+	*ledger.Book
+	balance, overdraft, perDay token.Amount
+	daysLeft                   *token.Amount
 }
 
-// compareDays puts those without an end last.
-func compareDays(x, y any) int {
-	a, isX := x.(token.Amount)
-	b, isY := y.(token.Amount)
-	switch {
-	case isX && isY:
-		return a.Cmp(b)
-	case isX:
-		return -1
-	case isY:
-		return 1
+// nearEnd returns how an instance stands that is near the end; nil of one that is not.
+func (a *asking) nearEnd(book *ledger.Book, week token.Amount) *nearEnd {
+	n := &nearEnd{Book: book, perDay: perDay(week)}
+	for _, l := range book.LineItems {
+		if l.Usable(a.nowMS, false) {
+			n.balance, n.overdraft = n.balance.Add(l.Balance()), n.overdraft.Add(l.OverdraftUsed())
+		}
 	}
-	return 0
+	n.daysLeft = daysLeft(n.balance, week)
+	if n.overdraft.Sign() <= 0 && (n.daysLeft == nil || token.FromInt(a.p.Days).Less(*n.daysLeft)) {
+		return nil
+	}
+	return n
 }

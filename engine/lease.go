@@ -35,7 +35,7 @@ func (e *Engine) Lease(ctx context.Context, n *NewLease) (receipt *usage.Receipt
 		decide: func(d *decision) outcome {
 			book := d.Books[n.InstanceID]
 			if book == nil {
-				return outcome{err: noInstance(n.InstanceID)}
+				return outcome{err: NoInstance(n.InstanceID)}
 			}
 			if book.LiveHolds() >= e.holdsMost {
 				return outcome{err: problem.New(problem.Conflict, "%d holds and leases are live on this instance, and no more can be; settle or end some", e.holdsMost)}

@@ -133,7 +133,7 @@ func (b *rebuilt) opening() ([]byte, error) {
 			delete(b.sessions, id)
 			continue
 		}
-		o.Sessions = append(o.Sessions, openingSession{id, s.instanceID, s.state, s.fromMS, s.until, s.net})
+		o.Sessions = append(o.Sessions, openingSession{id, s.instanceID, s.state, s.fromMS, s.untilMS, s.net})
 	}
 	o.Ended = b.ended
 	for id, h := range b.holds {
@@ -205,7 +205,7 @@ type sessionSum struct {
 }
 
 func (s *sessionSum) add(id string, of *rebuiltSession) {
-	hash := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %d %d %s", id, of.instanceID, of.state, of.fromMS, of.until, of.net))
+	hash := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %d %d %s", id, of.instanceID, of.state, of.fromMS, of.untilMS, of.net))
 	s.Sessions++
 	var carry uint64
 	for i := range s.Sum {

@@ -65,7 +65,7 @@ type InstanceOverview struct {
 func (e *Engine) Instances(ctx context.Context, o *Overview) (rows []*InstanceOverview, total int, err error) {
 	prices := pricesAt(e.store.Settings(), e.Now())
 	err = e.question(ctx, "search", func(ctx context.Context, r store.Reader) error {
-		v := &overlooking{Overview: o, ctx: ctx, r: r, columns: &e.columns, nowMS: prices.NowMS, tolerant: prices.Tolerant}
+		v := &overlooking{Overview: o, ctx: ctx, r: r, columns: &e.columns, prices: prices}
 		if err := v.gather(); err != nil {
 			return err
 		}
@@ -80,12 +80,11 @@ func (e *Engine) Instances(ctx context.Context, o *Overview) (rows []*InstanceOv
 // overlooking is an overview being made on one state.
 type overlooking struct {
 	*Overview
-	ctx      context.Context
-	r        store.Reader
-	columns  *columns
-	nowMS    int64
-	tolerant bool
-	rows     []*InstanceOverview
+	ctx     context.Context
+	r       store.Reader
+	columns *columns
+	prices  *ledger.Prices
+	rows    []*InstanceOverview
 }
 
 // gather finds the instances, and adds up what they have and use.
@@ -104,19 +103,19 @@ func (v *overlooking) gather() error {
 	}
 	err := v.eachLineItem(func(l *ledger.LineItem) {
 		if row := by[l.InstanceID]; row != nil && !l.Deleted {
-			l.At(v.nowMS)
-			row.add(l, v.nowMS, v.tolerant)
+			l.At(v.prices.NowMS)
+			row.add(l, v.prices.NowMS, v.prices.Tolerant)
 		}
 	})
 	if err != nil {
 		return err
 	}
-	todayMS := v.nowMS - v.nowMS%forecast.DayMS
-	week, err := v.used(max(todayMS-7*forecast.DayMS, 0), todayMS)
+	fromMS, todayMS := weekBefore(v.prices.NowMS)
+	week, err := v.used(fromMS, todayMS)
 	if err != nil {
 		return err
 	}
-	today, err := v.used(todayMS, v.nowMS+1)
+	today, err := v.used(todayMS, v.prices.NowMS+1)
 	for _, row := range v.rows {
 		row.use(week[row.ID], today[row.ID])
 	}
@@ -210,11 +209,7 @@ func (row *InstanceOverview) add(l *ledger.LineItem, nowMS int64, tolerant bool)
 
 func (row *InstanceOverview) use(week, today token.Amount) {
 	row.week, row.Today = week, today
-	row.Pace = token.MulDivHalfEven(week, token.FromInt(1), token.FromInt(7))
-	if week.Sign() > 0 {
-		left := token.MulDivHalfEven(row.Balance, token.FromInt(7), week)
-		row.DaysLeft = &left
-	}
+	row.Pace, row.DaysLeft = perDay(week), daysLeft(row.Balance, week)
 }
 
 func (v *overlooking) sort() {
@@ -222,7 +217,7 @@ func (v *overlooking) sort() {
 		order := 0
 		switch v.Order {
 		case ByDaysLeft:
-			order = cmp.Or(compareLeft(a.DaysLeft, b.DaysLeft), b.OverdraftUsed.Cmp(a.OverdraftUsed), b.Pace.Cmp(a.Pace))
+			order = cmp.Or(compareDaysLeft(a.DaysLeft, b.DaysLeft), b.OverdraftUsed.Cmp(a.OverdraftUsed), b.Pace.Cmp(a.Pace))
 		case ByLeft:
 			order = cmp.Or(a.Balance.Cmp(b.Balance), b.OverdraftUsed.Cmp(a.OverdraftUsed))
 		case ByPace:
@@ -232,57 +227,42 @@ func (v *overlooking) sort() {
 	})
 }
 
-// compareLeft puts those without an end last.
-func compareLeft(a, b *token.Amount) int {
-	switch {
-	case a == nil && b == nil:
-		return 0
-	case a == nil:
-		return 1
-	case b == nil:
-		return -1
-	}
-	return a.Cmp(*b)
-}
-
 // detail adds what is looked up for the rows that are shown alone: holds, and forecasts.
 func (v *overlooking) detail(rows []*InstanceOverview) error {
 	var histories map[string]*forecast.History
 	if v.Forecast && len(rows) > 0 {
-		report, err := usageReport(v.ctx, v.r, v.columns, historyQuery(v.nowMS, idsOf(rows)...), receiptsMost)
+		report, err := usageReport(v.ctx, v.r, v.columns, historyQuery(v.prices.NowMS, idsOf(rows)...), receiptsMost)
 		if err != nil {
 			return err
 		}
-		histories = historiesOf(report, v.nowMS, idsOf(rows)...)
+		histories = historiesOf(report, v.prices.NowMS, idsOf(rows)...)
 	}
 	for _, row := range rows {
-		held, err := v.r.Held(row.ID, v.nowMS)
+		held, err := v.r.Held(row.ID, v.prices.NowMS)
 		if err != nil {
 			return err
 		}
 		if len(held) == 0 && !v.Forecast {
 			continue
 		}
-		book, err := bookOf(v.r, row.ID, v.nowMS)
+		b, err := balanceOf(v.r, row.ID, v.prices)
 		if err != nil {
 			return err
 		}
-		book.LineItems = present(book.LineItems)
-		book.At(v.nowMS)
-		row.recount(book, v.nowMS, v.tolerant)
+		row.recount(b)
 		if v.Forecast {
-			row.Forecast = forecast.Of(histories[row.ID], book, v.nowMS, v.tolerant)
+			row.Forecast = b.forecast(histories[row.ID])
 		}
 	}
 	return v.ctx.Err()
 }
 
 // recount adds up again what an instance has, holds taken off.
-func (row *InstanceOverview) recount(book *ledger.Book, nowMS int64, tolerant bool) {
+func (row *InstanceOverview) recount(b *Balance) {
 	row.Usable, row.NextEndMS, row.Unlimited = 0, 0, false
 	row.Balance, row.Held, row.OverdraftUsed, row.OverdraftLeft = token.Amount{}, token.Amount{}, token.Amount{}, token.Amount{}
-	for _, l := range book.LineItems {
-		row.add(l, nowMS, tolerant)
+	for _, l := range b.Book.LineItems {
+		row.add(l, b.NowMS, b.Tolerant)
 	}
 	row.use(row.week, row.Today)
 }

@@ -69,7 +69,7 @@ func pricesAt(s *store.Settings, nowMS int64) *ledger.Prices {
 func bookOf(r store.Reader, instanceID string, nowMS int64) (*ledger.Book, error) {
 	instance, err := r.Instance(instanceID)
 	if err == nil && instance == nil {
-		err = noInstance(instanceID)
+		err = NoInstance(instanceID)
 	}
 	if err != nil {
 		return nil, err

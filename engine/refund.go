@@ -103,7 +103,7 @@ func (e *Engine) Adjust(a *Adjustment) (receipt *usage.Receipt, replayed bool, e
 	o := e.do(&request{instanceID: a.InstanceID, once: a.Once, source: a.Source, size: a.Size, decide: func(d *decision) outcome {
 		book := d.Books[a.InstanceID]
 		if book == nil {
-			return outcome{err: noInstance(a.InstanceID)}
+			return outcome{err: NoInstance(a.InstanceID)}
 		}
 		l := book.Find(a.ActivationID)
 		if l == nil {

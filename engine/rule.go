@@ -25,7 +25,7 @@ const (
 func LineItem(r store.Reader, instanceID, activationID string) (*ledger.LineItem, error) {
 	i, err := r.Instance(instanceID)
 	if err == nil && i == nil {
-		err = noInstance(instanceID)
+		err = NoInstance(instanceID)
 	}
 	if err != nil {
 		return nil, err

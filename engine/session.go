@@ -22,7 +22,7 @@ func (e *Engine) CreateSession(instanceID string, once *Once, source *usage.Sour
 	o := e.do(&request{instanceID: instanceID, once: once, source: source, decide: func(d *decision) outcome {
 		book := d.Books[instanceID]
 		if book == nil {
-			return outcome{err: noInstance(instanceID)}
+			return outcome{err: NoInstance(instanceID)}
 		}
 		s := access.NewSession(e.newID(), instanceID, d.nowMS)
 		d.touch(s)
@@ -174,7 +174,7 @@ func (e *Engine) LiveSessions(ctx context.Context, instanceID string, before int
 	err = e.View(ctx, func(r store.Reader) error {
 		i, err := r.Instance(instanceID)
 		if err == nil && i == nil {
-			err = noInstance(instanceID)
+			err = NoInstance(instanceID)
 		}
 		if err == nil {
 			all, err = r.LiveSessions(instanceID, before, limit)

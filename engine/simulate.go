@@ -114,8 +114,7 @@ type Replay struct {
 const replayPage = 10_000
 
 // Simulate replays recorded usage against a draft. It writes nothing, and holds no more in memory than its rows and
-// what covers later use. It fails with
-// a problem: Invalid, or TooLarge when it is past its bounds.
+// what covers later use. It fails with a problem: Invalid, or TooLarge when it is past its bounds.
 func Simulate(ctx context.Context, s store.Store, replay *Replay) (*Simulation, error) {
 	if err := replay.Draft.Validate(); err != nil {
 		return nil, err

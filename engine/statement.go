@@ -57,7 +57,7 @@ func (e *Engine) InstanceStatement(ctx context.Context, instanceID string, month
 	err = e.question(ctx, "month", func(ctx context.Context, r store.Reader) error {
 		i, err := r.Instance(instanceID)
 		if err == nil && i == nil {
-			err = noInstance(instanceID)
+			err = NoInstance(instanceID)
 		}
 		if err != nil {
 			return err

@@ -10,11 +10,11 @@ import (
 
 // rebuiltSession is a session as its receipts tell it.
 type rebuiltSession struct {
-	instanceID    string
-	state         access.State
-	fromMS, until int64
-	net           token.Amount
-	compared      bool
+	instanceID      string
+	state           access.State
+	fromMS, untilMS int64
+	net             token.Amount
+	compared        bool
 }
 
 // replaySession follows a session by one receipt, with its events.
@@ -40,7 +40,7 @@ func (p *Proof) replaySession(r *usage.Receipt, events []usage.Event, sessions m
 	for i := range events {
 		s.net = s.net.Add(events[i].Tokens)
 	}
-	s.state, s.fromMS, s.until = r.Session.State, r.Session.FromMS, r.Session.UntilMS
+	s.state, s.fromMS, s.untilMS = r.Session.State, r.Session.FromMS, r.Session.UntilMS
 }
 
 func (p *Proof) compareSessions(r store.Reader, all *rebuilt) error {
@@ -57,9 +57,9 @@ func (p *Proof) compareSessions(r store.Reader, all *rebuilt) error {
 			return nil
 		}
 		rebuilt.compared = true
-		if s.State != rebuilt.state || s.FromMS != rebuilt.fromMS || s.UntilMS != rebuilt.until || s.InstanceID != rebuilt.instanceID {
+		if s.State != rebuilt.state || s.FromMS != rebuilt.fromMS || s.UntilMS != rebuilt.untilMS || s.InstanceID != rebuilt.instanceID {
 			p.differ("session %s is %s on instance %s, charged from %d until %d; its receipts say %s on %s, from %d until %d",
-				s.ID, s.State, s.InstanceID, s.FromMS, s.UntilMS, rebuilt.state, rebuilt.instanceID, rebuilt.fromMS, rebuilt.until)
+				s.ID, s.State, s.InstanceID, s.FromMS, s.UntilMS, rebuilt.state, rebuilt.instanceID, rebuilt.fromMS, rebuilt.untilMS)
 		}
 		if !s.Net.Equal(rebuilt.net) {
 			p.differ("session %s: charges less refunds are %s, its events add up to %s", s.ID, s.Net, rebuilt.net)

@@ -23,8 +23,8 @@ type Webhook struct {
 	Disabled    bool
 	Reason      string // why it was disabled, if nobody told it to be
 	FailingMS   int64  // since when every attempt has failed; 0: the last one has not
-	Created     int64
-	Modified    int64
+	CreatedMS   int64
+	ModifiedMS  int64
 
 	Secrets []WebhookSecret // the newest first; they sign, and are shown when they are made and never again
 }
@@ -79,7 +79,7 @@ func (c *Change) CreateWebhook(w *Webhook) error {
 	if len(all) >= webhooksMost {
 		return problem.New(problem.Conflict, "there are %d webhooks already, which is the most; delete one before", webhooksMost)
 	}
-	w.ID, w.Created, w.Modified = c.newID(), c.nowMS, c.nowMS
+	w.ID, w.CreatedMS, w.ModifiedMS = c.newID(), c.nowMS, c.nowMS
 	w.Secrets = []WebhookSecret{{Secret: webhook.NewSecret()}}
 	return putWebhook(c.tx, w)
 }
@@ -93,7 +93,7 @@ func (c *Change) ReplaceWebhook(w *Webhook) error {
 	if err != nil {
 		return err
 	}
-	w.Secrets, w.Created, w.Modified = old.Secrets, old.Created, c.nowMS
+	w.Secrets, w.CreatedMS, w.ModifiedMS = old.Secrets, old.CreatedMS, c.nowMS
 	if w.Disabled { // and why, if it was before
 		w.Reason, w.FailingMS = old.Reason, old.FailingMS
 	}
@@ -109,7 +109,7 @@ func (c *Change) RotateWebhook(id string) (*Webhook, error) {
 	before := w.Secrets[0]
 	before.UntilMS = c.nowMS + secretOverlap.Milliseconds()
 	w.Secrets = []WebhookSecret{{Secret: webhook.NewSecret()}, before}
-	w.Modified = c.nowMS
+	w.ModifiedMS = c.nowMS
 	return w, putWebhook(c.tx, w)
 }
 
@@ -123,7 +123,7 @@ func (c *Change) DeleteWebhook(id string) error {
 
 func putWebhook(tx store.Tx, w *Webhook) error {
 	body, err := json.Marshal(webhookBody{w.URL, w.Description, w.Types, w.Disabled, w.Reason, w.FailingMS, w.Secrets})
-	return orErr(err, tx.PutWebhook(store.Webhook{ID: w.ID, CreatedMS: w.Created, ModifiedMS: w.Modified, Body: body}))
+	return orErr(err, tx.PutWebhook(store.Webhook{ID: w.ID, CreatedMS: w.CreatedMS, ModifiedMS: w.ModifiedMS, Body: body}))
 }
 
 func webhookOf(kept *store.Webhook) (*Webhook, error) {
@@ -133,7 +133,7 @@ func webhookOf(kept *store.Webhook) (*Webhook, error) {
 	}
 	return &Webhook{
 		ID: kept.ID, URL: b.URL, Description: b.Description, Types: b.Types, Disabled: b.Disabled, Reason: b.Reason, FailingMS: b.FailingMS,
-		Created: kept.CreatedMS, Modified: kept.ModifiedMS, Secrets: b.Secrets,
+		CreatedMS: kept.CreatedMS, ModifiedMS: kept.ModifiedMS, Secrets: b.Secrets,
 	}, nil
 }
 
@@ -218,7 +218,7 @@ func (e *Engine) publishTo(tx store.Tx, hooks []*Webhook, eventType string, time
 		if !w.wants(eventType) {
 			continue
 		}
-		d := &Delivery{ID: e.newID(), WebhookID: w.ID, Type: eventType, State: Pending, Created: nowMS, DueMS: nowMS, Payload: payload}
+		d := &Delivery{ID: e.newID(), WebhookID: w.ID, Type: eventType, State: Pending, CreatedMS: nowMS, DueMS: nowMS, Payload: payload}
 		if err := insertDelivery(tx, d); err != nil {
 			return err
 		}

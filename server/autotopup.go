@@ -98,6 +98,6 @@ func wireAutoTopUp(a *engine.AutoTopUp) api.AutoTopUp {
 	return api.AutoTopUp{
 		InstanceID: a.InstanceID, ActivationID: a.ActivationID, Below: a.Below, Tokens: a.Tokens, MonthMost: a.MonthMost, State: string(a.Standing), Again: a.DueMS,
 		AskedThisMonth: a.AskedThisMonth, Open: s.Open, Last: s.Last, Declines: int64(s.Declines), Acknowledged: s.AcknowledgedMS, AcknowledgedBy: s.By,
-		Created: a.Created, Modified: a.Modified,
+		Created: a.CreatedMS, Modified: a.ModifiedMS,
 	}
 }

@@ -45,7 +45,7 @@ func (c *call) instance() (i *store.Instance, err error) {
 		return err
 	})
 	if err == nil && i == nil {
-		err = problem.New(problem.NotFound, "there is no instance %q", id)
+		err = engine.NoInstance(id)
 	}
 	return i, err
 }

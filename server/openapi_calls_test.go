@@ -104,7 +104,7 @@ func booksIn(t testing.TB, dir string, earlier *string) (books store.Store) {
 
 func shopOn(ctx context.Context, books store.Store) (*shop, error) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	clock, err := engine.ServedBy(ctx, books, &now)
+	clock, err := engine.DecideClock(ctx, books, &now)
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +289,7 @@ func (s *shop) openTopUp(t testing.TB) {
 		if a, err = tx.PutAutoTopUp(s.instance, exampleLineItem, terms); err != nil {
 			return err
 		}
-		a, err = tx.AcknowledgeAutoTopUp(s.instance, exampleLineItem, a.Modified, "key")
+		a, err = tx.AcknowledgeAutoTopUp(s.instance, exampleLineItem, a.ModifiedMS, "key")
 		return err
 	})
 	if err := s.engine.LookAtTopUps(t.Context()); err != nil {
@@ -302,7 +302,7 @@ func (s *shop) openTopUp(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.request, s.modified = a.State.Open.ID, fmt.Sprint(a.Modified)
+	s.request, s.modified = a.State.Open.ID, fmt.Sprint(a.ModifiedMS)
 }
 
 // openHold makes a hold, once there are prices, and keeps the others of the instance few.

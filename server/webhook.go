@@ -23,7 +23,7 @@ func listWebhooks(c *call) (*reply, error) {
 func wireWebhook(w *engine.Webhook, nowMS int64) api.Webhook {
 	out := api.Webhook{
 		ID: w.ID, URL: w.URL, Description: w.Description, Types: append([]string{}, w.Types...), Disabled: w.Disabled, Reason: w.Reason,
-		Failing: w.FailingMS, Created: w.Created, Modified: w.Modified,
+		Failing: w.FailingMS, Created: w.CreatedMS, Modified: w.ModifiedMS,
 	}
 	for _, s := range w.Secrets {
 		if s.UntilMS > nowMS {
@@ -127,7 +127,7 @@ func listDeliveries(c *call) (*reply, error) {
 
 func wireDelivery(d *engine.Delivery) api.Delivery {
 	return api.Delivery{
-		ID: d.ID, MessageID: d.MessageID(), Type: d.Type, State: string(d.State), Created: d.Created, Due: d.DueMS, Attempts: d.Attempts, Status: d.Status,
+		ID: d.ID, MessageID: d.MessageID(), Type: d.Type, State: string(d.State), Created: d.CreatedMS, Due: d.DueMS, Attempts: d.Attempts, Status: d.Status,
 	}
 }
 

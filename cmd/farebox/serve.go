@@ -114,7 +114,7 @@ type serving struct {
 
 // serve answers requests until ctx ends. It tells the address it listens on when it is ready.
 func serve(ctx context.Context, s store.Store, what serving, ready func(addr string, e *engine.Engine)) error {
-	clock, err := engine.ServedBy(ctx, s, what.testClock)
+	clock, err := engine.DecideClock(ctx, s, what.testClock)
 	if err != nil {
 		return fmt.Errorf("%s: %w", shown(what.db), err)
 	}

@@ -156,7 +156,7 @@ func (m *sessionMachine) open() {
 	began := m.now()
 	if m.test {
 		start := time.UnixMilli(dawn)
-		if options.Clock, err = engine.ServedBy(ctx, s, &start); err != nil {
+		if options.Clock, err = engine.DecideClock(ctx, s, &start); err != nil {
 			m.t.Fatal(err)
 		}
 		began = 0 // nobody misses anything while such a clock stands

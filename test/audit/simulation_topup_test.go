@@ -116,7 +116,7 @@ func (s *simulated) terms(m *rulesMachine, l *LineItem) {
 		return
 	}
 	m.change(func(c *engine.Change) error {
-		_, err := c.AcknowledgeAutoTopUp(m.instance, l.ID, is.Modified, "key")
+		_, err := c.AcknowledgeAutoTopUp(m.instance, l.ID, is.ModifiedMS, "key")
 		return err
 	})
 	s.topUps.Acknowledged(l.ID)
