@@ -10,6 +10,7 @@ import (
 
 	"github.com/farebox/farebox/formula"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/token"
@@ -209,7 +210,7 @@ func TestFormulasOfARequestAreBoundedTogether(t *testing.T) {
 		series := fmt.Sprint("series ", i)
 		tables = append(tables, &rate.Table{Series: series, Version: "1", Items: []rate.Item{{Name: "x", Formula: costly}}})
 		book.LineItems = append(book.LineItems, &ledger.LineItem{
-			ActivationID: series, Number: int64(i), State: ledger.Deployed, Elastic: true, Quantity: 1, EndMS: ledger.LatestMS, Series: series,
+			ActivationID: series, Number: int64(i), State: ledger.Deployed, Elastic: true, Quantity: 1, EndMS: period.LatestMS, Series: series,
 		})
 	}
 	prices := &ledger.Prices{Catalog: rate.NewCatalog(tables), NowMS: 1}

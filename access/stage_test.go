@@ -59,7 +59,7 @@ func newStage(t tester, lineItems string, tables ...string) *stage {
 	for i, text := range strings.Split(lineItems, "; ") {
 		words := strings.Fields(text)
 		l := &ledger.LineItem{
-			ActivationID: words[0], Number: int64(i + 1), Priority: int64(i), State: ledger.Deployed, Elastic: true, EndMS: ledger.LatestMS,
+			ActivationID: words[0], Number: int64(i + 1), Priority: int64(i), State: ledger.Deployed, Elastic: true, EndMS: period.LatestMS,
 			Quantity: st.int(words[1]),
 		}
 		for words = words[2:]; len(words) > 1; words = words[2:] {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/farebox/farebox/api"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/token"
 )
 
@@ -45,7 +46,6 @@ const (
 
 const (
 	quantity  = 1_000_000_000_000 // of a line item: more than any run uses, and less than a dear item even with millions of them
-	latestMS  = 253402300799999   // the end of the year 9999
 	populates = 32                // requests at a time
 )
 
@@ -170,7 +170,7 @@ func (p *populating) instance(ctx context.Context, account string) (Instance, er
 }
 
 func (p *populating) lineItem(ctx context.Context, instanceID, id string) error {
-	zero, most, end := int64(0), int64(quantity), int64(latestMS)
+	zero, most, end := int64(0), int64(quantity), int64(period.LatestMS)
 	l := api.LineItem[api.AttributesV11]{
 		ActivationID: id, State: "DEPLOYED", Quantity: &most, Start: &zero, End: &end, Attributes: &api.AttributesV11{RateTableSeries: p.run},
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/farebox/farebox/engine"
-	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/notify"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/token"
@@ -29,7 +29,7 @@ func newToppedUp(t *testing.T, terms notify.TopUp, wrap func(store.Store, *engin
 	})
 	w.must(w.change("", func(c *engine.Change) error {
 		l := w.lineItem("a")
-		l.EndMS = ledger.LatestMS
+		l.EndMS = period.LatestMS
 		if _, err := c.PutLineItem(l); err != nil {
 			return err
 		}

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
 )
@@ -65,7 +65,7 @@ func (e *Engine) AdvanceClock(ctx context.Context, once *Once, to func(nowMS int
 	if toMS < nowMS {
 		return nil, false, problem.Field("now", "is before the clock's time, %d; time does not go back", nowMS)
 	}
-	if toMS > ledger.LatestMS {
+	if toMS > period.LatestMS {
 		return nil, false, problem.Field("now", "is after the year 9999")
 	}
 	made, err := e.CatchUp(toMS)

@@ -35,8 +35,8 @@ func checkLimit(l *ledger.Limit) error {
 		return problem.Field("limit", "must be more than 0; to stop all use, make the line item INACTIVE")
 	case !slices.Contains(period.Frequencies, l.Period):
 		return problem.Field("period", "must be DAY, WEEK, MONTH, QUARTER or YEAR")
-	case l.NextResetMS < 0 || l.NextResetMS > ledger.LatestMS:
-		return problem.Field("nextReset", "must be milliseconds since 1970, from 0 to %d", int64(ledger.LatestMS))
+	case l.NextResetMS < 0 || l.NextResetMS > period.LatestMS:
+		return problem.Field("nextReset", "must be milliseconds since 1970, from 0 to %d", int64(period.LatestMS))
 	}
 	return nil
 }

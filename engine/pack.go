@@ -173,10 +173,10 @@ func (o *Order) validate() error {
 	return nil
 }
 
-func outOfTime(ms *int64) bool { return ms != nil && (*ms < 0 || *ms > ledger.LatestMS) }
+func outOfTime(ms *int64) bool { return ms != nil && (*ms < 0 || *ms > period.LatestMS) }
 
 func noTime(field string) error {
-	return problem.Field(field, "must be milliseconds since 1970, from 0 to %d", ledger.LatestMS)
+	return problem.Field(field, "must be milliseconds since 1970, from 0 to %d", period.LatestMS)
 }
 
 // lineItem returns what an order makes of a pack.
@@ -216,7 +216,7 @@ func (p *Pack) date(o *Order, l *ledger.LineItem, nowMS int64) error {
 	}
 	length, err := period.Parse(p.Period)
 	l.EndMS = l.StartMS + length.Milliseconds()
-	if l.EndMS > ledger.LatestMS {
+	if l.EndMS > period.LatestMS {
 		return problem.Field("start", "is too late: %s later is after the year 9999", p.Period)
 	}
 	return err

@@ -81,7 +81,7 @@ func TestWhatASaleMakes(t *testing.T) {
 		{engine.Pack{Quantity: 100}, engine.Order{Quantity: 1, Start: ms(9), End: ms(9)}, "end"},
 		{engine.Pack{Quantity: 100, Period: "P1D"}, engine.Order{Quantity: 1, End: ms(9)}, "end"},
 		{engine.Pack{Quantity: 100, Period: "P1D"}, engine.Order{Quantity: 1, Start: ms(-1)}, "start"},
-		{engine.Pack{Quantity: 100, Period: "P1D"}, engine.Order{Quantity: 1, Start: ms(ledger.LatestMS)}, "start"},
+		{engine.Pack{Quantity: 100, Period: "P1D"}, engine.Order{Quantity: 1, Start: ms(period.LatestMS)}, "start"},
 		{engine.Pack{Quantity: 100, Period: "P1D"}, engine.Order{}, "quantity"},
 		{engine.Pack{Quantity: 1 << 62, Period: "P1D"}, engine.Order{Quantity: 2}, "quantity"},
 		{engine.Pack{Quantity: 7, OverdraftType: "UNLIMITED"}, engine.Order{Quantity: 1, Start: ms(5), End: ms(9)}, "7 5 9 Unlimited 0"},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/token"
 	"github.com/farebox/farebox/usage"
@@ -193,8 +194,8 @@ func newPace(used token.Amount, after *ledger.LineItem, sinceMS, nowMS int64) *P
 	span := max(nowMS-sinceMS, paceLeast.Milliseconds())
 	p := &Pace{TokensPerDay: token.MulDivHalfEven(used, token.FromInt((24 * time.Hour).Milliseconds()), token.FromInt(span))}
 	lasts := token.DivDown(token.MulHalfEven(after.Balance(), token.FromInt(span)), used) // in milliseconds
-	p.LastsUntilMS = ledger.LatestMS
-	if ms, ok := whole(lasts); ok && ms < ledger.LatestMS-nowMS {
+	p.LastsUntilMS = period.LatestMS
+	if ms, ok := whole(lasts); ok && ms < period.LatestMS-nowMS {
 		p.LastsUntilMS = nowMS + ms
 	}
 	return p

@@ -153,7 +153,7 @@ func TestPaceOfAQuote(t *testing.T) {
 	})
 	const day = 86_400_000
 	l := w.lineItem("a")
-	l.StartMS, l.EndMS = dawnMS, ledger.LatestMS
+	l.StartMS, l.EndMS = dawnMS, period.LatestMS
 	w.must(w.change("", func(c *engine.Change) error {
 		_, err := c.PutLineItem(l)
 		return err

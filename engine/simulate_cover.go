@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/token"
@@ -54,7 +55,7 @@ func newCovers(draft *rate.Table, most int) *covers {
 	inForce := *draft
 	inForce.EffectiveFromMS = 0
 	l := &ledger.LineItem{
-		Number: 1, State: ledger.Deployed, Elastic: true, Quantity: 1, EndMS: ledger.LatestMS, Series: draft.Series, Overdraft: ledger.UnlimitedOverdraft,
+		Number: 1, State: ledger.Deployed, Elastic: true, Quantity: 1, EndMS: period.LatestMS, Series: draft.Series, Overdraft: ledger.UnlimitedOverdraft,
 	}
 	return &covers{
 		all: map[coverID]simulatedCover{}, most: most, sweepAt: 1, catalog: rate.NewCatalog([]*rate.Table{&inForce}), lineItem: l,

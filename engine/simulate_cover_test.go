@@ -12,6 +12,7 @@ import (
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
@@ -46,7 +47,7 @@ func windowWorld(t *testing.T, seed uint64, fromMS int64, drafted bool) *timed {
 	before, draft := windowTables()
 	w.must(w.change("", func(c *engine.Change) error {
 		l := w.lineItem("a")
-		l.Overdraft, l.EndMS = ledger.UnlimitedOverdraft, ledger.LatestMS
+		l.Overdraft, l.EndMS = ledger.UnlimitedOverdraft, period.LatestMS
 		if _, err := c.PutLineItem(l); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/notify"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/store/sqlite"
@@ -100,7 +101,7 @@ func manyInstances(c *engine.Change, n int) error {
 			continue
 		}
 		if _, err := c.PutLineItem(ledger.LineItem{
-			ActivationID: "0", InstanceID: made.ID, State: ledger.Deployed, Quantity: 100, EndMS: ledger.LatestMS, Elastic: true, Kind: ledger.Paid,
+			ActivationID: "0", InstanceID: made.ID, State: ledger.Deployed, Quantity: 100, EndMS: period.LatestMS, Elastic: true, Kind: ledger.Paid,
 		}); err != nil {
 			return err
 		}
@@ -192,7 +193,7 @@ func soonInstances(b *testing.B, change func(func(*engine.Change) error), n, lin
 			ids = append(ids, made.ID)
 			for k := range lines {
 				if _, err := c.PutLineItem(ledger.LineItem{
-					ActivationID: fmt.Sprint(i, "-", k), InstanceID: made.ID, State: ledger.Deployed, Quantity: 60, EndMS: ledger.LatestMS, Elastic: true, Kind: ledger.Paid,
+					ActivationID: fmt.Sprint(i, "-", k), InstanceID: made.ID, State: ledger.Deployed, Quantity: 60, EndMS: period.LatestMS, Elastic: true, Kind: ledger.Paid,
 				}); err != nil {
 					return err
 				}

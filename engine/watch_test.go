@@ -134,7 +134,7 @@ func tellOnce(t *testing.T, random *rand.Rand) {
 	w.must(w.change("", func(c *engine.Change) error { return c.DeleteLineItem(w.instance, "a") }))
 	put := func() {
 		l := w.lineItem("a")
-		l.EndMS = ledger.LatestMS
+		l.EndMS = period.LatestMS
 		if of.monthly {
 			l.Recurs = period.Monthly
 		}
@@ -416,7 +416,7 @@ func TestRenewedAndThenChanged(t *testing.T) {
 		w := newTimed(t, nil)
 		put := func(quantity int64) {
 			l := w.lineItem("a")
-			l.Quantity, l.EndMS, l.Recurs = quantity, ledger.LatestMS, period.Monthly
+			l.Quantity, l.EndMS, l.Recurs = quantity, period.LatestMS, period.Monthly
 			w.must(w.change("", func(c *engine.Change) error { _, err := c.PutLineItem(l); return err }))
 		}
 		put(100)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/token"
 )
@@ -122,7 +123,7 @@ func TestDecideCovered(t *testing.T) {
 		t.Run(row.rule, func(t *testing.T) {
 			w := newWorld(t, strings.Split(row.lineItems, "; ")...)
 			for _, l := range w.LineItems {
-				l.StartMS, l.EndMS = 0, LatestMS
+				l.StartMS, l.EndMS = 0, period.LatestMS
 			}
 			w.price(time.Hour)
 			cover := w.Standing.cover(ItemKey{Item: "x"})
@@ -170,7 +171,7 @@ func TestWindowCostsItsLargestCount(t *testing.T) {
 		price := amounts.Draw(t, "price")
 		w := newWorldOf(t, []string{fmt.Sprintf("a: 0 of 500 at %s", price), fmt.Sprintf("b: 0 of 3 at %s over 300", price)})
 		for _, l := range w.LineItems {
-			l.StartMS, l.EndMS = 0, LatestMS
+			l.StartMS, l.EndMS = 0, period.LatestMS
 		}
 		w.price(time.Hour)
 		cover := w.Standing.cover(ItemKey{Item: "x"})

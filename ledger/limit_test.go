@@ -28,7 +28,7 @@ func ms(t testing.TB, date string) int64 {
 // ever makes all line items usable at any time.
 func (w *world) ever() *world {
 	for _, l := range w.LineItems {
-		l.StartMS, l.EndMS = 0, LatestMS
+		l.StartMS, l.EndMS = 0, period.LatestMS
 	}
 	w.Sort()
 	return w

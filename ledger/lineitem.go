@@ -42,9 +42,6 @@ const (
 	Free Kind = "FREE"
 )
 
-// LatestMS is the last moment a line item may end, in the last hours of the year 9999.
-const LatestMS = 253402300799999
-
 // LineItem is a purchase of tokens. All fields but Used and Deleted are the producer's.
 type LineItem struct {
 	ActivationID   string
@@ -95,11 +92,11 @@ func (l *LineItem) Validate() []*problem.Error {
 	if l.Quantity < 1 {
 		refuse("quantity", "must be at least 1")
 	}
-	if l.StartMS < 0 || l.StartMS > LatestMS {
-		refuse("start", "must be milliseconds since 1970, from 0 to %d", LatestMS)
+	if l.StartMS < 0 || l.StartMS > period.LatestMS {
+		refuse("start", "must be milliseconds since 1970, from 0 to %d", period.LatestMS)
 	}
-	if l.EndMS < 0 || l.EndMS > LatestMS {
-		refuse("end", "must be milliseconds since 1970, from 0 to %d", LatestMS)
+	if l.EndMS < 0 || l.EndMS > period.LatestMS {
+		refuse("end", "must be milliseconds since 1970, from 0 to %d", period.LatestMS)
 	} else if l.EndMS <= l.StartMS {
 		refuse("end", "must be after start")
 	}

@@ -49,8 +49,8 @@ func TestUsableWindow(t *testing.T) {
 			t.Errorf("D6: with timezone.tolerant at start%+d, end%+d usable is %v", row.nowMS-start, row.nowMS-end, got)
 		}
 	}
-	ever := LineItem{State: Deployed, Elastic: true, StartMS: 0, EndMS: LatestMS}
-	if !ever.Usable(0, true) || !ever.Usable(LatestMS, true) || ever.Usable(LatestMS, false) {
+	ever := LineItem{State: Deployed, Elastic: true, StartMS: 0, EndMS: period.LatestMS}
+	if !ever.Usable(0, true) || !ever.Usable(period.LatestMS, true) || ever.Usable(period.LatestMS, false) {
 		t.Error("the longest line item there is has the wrong ends")
 	}
 }
@@ -148,14 +148,16 @@ func TestValidateLineItem(t *testing.T) {
 		change func(*LineItem)
 	}{
 		{"", func(*LineItem) {}},
-		{"", func(l *LineItem) { l.Quantity, l.EndMS, l.OverdraftLimit = math.MaxInt64, LatestMS, math.MaxInt64 }},
+		{"", func(l *LineItem) {
+			l.Quantity, l.EndMS, l.OverdraftLimit = math.MaxInt64, period.LatestMS, math.MaxInt64
+		}},
 		{"", func(l *LineItem) { l.UnitPrice, l.Currency = token.MustParse("0.000000000001"), "EUR" }},
 		{"activationId", func(l *LineItem) { l.ActivationID = "" }},
 		{"activationId", func(l *LineItem) { l.ActivationID = strings.Repeat("x", 256+1) }},
 		{"state", func(l *LineItem) { l.State = "deployed" }},
 		{"quantity", func(l *LineItem) { l.Quantity = 0 }},
 		{"start", func(l *LineItem) { l.StartMS = -1 }},
-		{"end", func(l *LineItem) { l.EndMS = LatestMS + 1 }},
+		{"end", func(l *LineItem) { l.EndMS = period.LatestMS + 1 }},
 		{"end", func(l *LineItem) { l.StartMS = 1 }},
 		{"attributes.rateTableSeries", func(l *LineItem) { l.Series = strings.Repeat("x", 256+1) }},
 		{"attributes.overdraftType", func(l *LineItem) { l.Overdraft = "None" }},

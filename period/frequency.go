@@ -2,6 +2,9 @@ package period
 
 import "time"
 
+// LatestMS is the last millisecond of the year 9999 in UTC, since 1970: dates past it cannot be written in four digits.
+const LatestMS = 253402300799999
+
 // Frequency is how often something comes around, in UTC.
 type Frequency string
 

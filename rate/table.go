@@ -17,9 +17,6 @@ import (
 // ItemsMost is how many items a rate table may have (decisions.md D32).
 const ItemsMost = 100_000
 
-// lastMS is the end of the year 9999, past which dates cannot be written.
-const lastMS = 253402300799999
-
 // Table is one version of a series: from EffectiveFromMS on, until a later table of the series takes over, it alone
 // prices the series' items. Tables never change once they are posted.
 type Table struct {
@@ -128,7 +125,7 @@ func (t *Table) validateHead() error {
 		return problem.Field("series", "%s", why)
 	}
 	switch {
-	case t.EffectiveFromMS < 0 || t.EffectiveFromMS > lastMS:
+	case t.EffectiveFromMS < 0 || t.EffectiveFromMS > period.LatestMS:
 		return problem.Field("effectiveFrom", "must be milliseconds since 1970, not negative and not after the year 9999")
 	case len(t.Items) == 0:
 		return problem.Field("items", "must have at least one item")

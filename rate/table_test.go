@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/token"
 )
@@ -29,7 +30,7 @@ func TestValidate(t *testing.T) {
 		"series: is longer than 256 bytes":    func(t *Table) { t.Series += "x" },
 		"series: is not UTF-8":                func(t *Table) { t.Series = "\xff" },
 		"effectiveFrom: must be milliseconds": func(t *Table) { t.EffectiveFromMS = -1 },
-		"effectiveFrom: must be milliseconds since 1970, not negative and not after the year 9999": func(t *Table) { t.EffectiveFromMS = lastMS + 1 },
+		"effectiveFrom: must be milliseconds since 1970, not negative and not after the year 9999": func(t *Table) { t.EffectiveFromMS = period.LatestMS + 1 },
 		"items: must have at least one":                                  func(t *Table) { t.Items = nil },
 		"items: has 100001 items, at most 100000":                        func(t *Table) { t.Items = make([]Item, ItemsMost+1) },
 		"items[1].name: is required":                                     func(t *Table) { t.Items[1].Name = "" },

@@ -12,6 +12,7 @@ import (
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/notify"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/store/sqlite"
@@ -70,7 +71,7 @@ func newAlertWorld(b *testing.B, rules int, options engine.Options) *world {
 			}
 			w.instances = append(w.instances, instance.ID)
 			if _, err := tx.PutLineItem(ledger.LineItem{
-				ActivationID: fmt.Sprint("A-", i), InstanceID: instance.ID, State: ledger.Deployed, Quantity: benchQuantity, EndMS: ledger.LatestMS,
+				ActivationID: fmt.Sprint("A-", i), InstanceID: instance.ID, State: ledger.Deployed, Quantity: benchQuantity, EndMS: period.LatestMS,
 				Elastic: true, Kind: ledger.Paid, Overdraft: ledger.UnlimitedOverdraft,
 			}); err != nil {
 				return nil, err

@@ -31,6 +31,7 @@ import (
 	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/store/sqlite"
@@ -158,7 +159,7 @@ func newWorld(b *testing.B, instances int, options engine.Options) *world {
 			}
 			w.instances = append(w.instances, instance.ID)
 			if _, err := tx.PutLineItem(ledger.LineItem{
-				ActivationID: fmt.Sprint("A-", i), InstanceID: instance.ID, State: ledger.Deployed, Quantity: math.MaxInt64, EndMS: ledger.LatestMS,
+				ActivationID: fmt.Sprint("A-", i), InstanceID: instance.ID, State: ledger.Deployed, Quantity: math.MaxInt64, EndMS: period.LatestMS,
 				Elastic: true, Kind: ledger.Paid,
 			}); err != nil {
 				return nil, err

@@ -644,7 +644,7 @@ func (s *shop) conflict(t *testing.T, p place) {
 		s.must(t, http.StatusConflict, p.method, strings.Replace(path, exampleLineItem, "GONE", 1), s.admin, s.body(p))
 	case "putAutoTopUp": // an allowance recurs
 		s.change(t, func(tx *engine.Change) error {
-			_, err := tx.PutLineItem(ledger.LineItem{ActivationID: "MONTHLY", InstanceID: s.instance, State: ledger.Deployed, Quantity: 1, EndMS: ledger.LatestMS, Recurs: period.Monthly, Kind: ledger.Paid})
+			_, err := tx.PutLineItem(ledger.LineItem{ActivationID: "MONTHLY", InstanceID: s.instance, State: ledger.Deployed, Quantity: 1, EndMS: period.LatestMS, Recurs: period.Monthly, Kind: ledger.Paid})
 			return err
 		})
 		s.must(t, http.StatusConflict, p.method, strings.Replace(path, exampleLineItem, "MONTHLY", 1), s.admin, s.body(p))

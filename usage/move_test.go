@@ -15,6 +15,7 @@ import (
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/token"
 )
@@ -32,7 +33,7 @@ func newStage() *stage {
 	for i, quantity := range []int64{4, 100} {
 		book.LineItems = append(book.LineItems, &ledger.LineItem{
 			ActivationID: string(rune('a' + i)), Number: int64(i + 1), State: ledger.Deployed, Elastic: true, Quantity: quantity,
-			EndMS: ledger.LatestMS, Overdraft: ledger.UnlimitedOverdraft,
+			EndMS: period.LatestMS, Overdraft: ledger.UnlimitedOverdraft,
 		})
 	}
 	one := token.FromInt(1)

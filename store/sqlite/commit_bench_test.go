@@ -10,6 +10,7 @@ import (
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/token"
 	"github.com/farebox/farebox/usage"
@@ -40,7 +41,7 @@ func benchmarkCommit(b *testing.B, size int, replay bool) {
 			if err := tx.InsertInstance(&store.Instance{ID: id, AccountID: "account"}); err != nil {
 				return err
 			}
-			l := &ledger.LineItem{ActivationID: "of " + id, InstanceID: id, State: ledger.Deployed, Quantity: 1 << 50, EndMS: ledger.LatestMS, Elastic: true}
+			l := &ledger.LineItem{ActivationID: "of " + id, InstanceID: id, State: ledger.Deployed, Quantity: 1 << 50, EndMS: period.LatestMS, Elastic: true}
 			if err := tx.PutLineItem(l); err != nil {
 				return err
 			}

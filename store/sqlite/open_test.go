@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/token"
@@ -146,7 +147,7 @@ func trySetUp(s *Store) error {
 			return err
 		}
 		return tx.PutLineItem(&ledger.LineItem{
-			ActivationID: "a1", InstanceID: "A", State: ledger.Deployed, Quantity: 1000, EndMS: ledger.LatestMS, Elastic: true, Kind: ledger.Paid,
+			ActivationID: "a1", InstanceID: "A", State: ledger.Deployed, Quantity: 1000, EndMS: period.LatestMS, Elastic: true, Kind: ledger.Paid,
 		})
 	})
 }
@@ -311,7 +312,7 @@ func TestReadChangesNothing(t *testing.T) {
 	for name, err := range map[string]error{
 		"Commit": tryChargeOne(s, "read only"),
 		"Change": s.Change(ctx, func(tx store.Tx) error { return tx.DeleteRateTable("", "") }),
-		"Forget": s.Forget(ctx, ledger.LatestMS, ledger.LatestMS),
+		"Forget": s.Forget(ctx, period.LatestMS, period.LatestMS),
 		"Backup": s.Backup(ctx, filepath.Join(t.TempDir(), "copy")),
 	} {
 		if err == nil || problem.KindOf(err) != problem.Unavailable {

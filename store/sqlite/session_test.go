@@ -9,6 +9,7 @@ import (
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/token"
 	"github.com/farebox/farebox/usage"
@@ -106,7 +107,7 @@ func TestNothingDecidedWritesNothing(t *testing.T) {
 	chargeOne(t, s, "key")
 	beginOne(t, s, "s")
 	before := contents(t, path)
-	err := s.Commit(ctx, store.Want{Sessions: []string{"s"}, Due: &store.Due{ByMS: ledger.LatestMS, Most: 5}}, func(loaded *store.Loaded) store.Decided {
+	err := s.Commit(ctx, store.Want{Sessions: []string{"s"}, Due: &store.Due{ByMS: period.LatestMS, Most: 5}}, func(loaded *store.Loaded) store.Decided {
 		loaded.Sessions["s"].Net = loaded.Books["A"].LineItems[0].Used
 		loaded.Books["A"].LineItems[0].Used = loaded.Sessions["s"].Net.Add(loaded.Sessions["s"].Net)
 		return store.Decided{}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/token"
@@ -139,7 +140,7 @@ func coverComesBack(b *books) {
 		CoverKey: ledger.CoverKey{
 			RequesterKey: ledger.RequesterKey{InstanceID: "Ünïque <id>", Type: "t'y\"pe", Value: "名前 \u2028"}, ItemKey: ledger.ItemKey{Item: "%_*"},
 		},
-		Count: amount("9999999999999999999.999999999999"), UntilMS: ledger.LatestMS, Number: b.lineItem("Ünïque <id>", "u1", nil).Number,
+		Count: amount("9999999999999999999.999999999999"), UntilMS: period.LatestMS, Number: b.lineItem("Ünïque <id>", "u1", nil).Number,
 	}
 	b.cover(usual, odd)
 	for _, when := range []string{"", " after reopening"} {
@@ -345,7 +346,7 @@ func noClock(b *books) {
 
 func putsClock(b *books) {
 	o := b.other()
-	for _, want := range []store.Clock{{Test: true, NowMS: dawnMS}, {Test: true, NowMS: dawnMS + dayMS}, {}, {Test: true, NowMS: ledger.LatestMS}} {
+	for _, want := range []store.Clock{{Test: true, NowMS: dawnMS}, {Test: true, NowMS: dawnMS + dayMS}, {}, {Test: true, NowMS: period.LatestMS}} {
 		b.must(b.Change(ctx, func(tx store.Tx) error {
 			if err := tx.PutClock(want); err != nil {
 				return err

@@ -22,7 +22,7 @@ var lineItemTests = []test{
 }
 
 func unusual(l *ledger.LineItem) {
-	l.State, l.Quantity, l.StartMS, l.EndMS, l.Elastic, l.Series = ledger.Obsolete, math.MaxInt64, 1, ledger.LatestMS, false, "sér\"ies"
+	l.State, l.Quantity, l.StartMS, l.EndMS, l.Elastic, l.Series = ledger.Obsolete, math.MaxInt64, 1, period.LatestMS, false, "sér\"ies"
 	l.Overdraft, l.OverdraftLimit, l.Priority, l.Kind = ledger.NumberOverdraft, math.MaxInt64, math.MinInt64, ledger.Free
 	l.UnitPrice, l.Currency, l.Recurs = amount("0.000000000003"), "EUR", period.Quarterly
 	l.BegunMS = ledger.LatestMS

@@ -7,6 +7,7 @@ import (
 
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/ledger"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/token"
 )
@@ -49,7 +50,7 @@ func (w *writer) tables() []*rate.Table {
 func (w *writer) lineItems(i int, instanceID string) []ledger.LineItem {
 	given := ledger.LineItem{
 		ActivationID: fmt.Sprintf("given-%04d", i), InstanceID: instanceID, State: ledger.Deployed, Elastic: true, Quantity: 500, Priority: -1,
-		EndMS: ledger.LatestMS, Kind: ledger.Free,
+		EndMS: period.LatestMS, Kind: ledger.Free,
 	}
 	bought := given
 	bought.ActivationID, bought.Quantity, bought.Priority, bought.Kind = fmt.Sprintf("bought-%04d", i), 1<<40, 0, ledger.Paid

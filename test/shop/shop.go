@@ -12,6 +12,7 @@ import (
 	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/client"
 	"github.com/farebox/farebox/engine"
+	"github.com/farebox/farebox/period"
 	"github.com/farebox/farebox/server"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/store/sqlite"
@@ -57,7 +58,7 @@ func (s *Shop) Close() error {
 // Furnish makes an instance with a line item that has so many tokens, and a rate table with the prices of items, such as render or render@2. It returns the
 // instance.
 func Furnish(ctx context.Context, admin *client.Client, tokens int64, prices map[string]string) (instance string, err error) {
-	start, end := int64(0), int64(253402300799999)
+	start, end := int64(0), int64(period.LatestMS)
 	table := client.RateTable{Version: "1", EffectiveFrom: &start}
 	for item, price := range prices {
 		rate := token.MustParse(price)
