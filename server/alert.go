@@ -2,12 +2,10 @@ package server
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/farebox/farebox/api"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/notify"
-	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
 )
 
@@ -63,19 +61,4 @@ func listFired(c *call) (*reply, error) {
 		fired, next, err := engine.AlertsFired(r, q.Get("accountId"), q.Get("instanceId"), before, limit)
 		return api.AlertsFired{Fired: fired, Next: next}, err
 	})
-}
-
-// pageOf reads where a list that begins with the newest goes on, and how much of it is asked for. Other parameters are refused.
-func (c *call) pageOf(others ...string) (before int64, limit int, err error) {
-	known := " next limit " + strings.Join(others, " ") + " "
-	for name := range c.URL.Query() {
-		if !strings.Contains(known, " "+name+" ") {
-			return 0, 0, problem.Field(name, "is not a parameter of this list; see /docs")
-		}
-	}
-	if before, err = c.queryInt("next", 0, 0, 1<<62); err != nil {
-		return 0, 0, err
-	}
-	n, err := c.queryInt("limit", pageUsual, 1, pageMost)
-	return before, int(n), err
 }

@@ -145,16 +145,3 @@ func (c *call) nameByPath(name *string) error {
 	}
 	return nil
 }
-
-// queryInt reads an integer parameter between bounds.
-func (c *call) queryInt(name string, otherwise, least, most int64) (int64, error) {
-	text := c.URL.Query().Get(name)
-	if text == "" {
-		return otherwise, nil
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < least {
-		return 0, problem.Field(name, "must be an integer of at least %d", least)
-	}
-	return min(n, most), nil
-}

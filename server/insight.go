@@ -2,13 +2,11 @@ package server
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/farebox/farebox/api"
 	"github.com/farebox/farebox/engine"
-	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -19,9 +17,6 @@ func listInsights(*call) (*reply, error) {
 	}
 	return jsonReply(http.StatusOK, out)
 }
-
-// offsetMost bounds how far one can turn the pages of an insight.
-const offsetMost = 1_000_000
 
 func getInsight(c *call) (*reply, error) {
 	insight, err := engine.FindInsight(c.PathValue("name"))
@@ -46,15 +41,11 @@ func getInsight(c *call) (*reply, error) {
 	return jsonReply(http.StatusOK, api.Insight{Name: insight.Name, Time: c.server.engine.Now(), Columns: t.Columns, Rows: rows, Total: total})
 }
 
-var insightParameters = []string{"from", "to", "interval", "order", "days", "limit", "offset"}
-
 func (c *call) insightParameters() (p engine.InsightParameters, err error) {
-	q := c.URL.Query()
-	for name := range q {
-		if !slices.Contains(insightParameters, name) {
-			return p, problem.Field(name, "is not a parameter of insights; see /docs")
-		}
+	if err := c.knows("from", "to", "interval", "order", "days", "limit", "offset"); err != nil {
+		return p, err
 	}
+	q := c.URL.Query()
 	if p.FromMS, err = parseTime("from", q.Get("from")); err != nil {
 		return p, err
 	}
@@ -67,11 +58,6 @@ func (c *call) insightParameters() (p engine.InsightParameters, err error) {
 			return p, err
 		}
 	}
-	limit, err := c.queryInt("limit", pageUsual, 1, pageMost)
-	if err != nil {
-		return p, err
-	}
-	offset, err := c.queryInt("offset", 0, 0, offsetMost)
-	p.Limit, p.Offset = int(limit), int(offset)
+	p.Limit, p.Offset, err = c.pageAt(pageUsual, pageMost)
 	return p, err
 }

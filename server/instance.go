@@ -10,12 +10,6 @@ import (
 	"github.com/farebox/farebox/store"
 )
 
-// Pages of lists that page by number.
-const (
-	pageUsual = 100
-	pageMost  = 1000
-)
-
 func wireInstance(i *store.Instance) api.Instance {
 	return api.Instance{
 		ID: i.ID, ShortName: i.ShortName, AccountID: i.AccountID, DefaultInstance: i.Default, Created: i.CreatedMS, Modified: i.ModifiedMS,

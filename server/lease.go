@@ -201,26 +201,23 @@ func pageLeases(c *call) (*reply, error) {
 
 // pageLive calls fn with a page of an instance's live holds, leases or others, and returns the cursor of the next.
 func (c *call) pageLive(leases bool, fn func(h *access.Hold, nowMS int64)) (next string, err error) {
-	id := c.URL.Query().Get("instanceId")
-	switch {
-	case id == "":
-		return "", problem.Field("instanceId", "is required: the instance that they are on")
-	case !c.principal.MayReach(id):
-		return "", errNotForInstance
+	things := "holds"
+	if leases {
+		things = "leases"
 	}
-	limit, err := c.queryInt("limit", pageUsual, 1, pageMost)
+	id, err := c.listedInstance(things)
 	if err != nil {
 		return "", err
 	}
-	before, err := c.queryInt("cursor", 0, 1, 1<<62)
-	if err != nil {
-		return "", problem.Field("cursor", "is not one that this list gave")
-	}
-	all, nowMS, err := c.server.engine.LiveHolds(c.Context(), id, leases, before, int(limit)+1)
+	before, limit, err := c.pageBefore()
 	if err != nil {
 		return "", err
 	}
-	if len(all) > int(limit) {
+	all, nowMS, err := c.server.engine.LiveHolds(c.Context(), id, leases, before, limit+1)
+	if err != nil {
+		return "", err
+	}
+	if len(all) > limit {
 		all = all[:limit]
 		next = strconv.FormatInt(all[limit-1].Number, 10)
 	}

@@ -18,6 +18,11 @@ func wireLineItem(f family, l *ledger.LineItem) any {
 			Elastic: &l.Elastic, RateTableSeries: l.Series, OverdraftType: string(l.Overdraft), OverdraftLimit: overdraftLimit(l),
 		})
 	}
+	return wireLineItemV11(l)
+}
+
+// wireLineItemV11 is a line item of v1.1 and of the Farebox API.
+func wireLineItemV11(l *ledger.LineItem) api.LineItem[api.AttributesV11] {
 	a := api.AttributesV11{
 		Elastic: &l.Elastic, RateTableSeries: l.Series, OverdraftType: string(l.Overdraft), OverdraftLimit: overdraftLimit(l),
 		ResetFrequency: string(l.Recurs), Priority: l.Priority, Kind: string(l.Kind), Currency: l.Currency,

@@ -14,27 +14,6 @@ import (
 	"github.com/farebox/farebox/store"
 )
 
-// knows refuses parameters that a route does not have.
-func (c *call) knows(names ...string) error {
-	for name := range c.URL.Query() {
-		if !slices.Contains(names, name) {
-			return problem.Field(name, "is not a parameter here; see /docs")
-		}
-	}
-	return nil
-}
-
-// flag reads a parameter that is true or false; left out it is false.
-func (c *call) flag(name string) (bool, error) {
-	switch c.URL.Query().Get(name) {
-	case "true":
-		return true, nil
-	case "", "false":
-		return false, nil
-	}
-	return false, problem.Field(name, "must be true or false")
-}
-
 // reached returns the instances that a call asks for with instanceId, which may be there several times; nil are all, of an administrator alone.
 func (c *call) reached() ([]string, error) {
 	asked := slices.DeleteFunc(c.URL.Query()["instanceId"], func(id string) bool { return id == "" })
@@ -43,16 +22,6 @@ func (c *call) reached() ([]string, error) {
 		return nil, err
 	}
 	return instances, err
-}
-
-// pageAt reads which page of a list is asked for.
-func (c *call) pageAt(usual, most int64) (limit, offset int, err error) {
-	l, err := c.queryInt("limit", usual, 1, most)
-	if err != nil {
-		return 0, 0, err
-	}
-	o, err := c.queryInt("offset", 0, 0, offsetMost)
-	return int(l), int(o), err
 }
 
 // pageInstances lists how instances stand. Client tokens see their own.

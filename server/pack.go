@@ -77,7 +77,7 @@ func sellPack(c *call) (*reply, error) {
 		}
 		return jsonReply(status, api.Sale{
 			OrderNumber: sale.OrderNumber, Pack: sale.Pack, InstanceID: sale.InstanceID, Sold: sale.TimeMS,
-			LineItem: wireLineItem(farebox, l).(api.LineItem[api.AttributesV11]),
+			LineItem: wireLineItemV11(l),
 		})
 	})
 }

@@ -66,11 +66,7 @@ func (c *call) corrected(receipt *usage.Receipt, replayed bool, err error) (*rep
 	if err != nil {
 		return nil, err
 	}
-	rep, err := jsonReply(http.StatusCreated, wireReceipt(&engine.Booked{Receipt: receipt}, nil))
-	if err == nil {
-		rep.replayed = replayed
-	}
-	return rep, err
+	return replying(replayed)(jsonReply(http.StatusCreated, wireReceipt(&engine.Booked{Receipt: receipt}, nil)))
 }
 
 func topUpLineItem(c *call) (*reply, error) {
@@ -107,9 +103,7 @@ func transferTokens(c *call) (*reply, error) {
 }
 
 func wireMoved(m *engine.Moved) api.LineItemMoved {
-	return api.LineItemMoved{
-		Before: wireLineItem(farebox, m.Before).(api.LineItem[api.AttributesV11]), After: wireLineItem(farebox, m.After).(api.LineItem[api.AttributesV11]),
-	}
+	return api.LineItemMoved{Before: wireLineItemV11(m.Before), After: wireLineItemV11(m.After)}
 }
 
 // wireReceipt renders a receipt; rates, which may be nil, know the formulas of its prices.

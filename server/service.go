@@ -5,6 +5,7 @@ import (
 
 	"github.com/farebox/farebox/api"
 	"github.com/farebox/farebox/engine"
+	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/store"
 )
 
@@ -61,4 +62,20 @@ func wireProof(p *engine.Proving) *api.Proof {
 		out.State = "DIFFERS"
 	}
 	return out
+}
+
+// healthz tells whether the process is there.
+func healthz(*call) (*reply, error) {
+	return &reply{status: http.StatusOK, contentType: "text/plain; charset=utf-8", body: []byte("ok\n")}, nil
+}
+
+// readyz tells whether requests can be sent here now.
+func readyz(c *call) (*reply, error) {
+	if c.server.stopping.Load() {
+		return nil, problem.New(problem.Unavailable, "the server is stopping")
+	}
+	if err := c.server.engine.Ready(c.Context()); err != nil {
+		return nil, err
+	}
+	return &reply{status: http.StatusOK, contentType: "text/plain; charset=utf-8", body: []byte("ready\n")}, nil
 }

@@ -84,11 +84,11 @@ func replying(replayed bool) func(*reply, error) (*reply, error) {
 	}
 }
 
-// listedInstance returns the instance whose sessions are asked for.
-func (c *call) listedInstance() (string, error) {
+// listedInstance returns the instance whose sessions, or other things, are asked for.
+func (c *call) listedInstance(things string) (string, error) {
 	id := c.URL.Query().Get("instanceId")
 	if id == "" {
-		return "", problem.Field("instanceId", "is required: the instance whose sessions are listed")
+		return "", problem.Field("instanceId", "is required: the instance whose %s are listed", things)
 	}
 	if !c.principal.MayReach(id) {
 		return "", errNotForInstance
@@ -97,7 +97,7 @@ func (c *call) listedInstance() (string, error) {
 }
 
 func listSessions(c *call) (*reply, error) {
-	id, err := c.listedInstance()
+	id, err := c.listedInstance("sessions")
 	if err != nil {
 		return nil, err
 	}
@@ -155,24 +155,20 @@ func wireSession(s *access.Session) api.Session {
 
 // pageSessions lists the sessions of the Farebox API, page by page.
 func pageSessions(c *call) (*reply, error) {
-	id, err := c.listedInstance()
+	id, err := c.listedInstance("sessions")
 	if err != nil {
 		return nil, err
 	}
-	limit, err := c.queryInt("limit", pageUsual, 1, pageMost)
+	before, limit, err := c.pageBefore()
 	if err != nil {
 		return nil, err
 	}
-	before, err := c.queryInt("cursor", 0, 1, 1<<62)
-	if err != nil {
-		return nil, problem.Field("cursor", "is not one that this list gave")
-	}
-	all, err := c.server.engine.LiveSessions(c.Context(), id, before, int(limit)+1)
+	all, err := c.server.engine.LiveSessions(c.Context(), id, before, limit+1)
 	if err != nil {
 		return nil, err
 	}
 	out := api.Sessions{Sessions: []api.Session{}}
-	if len(all) > int(limit) {
+	if len(all) > limit {
 		all = all[:limit]
 		out.Next = strconv.FormatInt(all[limit-1].Number, 10)
 	}
@@ -223,7 +219,7 @@ func decodeSessionRequest(f family, body []byte) (request *access.Request, rollb
 	if f == v10 {
 		return decodeInSession(body, latestItem)
 	}
-	return decodeInSession(body, func(in *api.RequestedItemV11) *api.RequestedItemV11 { return in })
+	return decodeInSession(body, itemAsItIs)
 }
 
 func decodeInSession[I any](body []byte, latest func(*I) *api.RequestedItemV11) (request *access.Request, rollback bool, err error) {

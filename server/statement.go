@@ -23,12 +23,10 @@ func instanceStatement(c *call) (*reply, error) {
 }
 
 func (c *call) statement(made func(engine.Month) (*engine.Statement, error)) (*reply, error) {
-	q := c.URL.Query()
-	for name := range q {
-		if name != "format" && name != "timeZone" {
-			return nil, problem.Field(name, "is not a parameter of statements; see /docs")
-		}
+	if err := c.knows("format", "timeZone"); err != nil {
+		return nil, err
 	}
+	q := c.URL.Query()
 	format := q.Get("format")
 	if format != "" && format != "json" && format != "csv" && format != "html" {
 		return nil, problem.Field("format", "must be json, csv or html")

@@ -58,12 +58,8 @@ func (c *call) usageQuery() (*usage.Query, error) {
 		return nil, err
 	}
 	q.Top = int(top)
-	switch text := asked.Get("distinctRequesters"); text {
-	case "true":
-		q.Distinct = true
-	case "", "false":
-	default:
-		return nil, problem.Field("distinctRequesters", "must be true or false")
+	if q.Distinct, err = c.flag("distinctRequesters"); err != nil {
+		return nil, err
 	}
 	if err := c.usageFilters(q, asked); err != nil {
 		return nil, err
