@@ -199,7 +199,7 @@ func (s *demoState) prove(books *sqlite.Store, before token.Amount) error {
 	} else {
 		fmt.Println("verify: all balances agree")
 	}
-	fmt.Printf("  %d line items, %d sessions, %d receipts, %d usage events, %s tokens used, %s of them in the weeks before\n", proof.LineItems, proof.Sessions, proof.Receipts, proof.Events, proof.Used, before)
+	fmt.Printf("  %s, %s of them in the weeks before\n", summary(proof), before)
 	fmt.Println("The demo's database is gone. Yours starts with: farebox serve")
 	return err
 }

@@ -88,7 +88,7 @@ func (c *cli) parser() *kong.Kong {
 func described(v *kong.Value) string {
 	with := *v
 	if v.Tag.PlaceHolder != "" && v.HasDefault && v.Default != "" {
-		with.Help += " Default: " + v.Default + "."
+		with.Help += " Default: " + strings.TrimSuffix(v.Default, ".") + "."
 	}
 	return kong.DefaultHelpValueFormatter(&with)
 }

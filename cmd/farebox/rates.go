@@ -264,11 +264,7 @@ func (d *database) withRates(fn func(rates *rate.Catalog, nowMS int64) error) er
 	if err != nil {
 		return err
 	}
-	nowMS := time.Now().UnixMilli()
-	clock, err := clockOf(context.Background(), s)
-	if err == nil && clock != nil && clock.Test {
-		nowMS = clock.NowMS
-	}
+	nowMS, err := timeOf(context.Background(), s)
 	if err == nil {
 		err = fn(s.Settings().Rates, nowMS)
 	}

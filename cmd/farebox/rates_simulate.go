@@ -67,11 +67,7 @@ func (cmd *ratesSimulateCmd) Run() error {
 	}
 	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer release()
-	nowMS := time.Now().UnixMilli()
-	clock, err := clockOf(ctx, s)
-	if err == nil && clock != nil && clock.Test {
-		nowMS = clock.NowMS
-	}
+	nowMS, err := timeOf(ctx, s)
 	var found *engine.Simulation
 	if err == nil {
 		replay := cmd.replay(draft, nowMS)

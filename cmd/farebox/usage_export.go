@@ -147,13 +147,13 @@ func openBucket(ctx context.Context, to string) (*export.Bucket, error) {
 	return export.OpenFolder(to)
 }
 
-// timeOf returns the time in a database, which is the world's unless it has a test clock.
+// timeOf returns the time of a database, as nowOf.
 func timeOf(ctx context.Context, s store.Store) (nowMS int64, err error) {
-	clock, err := clockOf(ctx, s)
-	if clock != nil && clock.Test {
-		return clock.NowMS, err
-	}
-	return time.Now().UnixMilli(), err
+	err = s.View(ctx, func(r store.Reader) error {
+		nowMS, err = nowOf(r)
+		return err
+	})
+	return nowMS, err
 }
 
 // eventFlags select events.

@@ -39,10 +39,13 @@ type usageQueryCmd struct {
 
 // Help adds to --help.
 func (*usageQueryCmd) Help() string {
+	var names strings.Builder
+	for _, d := range usage.Dimensions {
+		names.WriteString(string(d) + ", ")
+	}
 	return `Adds up one consistent state, also while the database is served. Sums are exact, and net of refunds.
 
-Usage is told apart by accountId, instanceId, activationId (the line item), lineItemKind, item, itemVersion, requester,
-requesterType, kind, status, rateTableSeries, currency, source.address, source.userAgent, metadata.KEY and dictionary.KEY.
+Usage is told apart by ` + names.String() + `metadata.KEY and dictionary.KEY; activationId is the line item.
 
   farebox usage query --by item --from 2026-01-01
   farebox usage query --interval day --zone Europe/Berlin --where accountId=ACME

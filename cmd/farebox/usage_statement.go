@@ -59,7 +59,7 @@ func (cmd *usageStatementCmd) Run() error {
 	return printStatement(os.Stdout, statement.Wire(made), cmd.Format)
 }
 
-// nowOf returns the time of a database: of its test clock, if it has one.
+// nowOf returns the time of a database, in milliseconds since 1970: of its test clock, if it has one, or else the world's.
 func nowOf(r store.Reader) (int64, error) {
 	clock, err := r.Clock()
 	if err == nil && clock != nil && clock.Test {
