@@ -1,4 +1,4 @@
-import { expect, type Page, test } from "@playwright/test";
+import { expect, type Locator, type Page, test } from "@playwright/test";
 import { accessible, fits, settled } from "./page";
 import { Demo } from "./server";
 
@@ -10,6 +10,7 @@ test.beforeAll(async () => {
 });
 test.afterAll(() => demo.stop());
 
+type Box = { x: number; y: number; width: number; height: number };
 const requester = { type: "user", value: "ann" };
 const open = async (page: Page, instance: string, as?: string) => {
   await page.goto(demo.linkTo(`/customers/${instance}`, as));
@@ -108,6 +109,24 @@ test("a customer sets rules and limits of their own instance, sees no moves of t
     await settled(page);
     await expect(page.getByText(/neighbour|nordwind/)).toHaveCount(0);
   }
+});
+
+test("on a phone a row is a block: what can be done with it stands beside its title, and the rest below", async ({ page }) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  const instance = await demo.customer("blocks");
+  await demo.lineItem(instance, "BLOCKS-1", 100);
+  await demo.charge(instance, "crash.run", 2);
+  await open(page, instance);
+  const row = page.getByRole("region", { name: "Recent events" }).locator("tbody tr");
+  const box = async (locator: Locator): Promise<Box> => (await locator.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
+  await expect(row).toHaveCount(1);
+  const [title, action, item, tokens] = [await box(row.locator("td").first()), await box(row.getByRole("button", { name: /^Receipt/ })), await box(row.getByText("crash.run")), await box(row.getByText("25", { exact: true }).first())];
+  expect(title.x + title.width).toBeLessThanOrEqual(action.x);
+  expect(Math.max(title.y, action.y)).toBeLessThan(Math.min(title.y + title.height, action.y + action.height));
+  expect(action.y + action.height).toBeLessThanOrEqual(item.y);
+  expect(item.y).toBeLessThan(tokens.y);
+  await accessible(page);
+  await fits(page);
 });
 
 test("a table on a phone is sorted by what is chosen above it", async ({ page }) => {

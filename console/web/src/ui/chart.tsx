@@ -38,7 +38,7 @@ export function StackedBars({ label, times, series }: { label: string; times: nu
       {
         width: at.clientWidth, height: 240, legend: { show: false }, cursor: { show: false }, padding: [12, 8, 0, 0],
         scales: { x: { range: (_u, first, last) => [first - half, last + half] }, y: { range: (_u, _low, high) => [0, high > 0 ? high * 1.05 : 1] } },
-        axes: [{ ...axis, grid: { show: false }, space: 56, size: 28, values: (_u, at) => at.map((s) => (hourly ? clock : dayMonth).format(s * 1000)) }, { ...axis, size: 64 }],
+        axes: [{ ...axis, grid: { show: false }, space: 56, size: 32, gap: 10, values: (_u, at) => at.map((s) => (hourly ? clock : dayMonth).format(s * 1000)) }, { ...axis, size: 64 }],
         series: [{}, ...order.map((i) => ({ fill: color(`--series-${i % 7}`), stroke: color(`--series-${i % 7}`), width: 0, points: { show: false }, ...(bars ? { paths: bars } : {}) }))],
       },
       [times.map((t) => t / 1000), ...order.map((i) => stacked[i] ?? [])],

@@ -29,6 +29,21 @@ export function Time({ ms, only }: { ms: number; only?: "day" | "second" }) {
   return <time dateTime={at.toISOString()} title={utc(at)}>{(only === "day" ? day : only === "second" ? second : moment).format(at)}</time>;
 }
 
+const isToday = (ms: number) => new Date(ms).toDateString() === new Date().toDateString();
+
+/** When something happened: of today the time to the second, of another day the day and the time. */
+export const When = ({ ms }: { ms: number }) => <Time ms={ms} {...(isToday(ms) ? { only: "second" as const } : {})} />;
+
+const units = { W: "week", D: "day", H: "hour", M: "minute", S: "second" } as const;
+
+/** A period, such as P30D or PT1H30M, in words. */
+export const periodInWords = (period: string) => (period.match(/\d+[WDHMS]/g) ?? []).map((part) => ((n, unit) => `${full(n)} ${unit}${n === 1 ? "" : "s"}`)(parseInt(part), units[part.slice(-1) as keyof typeof units])).join(" ");
+
+const days = [0, 1].map((maximumFractionDigits) => new Intl.NumberFormat(undefined, { style: "unit", unit: "day", unitDisplay: "long", maximumFractionDigits }));
+
+/** So many days; of few a tenth is told. */
+export const daysInWords = (n: number) => (days[n < 10 ? 1 : 0] ?? grouped).format(n);
+
 const ahead = new Intl.RelativeTimeFormat(undefined, { numeric: "always", style: "short" });
 const steps = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000], ["second", 1_000]] as const;
 

@@ -23,9 +23,11 @@ export function Customer({ params, who }: ViewProps) {
       <Show of={about}>{(i) => <header className="titled"><div><h1>{i.accountId}</h1><p className="quiet">{i.shortName} · <code>{i.id}</code></p></div><CustomerMoves instanceId={instanceId} /></header>}</Show>
       <LineItems instanceId={instanceId} />
       <UsageOf instanceId={instanceId} />
-      <Sessions instanceId={instanceId} />
-      <Holds instanceId={instanceId} who={who} />
-      <Leases instanceId={instanceId} who={who} />
+      <div className="together">
+        <Sessions instanceId={instanceId} />
+        <Holds instanceId={instanceId} who={who} />
+        <Leases instanceId={instanceId} who={who} />
+      </div>
       <Events instanceId={instanceId} />
       <Rules instanceId={instanceId} />
       <Quote instanceId={instanceId} />

@@ -2,7 +2,7 @@ import { type ReactNode, useState } from "react";
 import { answer, api } from "../api/client";
 import { StackedBars } from "../ui/chart";
 import { useLoad } from "../ui/data";
-import { Number, short, Time } from "../ui/format";
+import { Number, short, Time, When } from "../ui/format";
 import { type Live, useLive } from "../ui/live";
 import { Card, Choice, Empty, Show } from "../ui/states";
 import { Table } from "../ui/table";
@@ -101,7 +101,7 @@ function Alerts() {
       <Show of={fired}>
         {(log) => log.fired.length === 0 ? <Empty>No alert has fired.</Empty> : (
           <ul className="list">
-            {log.fired.map((f) => <li key={f.id}><span className={`badge ${f.state === "FIRED" ? "bad" : "good"}`}>{f.state === "FIRED" ? "Fired" : "Resolved"}</span> {f.message} <small className="quiet"><Time ms={f.time} /></small></li>)}
+            {log.fired.map((f) => <li key={f.id}><span className={`badge ${f.state === "FIRED" ? "bad" : "good"}`}>{f.state === "FIRED" ? "Fired" : "Resolved"}</span> {f.message} <small className="quiet"><When ms={f.time} /></small></li>)}
           </ul>
         )}
       </Show>
@@ -123,8 +123,7 @@ function Ending() {
               { name: "Line item", show: (l) => <Link to={`/customers/${encodeURIComponent(l.instanceId)}`}>{l.activationId}</Link> },
               { name: "Account", show: (l) => l.accountId },
               { name: "Ends", show: (l) => <Time ms={l.end} only="day" /> },
-              { name: "Left", right: true, show: (l) => <Number value={l.balance} /> },
-              { name: "Of", right: true, show: (l) => <Number value={l.quantity} /> },
+              { name: "Left", right: true, show: (l) => <><Number value={l.balance} /> <span className="quiet">of <Number value={l.quantity} /></span></> },
             ]}
           />
         )}

@@ -2,11 +2,11 @@ import { useState } from "react";
 import { answer, api, type Schemas } from "../api/client";
 import { Link } from "../router";
 import { useLoad } from "../ui/data";
-import { Number } from "../ui/format";
+import { Number, periodInWords } from "../ui/format";
 import { Empty, Show } from "../ui/states";
 import { Table } from "../ui/table";
 import { DeletePack, PackDialog } from "./moves/pack";
-import { overdraftOf, periodInWords } from "./moves/pack-terms";
+import { overdraftOf } from "./moves/pack-terms";
 
 type Pack = Schemas["Pack"];
 type Open = { what: "new" } | { what: "change" | "delete"; pack: Pack } | null;
@@ -18,7 +18,7 @@ export function Packs() {
   const close = () => setOpen(null);
   return (
     <>
-      <div className="titled"><h1>Packs</h1><button className="primary" onClick={() => setOpen({ what: "new" })}>New pack</button></div>
+      <div className="titled"><h1>Packs</h1><div className="actions"><button onClick={() => setOpen({ what: "new" })}>New pack</button></div></div>
       <section className="card">
         <Show of={loaded}>
           {(packs) => packs.length === 0 ? <Empty>There is no pack yet. A pack is what you sell: so many tokens, good for so long. <Link to="/customers">A customer's page</Link> sells it.</Empty> : (

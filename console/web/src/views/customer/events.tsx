@@ -1,7 +1,7 @@
 import { type ReactNode, useState } from "react";
 import { answer, api, type Schemas } from "../../api/client";
 import { useLoad } from "../../ui/data";
-import { Number, Time } from "../../ui/format";
+import { Number, When } from "../../ui/format";
 import { Items } from "../../ui/items";
 import { CursorPages, useCursor } from "../../ui/pages";
 import { Card, Empty, Show } from "../../ui/states";
@@ -10,7 +10,7 @@ import { RateTableLink } from "../rates/link";
 import { Receipt } from "../receipt";
 import "./events.css";
 
-const aPage = 20;
+const aPage = 10;
 
 type Of = Schemas["Receipt"];
 /** An item of a receipt, or a receipt that is about none. */
@@ -36,12 +36,12 @@ export function Events({ instanceId }: { instanceId: string }) {
               <Table
                 label="Recent events" most={1000} rows={receipts.flatMap(rowsOf)} id={(e) => e.id}
                 columns={[
-                  { name: "When", show: (e) => <Time ms={e.receipt.time} {...(today(e.receipt.time) ? { only: "second" as const } : {})} /> },
+                  { name: "When", show: (e) => <When ms={e.receipt.time} /> },
                   { name: "What", show: (e) => <What of={e} /> },
                   { name: "Requester", show: (e) => e.receipt.requester?.value ?? "–" },
                   { name: "Item", show: (e) => (e.item?.item ? <Items of={[e.item]} /> : "–") },
                   { name: "Tokens", right: true, show: (e) => (e.item ? <Number value={e.item.tokens} /> : "–") },
-                  { name: "Paid by", show: (e) => <Slices of={e} /> },
+                  { name: "Paid by", wide: true, show: (e) => <Slices of={e} /> },
                   { name: "Receipt", bare: true, show: (e) => <button aria-label={`Receipt of ${e.item?.item || "this"} for ${e.receipt.requester?.value ?? "nobody"}`} onClick={() => open(e.receipt.correlationId)}>Receipt</button> },
                 ]}
               />
@@ -53,8 +53,6 @@ export function Events({ instanceId }: { instanceId: string }) {
     </Card>
   );
 }
-
-const today = (ms: number) => new Date(ms).toDateString() === new Date().toDateString();
 
 /** Whether an item was not granted; codes that are not known are taken for that, as the API asks to. */
 const denied = (i: Schemas["ReceiptItem"] | undefined) => i?.status !== undefined && !/^1?101$/.test(i.status.code);

@@ -71,7 +71,7 @@ function Conditions({ instanceId, all }: { instanceId: string; all: readonly Con
         label="Conditions" rows={all} id={(c) => c.id ?? ""}
         columns={[
           { name: "Condition", by: (c) => c.name ?? "", show: (c) => <strong>{c.name || "unnamed"}</strong> },
-          { name: "Holds when", show: (c) => <span className="words">{inWords(c, all)}</span> },
+          { name: "Holds when", wide: true, show: (c) => <span className="words">{inWords(c, all)}</span> },
           { name: "Actions", bare: true, show: (c) => <div className="actions"><button aria-label={`Change condition ${nameOf(c, all)}`} onClick={() => change(c)}>Change…</button><button aria-label={`Delete condition ${nameOf(c, all)}`} onClick={() => doom(c)}>Delete…</button></div> },
         ]}
       />
@@ -89,7 +89,7 @@ function Ruled({ instanceId, all, some, more }: { instanceId: string; all: reado
           label="Line items with rules" rows={some} id={(l) => l.lineItemId}
           columns={[
             { name: "Line item", by: (l) => l.lineItemId, show: (l) => l.lineItemId },
-            { name: "Rules, the first that holds decides", show: (l) => <ol className="words">{l.actions.map((a) => <li key={a.id}><Rule of={a} all={all} /></li>)}</ol> },
+            { name: "Rules, the first that holds decides", wide: true, show: (l) => <ol className="words">{l.actions.map((a) => <li key={a.id}><Rule of={a} all={all} /></li>)}</ol> },
             { name: "Actions", bare: true, show: (l) => <div className="actions"><button aria-label={`Access to ${l.lineItemId}, its rules`} onClick={() => setOpen(l.lineItemId)}>Change…</button></div> },
           ]}
         />

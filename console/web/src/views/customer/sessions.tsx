@@ -1,6 +1,6 @@
 import { answer, api } from "../../api/client";
 import { useLoad } from "../../ui/data";
-import { Number, Time, Until } from "../../ui/format";
+import { Number, Until, When } from "../../ui/format";
 import { Items } from "../../ui/items";
 import { CursorPages, useCursor } from "../../ui/pages";
 import { Card, Empty, Show } from "../../ui/states";
@@ -23,7 +23,7 @@ export function Sessions({ instanceId }: { instanceId: string }) {
                 columns={[
                   { name: "Requester", by: (s) => s.requester?.value ?? "", show: (s) => s.requester?.value ?? "–" },
                   { name: "Items", show: (s) => s.items.length > 0 ? <Items of={s.items} /> : <span className="quiet">idle, nothing is charged</span> },
-                  { name: "Since", by: (s) => s.created, show: (s) => <Time ms={s.created} /> },
+                  { name: "Since", by: (s) => s.created, show: (s) => <When ms={s.created} /> },
                   { name: "Charged", right: true, by: (s) => s.tokensCharged, show: (s) => <Number value={s.tokensCharged} /> },
                   { name: "Next charge", by: (s) => s.chargedUntil ?? Infinity, show: (s) => (s.chargedUntil ? <Until ms={s.chargedUntil} /> : "–") },
                   { name: "Heartbeat due", by: (s) => s.heartbeatDue ?? Infinity, show: (s) => (s.heartbeatDue ? <Until ms={s.heartbeatDue} /> : "–") },

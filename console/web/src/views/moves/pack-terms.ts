@@ -1,5 +1,5 @@
 import type { Schemas } from "../../api/client";
-import { full } from "../../ui/format";
+import { full, periodInWords } from "../../ui/format";
 
 type Pack = Schemas["Pack"];
 
@@ -10,11 +10,6 @@ export function lastsMS(period: string | undefined): number | undefined {
   const parts = period?.match(/\d+[WDHMS]/g);
   return parts?.reduce((sum, part) => sum + parseInt(part) * unitMS[part.slice(-1) as keyof typeof unitMS], 0);
 }
-
-const units = { W: "week", D: "day", H: "hour", M: "minute", S: "second" } as const;
-
-/** A period in words. */
-export const periodInWords = (period: string) => (period.match(/\d+[WDHMS]/g) ?? []).map((part) => ((n, unit) => `${full(n)} ${unit}${n === 1 ? "" : "s"}`)(parseInt(part), units[part.slice(-1) as keyof typeof units])).join(" ");
 
 export function overdraftOf(p: Pack): string {
   switch (p.overdraftType) {

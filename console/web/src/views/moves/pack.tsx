@@ -2,9 +2,9 @@ import { useState } from "react";
 import { answer, api, Refused, type Schemas } from "../../api/client";
 import { Confirm } from "../../ui/confirm";
 import { Entry } from "../../ui/form";
-import { full } from "../../ui/format";
+import { full, periodInWords } from "../../ui/format";
 import { amountOf, ifSaid, Move, textOf, wholeOf, type Wrong } from "./move";
-import { overdraftOf, periodInWords } from "./pack-terms";
+import { overdraftOf } from "./pack-terms";
 import { SeriesEntry } from "./series";
 
 type Pack = Schemas["Pack"];

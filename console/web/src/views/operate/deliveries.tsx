@@ -3,7 +3,7 @@ import { answer, api, type Schemas } from "../../api/client";
 import { Confirm } from "../../ui/confirm";
 import { useLoad } from "../../ui/data";
 import { Dialog } from "../../ui/dialog";
-import { Time, Until } from "../../ui/format";
+import { Time, Until, When } from "../../ui/format";
 import { CursorPages, useCursor } from "../../ui/pages";
 import { Card, Empty, Show } from "../../ui/states";
 import { Table } from "../../ui/table";
@@ -11,7 +11,7 @@ import { Came } from "./webhook";
 
 type Delivery = Schemas["Delivery"];
 
-const pageOf = 50; // the list is paged by the server: there may be many thousands
+const pageOf = 20; // the list is paged by the server: there may be many thousands
 const states = { PENDING: ["waits", ""], DELIVERED: ["taken", "good"], FAILED: ["given up", "bad"] } as const;
 
 /** What was sent to a webhook, and is to be; newest first. */
@@ -32,7 +32,7 @@ export function Deliveries({ of: w }: { of: Schemas["Webhook"] }) {
                 label="Deliveries" rows={deliveries} id={(d) => d.id} most={pageOf}
                 columns={[
                   { name: "Event", show: (d) => <code>{d.type}</code> },
-                  { name: "Made", show: (d) => <Time ms={d.created} /> },
+                  { name: "Made", show: (d) => <When ms={d.created} /> },
                   { name: "State", show: (d) => <State of={d} /> },
                   { name: "Attempts", right: true, show: (d) => d.attempts },
                   { name: "Last answer", right: true, show: (d) => d.status ?? (d.attempts > 0 ? <span className="warn">none came</span> : "–") },

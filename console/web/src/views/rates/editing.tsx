@@ -89,9 +89,9 @@ function One({ row, keep, edit, remove: take, restore: back }: Parts) {
     <tr className={after ? (isChanged(row) ? "changed" : "") : "removed"}>
       <td data-label="Item"><span className="cut" title={name}>{shown.name}</span>{shown.version && <span className="quiet"> {shown.version}</span>} {!before && <span className="badge good">added</span>}{!after && <span className="badge bad">removed</span>}</td>
       <td data-label="Was" className="right">{before && before !== after ? <span className="cut" title={priceOf(before)}>{priceOf(before)}</span> : ""}</td>
-      <td data-label="Price">{!after ? "–" : after.formula ? <button type="button" className="formula" aria-label={`Edit the formula of ${name}`} onClick={edit}><code>{after.formula}</code></button> : <Rate key={priceOf(after)} item={after} keep={keep} />}</td>
+      <td data-label="Price" className="wide">{!after ? "–" : after.formula ? <button type="button" className="formula" aria-label={`Edit the formula of ${name}`} onClick={edit}><code>{after.formula}</code></button> : <Rate key={priceOf(after)} item={after} keep={keep} />}</td>
       <td data-label="Terms">{termsOf(shown) || "–"}</td>
-      <td data-label="">
+      <td className="bare">
         <span className="actions right">
           {after && <button type="button" aria-label={`Edit ${name}`} onClick={edit}>Edit</button>}
           {after && !isChanged(row) && <button type="button" aria-label={`Remove ${name}`} onClick={take}>Remove</button>}
