@@ -1,7 +1,7 @@
 import { answer, api, type Schemas } from "../api/client";
 import { Link } from "../router";
 import { useLoad, usePaused } from "../ui/data";
-import { dayOfUTC, Number, short } from "../ui/format";
+import { dayOfUTC, daysInWords, Number, short } from "../ui/format";
 import { useQuery } from "../ui/query";
 import { Choice, Empty, Show } from "../ui/states";
 import { Table } from "../ui/table";
@@ -74,12 +74,12 @@ function Standings({ rows }: { rows: readonly Standing[] }) {
     <Table
       label="Customers" rows={rows} id={(r) => r.instanceId}
       columns={[
-        { name: "Account", show: (r) => <Link to={`/customers/${encodeURIComponent(r.instanceId)}`}>{r.accountId}</Link> },
+        { name: "Account", show: (r) => <><Link to={`/customers/${encodeURIComponent(r.instanceId)}`}>{r.accountId}</Link> <small>{r.shortName}</small></> },
         { name: "Left", right: true, show: (r) => <Number value={r.balance} /> },
+        { name: "Tokens a day", right: true, show: (r) => <span title="over the last 7 whole days"><Number value={r.tokensPerDay} /></span> },
+        { name: "Lasts", right: true, show: (r) => r.balance > 0 && r.daysLeft !== undefined ? <span title="what is left, at that pace">{daysInWords(r.daysLeft)}</span> : "–" },
         { name: "Runs out", show: (r) => <RunsOut of={r} /> },
-        { name: "Tokens a day", right: true, show: (r) => <Number value={r.tokensPerDay} /> },
         { name: "Overdraft used", right: true, show: (r) => r.overdraftUsed > 0 ? <span className="warn"><Number value={r.overdraftUsed} /></span> : "–" },
-        { name: "Instance", show: (r) => r.shortName },
       ]}
     />
   );
@@ -91,5 +91,6 @@ function RunsOut({ of }: { of: Standing }) {
   if (!of.runsOut) return <span className="quiet">not within 400 days</span>;
   const { likely, earliest, latest } = of.runsOut;
   const day = likely ?? earliest;
-  return <time dateTime={day} title={`8 of 10 futures: ${earliest} to ${latest ?? "later than 400 days from now"}; days are those of UTC`}>{dayOfUTC(day)}</time>;
+  const ends = of.nextEnd !== undefined && new Date(of.nextEnd).toISOString().startsWith(day);
+  return <><time dateTime={day} title={`8 of 10 futures: ${earliest} to ${latest ?? "later than 400 days from now"}; days are those of UTC`}>{dayOfUTC(day)}</time>{ends && <small> as it ends</small>}</>;
 }
