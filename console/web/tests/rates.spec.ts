@@ -57,6 +57,13 @@ test("versions are on a time line, the effective one marked, and any two are com
   await expect(page.getByRole("status").filter({ hasText: "Withdrew the version v3" })).toBeVisible();
 });
 
+test("on a phone the version that prices now is seen whole", async ({ page }) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  for (const n of [1, 2, 3, 4]) await post(page, "many", `v${n}`, (n - 3.5) * 30, [{ name: "same", rate: n }]);
+  await open(page, "?series=many");
+  await expect(page.getByRole("button", { name: /v3 Effective/ })).toBeInViewport({ ratio: 1 });
+});
+
 test("a table of 100,000 items is searched by the server, page by page", async ({ page }) => {
   await post(page, "huge", "1", -1, Array.from({ length: 100_000 }, (_, i) => ({ name: `item-${i}`, rate: i })));
   const answers: number[] = [];

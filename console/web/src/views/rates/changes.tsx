@@ -36,7 +36,7 @@ export function Changes({ older, newer }: { older: Version; newer: Version }) {
                 { name: "Change", show: (c) => <span className={badgeOf(nameOfKind(c.change))}>{nameOfKind(c.change)}</span> },
                 { name: older.version, show: (c) => <Price of={c.older} /> },
                 { name: newer.version, show: (c) => <Price of={c.newer} /> },
-                { name: "By", right: true, show: (c) => c.percent ?? "–" },
+                { name: "Percent", right: true, show: (c) => c.percent ?? "–" },
               ]}
             />
             <Pages offset={offset} total={d.total} of="differences" to={setOffset} />

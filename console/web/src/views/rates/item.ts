@@ -1,5 +1,6 @@
 import { answer, api, type Schemas } from "../../api/client";
 import { digits } from "../../api/decimal";
+import { periodInWords } from "../../ui/format";
 
 export type Item = Schemas["RateItemV11"];
 export type Version = Schemas["RateTableVersion"];
@@ -8,7 +9,7 @@ export const keyOf = (i: Pick<Item, "name" | "version">) => JSON.stringify([i.na
 export const nameOf = (i: Pick<Item, "name" | "version">) => `${i.name}${i.version ? ` ${i.version}` : ""}`;
 
 /** What besides the price is agreed, in words. */
-export const termsOf = (i: Item) => [i.freeSeconds ? `first ${i.freeSeconds} s free` : "", i.window ? `once per ${i.window}` : "", i.cost !== undefined ? `costs ${digits(i.cost)}` : ""].filter((t) => t !== "").join(", ");
+export const termsOf = (i: Item) => [i.freeSeconds ? `first ${i.freeSeconds} s free` : "", i.window ? `a charge lasts ${periodInWords(i.window)}` : "", i.cost !== undefined ? `costs ${digits(i.cost)}` : ""].filter((t) => t !== "").join(", ");
 
 export const priceOf = (i: Item) => i.formula || (i.rate === undefined ? "no rate" : digits(i.rate));
 

@@ -15,9 +15,9 @@ export function Timeline({ versions, seen, see }: { versions: readonly Version[]
   const [withdrawing, withdraw] = useState<Version | null>(null);
   // Of many versions those around now are of interest. Only the line moves, never the page.
   useEffect(() => {
-    const [at, chosen] = [line.current, line.current?.querySelector<HTMLElement>("[aria-pressed=true]")];
+    const [at, chosen] = [line.current, line.current?.querySelector<HTMLElement>("li:has([aria-pressed=true])")];
     if (at && chosen) at.scrollLeft = chosen.offsetLeft - at.clientWidth / 2 + chosen.offsetWidth / 2;
-  }, [versions.length]);
+  }, [seen.series, versions.length]);
   return (
     <>
       <ol ref={line} className="timeline" tabIndex={0} aria-label="Versions, by when they begin">
