@@ -104,7 +104,7 @@ function One({ l, place, used, forecast, tooLittle, after, now }: OneParts) {
       </p>
       <Burndown of={course(l, used, forecast, after, now)} label={inWords(l.activationId, l.balance, l.quantity, l.overdraftUsed)} limit={limit} />
       <dl>
-        {l.usable && <div><dt>Runs out</dt><dd><RunsOutRange of={forecast?.runsOut} gone={l.balance <= 0} tooLittle={tooLittle} /></dd></div>}
+        {l.usable && (l.balance <= 0 ? <div><dt>Has run out</dt></div> : <div><dt>Runs out</dt><dd><RunsOutRange of={forecast?.runsOut} tooLittle={tooLittle} /></dd></div>)}
         <div><dt>{l.start > now ? "Starts" : "Started"}</dt><dd><Time ms={l.start} {...when} /></dd></div>
         {l.nextReset !== undefined && <div><dt>Anew</dt><dd><Time ms={l.nextReset} only="day" /></dd></div>}
         <div><dt>{l.end <= now ? "Ended" : "Ends"}</dt><dd><Time ms={l.end} {...when} /></dd></div>
@@ -133,7 +133,7 @@ function AsTable({ of, shown, instanceId }: Parts) {
         { name: "Of", right: true, by: (l) => l.quantity, show: (l) => <Number value={l.quantity} /> },
         { name: "Left", show: (l) => <meter min={0} max={Math.max(l.quantity, 1)} value={Math.max(l.balance, 0)} aria-label={`${short(l.balance)} of ${short(l.quantity)} tokens left`} /> },
         { name: "Overdraft used", right: true, by: (l) => l.overdraftUsed, show: (l) => (l.overdraftUsed > 0 ? <span className="over"><Number value={l.overdraftUsed} /></span> : "–") },
-        { name: "Runs out", show: (l) => (l.usable ? <RunsOutRange of={byId.get(l.activationId)?.runsOut} gone={l.balance <= 0} tooLittle={of.forecast.tooLittleHistory} /> : "–") },
+        { name: "Runs out", show: (l) => (!l.usable ? "–" : l.balance <= 0 ? <span className="quiet">has run out</span> : <RunsOutRange of={byId.get(l.activationId)?.runsOut} tooLittle={of.forecast.tooLittleHistory} />) },
         { name: "Ends", by: (l) => l.end, show: (l) => <Time ms={l.end} only="day" /> },
         { name: "Actions", bare: true, show: (l) => <LineItemActions instanceId={instanceId} lineItem={l} /> },
       ]}

@@ -3,9 +3,8 @@ import type { Schemas } from "../../api/client";
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
 const at = (date: string) => new Date(`${date}T12:00:00Z`);
 
-/** When a balance is likely to be gone, with the range that 8 of 10 futures lie in. Its days are those of UTC. */
-export function RunsOutRange({ of, gone, tooLittle }: { of: Schemas["ForecastDay"] | undefined; gone: boolean; tooLittle: string | undefined }) {
-  if (gone) return <span className="quiet">has run out</span>;
+/** When what is left is likely to be gone, with the range that 8 of 10 futures lie in. Its days are those of UTC. */
+export function RunsOutRange({ of, tooLittle }: { of: Schemas["ForecastDay"] | undefined; tooLittle: string | undefined }) {
   if (tooLittle) return <span className="quiet" title={tooLittle}>too early to tell</span>;
   if (!of) return <span className="quiet" title="hardly within 400 days, nor before it ends">not before it ends</span>;
   const likely = of.likely ? day.format(at(of.likely)) : `after ${day.format(at(of.earliest))}`;

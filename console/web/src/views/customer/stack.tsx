@@ -18,7 +18,7 @@ export function Stack({ lineItems }: { lineItems: readonly LineItem[] }) {
   return (
     <div className="stack">
       <p><strong className="big"><Number value={total} /></strong> tokens left{over.length > 0 && <span className="quiet">, then {without ? "overdraft without end" : <><Number value={sumBy(over, (l) => l.overdraftLeft ?? 0)} /> of overdraft</>}</span>}</p>
-      {left.length > 0 && (
+      {left.length > 1 && (
         <div className="parts-left" aria-hidden>
           {shown.map((l, i) => (
             <i key={l.activationId} style={{ flexGrow: l.balance / total }} className={`series-${i % 7}`} title={`${places.get(l.activationId)}. ${l.activationId}: ${short(l.balance)} tokens left`} />
@@ -26,7 +26,7 @@ export function Stack({ lineItems }: { lineItems: readonly LineItem[] }) {
           {rest > 0 && <i style={{ flexGrow: rest / total }} className="others" title={`${left.length - most} more: ${short(rest)} tokens left`} />}
         </div>
       )}
-      {left.length > 0 && (
+      {left.length > 1 && (
         <ol className="legend" aria-label="Order of drawing">
           {shown.map((l, i) => <li key={l.activationId}><i className={`dot series-${i % 7}`} aria-hidden />{places.get(l.activationId)}. {l.activationId} <span className="quiet"><Number value={l.balance} /></span></li>)}
           {rest > 0 && <li className="quiet">and {short(left.length - most)} more</li>}

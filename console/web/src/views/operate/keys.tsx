@@ -94,10 +94,10 @@ function AddKey({ keys, close, made }: { keys: readonly Key[]; close: () => void
           <div className="entries">
             <Entry label="Name" hint="As tokens name it in cnf.jwk.kid." {...wrong("id")}>{(e) => <input {...e} name="id" maxLength={256} autoComplete="off" spellCheck={false} required autoFocus />}</Entry>
             <Entry label="Its tokens are for" {...wrong("type")}>{(e) => <select {...e} name="type" defaultValue="client-key"><option value="client-key">clients</option><option value="administration-key">administration</option></select>}</Entry>
-            <Entry label="Where it comes from" wide {...(canMakePairs() ? {} : { hint: "A pair can be made where the page comes by https, or from this machine." })}>
+            <Entry label="Where it comes from" wide hint={!canMakePairs() ? "A pair can be made where the page comes by https, or from this machine." : how === "make" ? "Its private key is shown once, and is kept nowhere." : undefined}>
               {(e) => (
                 <select {...e} value={how} onChange={(c) => choose(c.target.value)}>
-                  {canMakePairs() && <option value="make">make a pair here, and show its private key once</option>}
+                  {canMakePairs() && <option value="make">make a pair here</option>}
                   <option value="paste">paste a public key</option>
                 </select>
               )}

@@ -42,7 +42,7 @@ function Outcome({ of: p }: { of: Proof }) {
   const count = differences.length + (p.more ?? 0);
   return (
     <>
-      <p className="verdict"><span className={`badge ${p.state === "AGREES" ? "good" : "bad"}`}>{p.state === "AGREES" ? "All balances agree" : `${count} ${count === 1 ? "thing differs" : "things differ"}`}</span> <span className="quiet">{p.ended !== undefined && <Time ms={p.ended} />}, after {seconds(took)}</span></p>
+      <p className="verdict"><span className={`badge ${p.state === "AGREES" ? "good" : "bad"}`}>{p.state === "AGREES" ? "All balances agree" : `${count} ${count === 1 ? "thing differs" : "things differ"}`}</span> <span className="quiet">{p.ended !== undefined && <Time ms={p.ended} />}, in {seconds(took)}</span></p>
       {differences.length > 0 && <ul className="differences" tabIndex={0} aria-label="What differs">{differences.map((d) => <li key={d}>{d}</li>)}{(p.more ?? 0) > 0 && <li className="quiet">and <Number value={p.more ?? 0} /> more</li>}</ul>}
       {differences.length > 0 && <p className="warn">Somebody or something changed the database past Farebox, or Farebox has a fault. Keep a copy of the database as it is, and run <code>farebox verify</code>.</p>}
       <dl className="facts">

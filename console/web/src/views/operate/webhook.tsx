@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { answer, api, type Schemas } from "../../api/client";
 import { Link } from "../../router";
 import { useLoad } from "../../ui/data";
@@ -40,12 +40,11 @@ function About({ of: w }: { of: Webhook }) {
         <div><dt>Added</dt><dd><Time ms={w.created} /></dd></div>
         {w.oldSecretUntil !== undefined && <div><dt>Secret before</dt><dd>signs too until <Time ms={w.oldSecretUntil} /></dd></div>}
       </dl>
-      <Test of={w} />
-      <div className="actions">
+      <Test of={w}>
         <button onClick={() => setOpen("change")}>Change</button>
         <button onClick={() => setOpen("rotate")}>New secret</button>
         <button onClick={() => setOpen("delete")}>Delete</button>
-      </div>
+      </Test>
       {open === "change" && <WebhookDialog webhook={w} close={close} />}
       {open === "rotate" && <RotateWebhook webhook={w} close={close} made={setSecret} />}
       {open === "delete" && <DeleteWebhook webhook={w} close={close} />}
@@ -54,8 +53,8 @@ function About({ of: w }: { of: Webhook }) {
   );
 }
 
-/** Sends a test event, and shows what came back. */
-function Test({ of: w }: { of: Webhook }) {
+/** Sends a test event, beside what else can be done, and shows what came back. */
+function Test({ of: w, children }: { of: Webhook; children: ReactNode }) {
   const [busy, setBusy] = useState(false);
   const [came, setCame] = useState<Schemas["WebhookTest"] | Error | null>(null);
   const send = async () => {
@@ -65,7 +64,7 @@ function Test({ of: w }: { of: Webhook }) {
   };
   return (
     <div className="test">
-      <button disabled={busy} onClick={() => void send()}>{busy ? "Sending…" : "Send a test event"}</button>
+      <div className="actions"><button disabled={busy} onClick={() => void send()}>{busy ? "Sending…" : "Send a test event"}</button>{children}</div>
       <div role="status">
         {came instanceof Error ? <Failed error={came} /> : came && <p><span className={`badge ${came.delivered ? "good" : "bad"}`}>{came.delivered ? "taken" : "not taken"}</span> <Came of={came.attempt} /></p>}
       </div>
