@@ -25,7 +25,7 @@ func unusual(l *ledger.LineItem) {
 	l.State, l.Quantity, l.StartMS, l.EndMS, l.Elastic, l.Series = ledger.Obsolete, math.MaxInt64, 1, period.LatestMS, false, "sér\"ies"
 	l.Overdraft, l.OverdraftLimit, l.Priority, l.Kind = ledger.NumberOverdraft, math.MaxInt64, math.MinInt64, ledger.Free
 	l.UnitPrice, l.Currency, l.Recurs = amount("0.000000000003"), "EUR", period.Quarterly
-	l.BegunMS = ledger.LatestMS
+	l.BegunMS = period.LatestMS
 	none, most := token.Amount{}, token.Max
 	l.Actions = []ledger.Action{
 		{ID: "z", Name: "n\"ame", ConditionID: "c", Allow: true, Allocation: &most}, {ID: "a", Allocation: &none}, {ID: "%_名前 \u2028", Allow: true},
