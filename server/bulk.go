@@ -81,7 +81,7 @@ func (c *call) readLines(portions chan<- []line) {
 	for number := int64(1); ; number++ {
 		text, err := readLine(in)
 		if err == errLineTooLong {
-			portion = append(portion, line{number: number, err: tooLarge(bodyMost)})
+			portion = append(portion, line{number: number, err: problem.New(problem.TooLarge, "the line is larger than %d bytes", bodyMost)})
 			continue
 		}
 		if _, over := errors.AsType[*http.MaxBytesError](err); over {
@@ -198,7 +198,11 @@ func (c *call) answerLine(w *jsonwriter.Writer, number int64, done *engine.Charg
 	}
 	if done.Err != nil {
 		p, status := c.problemOf(done.Err)
-		body, _ := json.Marshal(api.BulkAnswer{Line: number, Status: int64(status), Problem: wireProblem(status, p.Field, p.Message)})
+		field := p.Field
+		if p.Kind == problem.KeyReused {
+			field = "idempotencyKey" // a line has no headers
+		}
+		body, _ := json.Marshal(api.BulkAnswer{Line: number, Status: int64(status), Problem: wireProblem(status, field, p.Message)})
 		w.B = append(append(w.B, body...), '\n')
 		return
 	}

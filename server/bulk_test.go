@@ -105,7 +105,7 @@ func TestBadLinesOfABulk(t *testing.T) {
 	}{
 		{"good", good("a"), 200, ""},
 		{"the same again", good("a"), 200, ""},
-		{"the same key, another request", strings.Replace(good("a"), "ann", "ben", 1), 422, "used before"},
+		{"the same key, another request", strings.Replace(good("a"), "ann", "ben", 1), 422, `idempotencyKey "a" was used before`},
 		{"no JSON", `{"instanceId": `, 400, "not valid JSON"},
 		{"two objects", good("b") + good("c"), 400, "not valid JSON"},
 		{"an unknown field", strings.Replace(good("d"), "{", `{"colour": 1, `, 1), 400, "colour"},
@@ -117,7 +117,7 @@ func TestBadLinesOfABulk(t *testing.T) {
 		{"no items", strings.Replace(good("f"), `{"item": "render", "count": 1}`, "", 1), 400, "requestedItems"},
 		{"a count of nothing", strings.Replace(good("g"), `"count": 1`, `"count": 0`, 1), 400, "requestedItems[0].count"},
 		{"an instance that there is not", s.bulkLine("nobody", "h"), 404, "nobody"},
-		{"a line that is too long", strings.Replace(good("i"), "ann", strings.Repeat("x", bodyMost), 1), 413, "1048576"},
+		{"a line that is too long", strings.Replace(good("i"), "ann", strings.Repeat("x", bodyMost), 1), 413, "the line is larger than 1048576"},
 		{"not UTF-8", strings.Replace(good("j"), "ann", "\xff", 1), 400, "UTF-8"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
