@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
 	"github.com/farebox/farebox/client"
@@ -90,6 +91,8 @@ func (x *work) do(ctx context.Context) {
 	}
 	denied, isDenied := errors.AsType[*client.Denied](err)
 	switch {
+	case isDenied && denied.Code == client.NotFound:
+		refuse(x.w, http.StatusNotFound, "model_not_found", fmt.Sprintf("the model %s has no price here", x.asked.model))
 	case isDenied:
 		refuse(x.w, http.StatusPaymentRequired, "insufficient_quota", denied.Description)
 	case err == nil && x.last != nil:
@@ -176,9 +179,15 @@ func (x *work) pass(answer *http.Response, most counts) error {
 
 // refuse answers as OpenAI does.
 func refuse(w http.ResponseWriter, status int, code, message string) {
+	type failure struct {
+		Message string `json:"message"`
+		Type    string `json:"type"`
+		Code    string `json:"code"`
+	}
+	body, _ := json.Marshal(map[string]failure{"error": {message, code, code}})
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, `{"error":{"message":%q,"type":%q,"code":%q}}`, message, code, code)
+	_, _ = w.Write(body)
 }
 
 // recover settles what was not settled when it was due: work of a process that was killed, or that Farebox did not answer for. What was passed on to a caller is

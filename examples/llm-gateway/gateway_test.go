@@ -134,7 +134,9 @@ func TestGateway(t *testing.T) {
 		{"a bound of its own", nil, say(7, `,"max_completion_tokens":900,"max_tokens":5000`), 200, "tok ", "", "12"},
 		{"no JSON", nil, "{", 400, "invalid_request_error", "", "0"},
 		{"no model", nil, `{"messages":[]}`, 400, "required", "", "0"},
-		{"a bound that is none", nil, say(7, `,"max_tokens":0`), 400, "1 or more", "", "0"},
+		{"a bound that is none", nil, say(7, `,"max_tokens":0`), 400, "max_tokens must be from 1 to", "", "0"},
+		{"choices that are too many", nil, say(7, `,"n":129`), 400, "n must be from 1 to 128", "", "0"},
+		{"a model that has no price", nil, `{"model":"other","messages":[1]}`, 404, `"model_not_found"`, "", "0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -29,6 +30,12 @@ type request struct {
 const bytesPerToken = 4
 
 func tokensIn(bytes int) int64 { return int64((bytes + bytesPerToken - 1) / bytesPerToken) }
+
+// Bounds of what may be asked for.
+const (
+	mostTokens  = 1 << 30
+	mostChoices = 128
+)
 
 // readRequest reads a chat completion. Its prompt is estimated by its size; its answer is as long as the request allows. What is passed on says so, and has the
 // usage told at the end of a stream.
@@ -67,8 +74,8 @@ func readRequest(body []byte, usualMost int64) (*request, error) {
 	if in.N != nil {
 		choices = *in.N
 	}
-	if most < 1 || choices < 1 || most > 1<<30 || choices > 128 {
-		return nil, errors.New("max_tokens and n must be 1 or more")
+	if most < 1 || most > mostTokens || choices < 1 || choices > mostChoices {
+		return nil, fmt.Errorf("max_tokens must be from 1 to %d, and n must be from 1 to %d", mostTokens, mostChoices)
 	}
 	if in.Stream {
 		all["stream_options"] = jsontext.Value(`{"include_usage":true}`)
