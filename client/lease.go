@@ -70,6 +70,7 @@ type Spender struct {
 
 	mu   sync.Mutex
 	used map[itemName]token.Amount
+	last bool   // it was reported for the last time, or was to be
 	file string // empty: nothing is written down
 }
 
@@ -129,7 +130,7 @@ func (s *Spender) Spend(now time.Time, item, version string, count token.Amount)
 	if _, leased := s.priceOf(name); !leased {
 		return ErrNotLeased
 	}
-	if now.UnixMilli() >= s.claims.ExpiresMS {
+	if s.last || now.UnixMilli() >= s.claims.ExpiresMS {
 		return ErrLeaseOver
 	}
 	after := s.used[name].Add(count)
@@ -171,8 +172,25 @@ func (s *Spender) usedSoFar() []api.LeaseItemUsed {
 	return out
 }
 
-// Report tells the service what was used; final gives the rest back. Since counts are told in all, a report that got lost is made good by the next.
+// Report tells the service what was used; final gives the rest back, and from then on nothing can be spent, whether or not it is answered: send it again until it
+// is. Since counts are told in all, a report that got lost is made good by the next.
 func (s *Spender) Report(ctx context.Context, c *Client, final bool) (*api.LeaseAnswer, error) {
-	used := s.Used()
+	used, err := s.toReport(final)
+	if err != nil {
+		return nil, err
+	}
 	return c.ReportLease(ctx, s.claims.LeaseID, api.LeaseReport{Lease: &s.text, Items: &used, Final: final})
+}
+
+func (s *Spender) toReport(final bool) ([]api.LeaseItemUsed, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if final && !s.last {
+		s.last = true
+		if err := s.writeDown(); err != nil {
+			s.last = false
+			return nil, fmt.Errorf("that nothing more is spent could not be written down, so it was not reported: %w", err)
+		}
+	}
+	return s.usedSoFar(), nil
 }

@@ -201,3 +201,49 @@ func TestLeaseIsKeptInAFile(t *testing.T) {
 		w.stands("3", "0")
 	})
 }
+
+// What is spent after the last report could never be reported.
+func TestNothingIsSpentAfterTheLastReport(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		one := token.FromInt(1)
+		file := filepath.Join(t.TempDir(), "lease.json")
+		s, keys, app := lease(w, 10), leaseKeys(w), w.app()
+		w.must(s.KeepIn(file))
+		w.must(s.Spend(time.Now(), "work", "", one))
+		_, err := s.Report(t.Context(), app, false)
+		w.must(err)
+		w.must(s.Spend(time.Now(), "work", "", one))
+		w.reachable(false)
+		if _, err := s.Report(t.Context(), app, true); err == nil {
+			t.Error("it was answered")
+		}
+		again, err := client.OpenSpender(file, keys)
+		w.must(err)
+		for _, s := range []*client.Spender{s, again} {
+			if err := s.Spend(time.Now(), "work", "", one); !errors.Is(err, client.ErrLeaseOver) {
+				t.Errorf("spent after a last report that may have come: %v", err)
+			}
+		}
+		w.reachable(true)
+		answer, err := again.Report(t.Context(), app, true)
+		w.must(err)
+		if answer.State != "CLOSED" {
+			t.Error(answer.State)
+		}
+		w.stands("2", "0")
+	})
+}
+
+func TestALastReportIsWrittenDownFirst(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		folder := filepath.Join(t.TempDir(), "leases")
+		w.must(os.Mkdir(folder, 0o700))
+		s := lease(w, 10)
+		w.must(s.KeepIn(filepath.Join(folder, "lease.json")))
+		w.must(os.RemoveAll(folder))
+		w.losing(nil)
+		if _, err := s.Report(t.Context(), w.app(), true); err == nil || len(w.operations()) > 0 {
+			t.Errorf("%v, and %q was sent", err, w.operations())
+		}
+	})
+}

@@ -16,6 +16,7 @@ import (
 type leaseFile struct {
 	Lease string              `json:"lease"`
 	Used  []api.LeaseItemUsed `json:"used"`
+	Last  bool                `json:"last,omitzero"` // it was reported for the last time, or was to be
 }
 
 // OpenSpender goes on with a lease that another Spender kept in a file, whose name it had from KeepIn; it keeps it there, too. An error that is fs.ErrNotExist
@@ -33,7 +34,7 @@ func OpenSpender(file string, keys *api.LeaseKeys) (*Spender, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	s.file = file
+	s.file, s.last = file, is.Last
 	return s, nil
 }
 
@@ -63,7 +64,7 @@ func (s *Spender) writeDown() (err error) {
 	if s.file == "" {
 		return nil
 	}
-	text, err := json.Marshal(leaseFile{s.text, s.usedSoFar()})
+	text, err := json.Marshal(leaseFile{s.text, s.usedSoFar(), s.last})
 	if err != nil {
 		return err
 	}
