@@ -21,7 +21,7 @@ const (
 
 // ChargeInBulk sends up to 10,000 access requests of any instances at once, and returns an answer to each, in their order. A line without an idempotency key is
 // given one, in place, which retries keep: send the same lines again after an error, and each counts once. A line that is denied or refused is no error: see its
-// answer.
+// answer. One that was answered 503 is not sent again by itself; send it as it is.
 func (c *Client) ChargeInBulk(ctx context.Context, lines []api.BulkCharge) ([]api.BulkAnswer, error) {
 	if len(lines) > bulkMost {
 		return nil, fmt.Errorf("%d lines are more than the %d of a bulk: send several, one after the other", len(lines), bulkMost)
