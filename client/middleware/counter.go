@@ -11,6 +11,7 @@ import (
 // well, since many handlers look for them by type, and so that a hijacked connection is counted, too.
 type counter struct {
 	http.ResponseWriter
+	head   bool // the request is for the head alone: what is written of a body is not sent
 	status int
 	bytes  atomic.Int64 // a hijacked connection is written to by anybody
 }
@@ -29,7 +30,9 @@ func (c *counter) Write(p []byte) (int, error) {
 		c.status = http.StatusOK
 	}
 	n, err := c.ResponseWriter.Write(p)
-	c.bytes.Add(int64(n))
+	if !c.head {
+		c.bytes.Add(int64(n))
+	}
 	return n, err
 }
 

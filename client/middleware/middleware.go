@@ -33,7 +33,7 @@ type Answered struct {
 	Request *http.Request
 	Status  int         // of HTTP; 0: nothing was sent
 	Header  http.Header // as the handler left it, trailers among them
-	Bytes   int64       // of the body as written, or of all that was written to a hijacked connection
+	Bytes   int64       // of the body as written (none of an answer to HEAD), or of all that was written to a hijacked connection
 	Failed  bool        // the handler panicked, or the hold was lost or the caller gone before it returned
 }
 
@@ -121,7 +121,7 @@ func Hold(c *client.Client, of Of, settle Settle, next http.Handler, options Opt
 
 // handle has a request handled, and tells the hold what that came to.
 func (o *Options) handle(h *client.Held, ask *Ask, settle Settle, next http.Handler, w http.ResponseWriter, r *http.Request) {
-	counted := &counter{ResponseWriter: w}
+	counted := &counter{ResponseWriter: w, head: r.Method == http.MethodHead}
 	returned := false
 	defer func() {
 		items, err := settle(&Answered{

@@ -261,6 +261,20 @@ func TestHold(t *testing.T) {
 	}
 }
 
+// The writer below takes a body that it does not send.
+func TestHoldOfARequestForTheHeadAlone(t *testing.T) {
+	w := newWorld(t)
+	through := make(chan struct{})
+	h := middleware.Hold(w.client, w.of, middleware.ByBytes(client.Item{Name: "kB"}, 1000), http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(rw, strings.Repeat("x", 2500))
+	}), middleware.Options{Log: quiet})
+	answer, err := http.Head(serve(t, done(h, func() { close(through) })) + "/?n=20")
+	w.must(err)
+	w.must(answer.Body.Close())
+	<-through
+	w.stands("0", "0")
+}
+
 // done calls back once a handler is through, panicking or not.
 func done(h http.Handler, then func()) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
