@@ -1,12 +1,12 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -107,7 +107,8 @@ func (h *Held) Settle(ctx context.Context, items []Item, with ...With) (*api.Hol
 //   - If it told nothing and succeeds, the estimate is settled.
 //
 // The answer is that of the settlement or release. The end is tried for half a minute, also when ctx is over. A *Unsettled says that it was not answered even
-// so. If the process dies, the hold lapses. A caller who goes away while the hold is made leaves none, unless with a Key, by which it can be asked for again.
+// so. If the process dies, the hold lapses. A caller who goes away while the hold is made leaves none, unless with a Key, by which it can be asked for again. Under the Key of a hold
+// that was released, or has lapsed, the work is not done: it is refused (409).
 func (c *Client) Hold(ctx context.Context, r *HoldRequest, work func(*Held) error, with ...With) (answer *api.HoldAnswer, err error) {
 	h := &Held{client: c, request: r, ttl: r.TTL}
 	if h.ttl == 0 {
@@ -116,16 +117,21 @@ func (c *Client) Hold(ctx context.Context, r *HoldRequest, work func(*Held) erro
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	ours := (&call{}).with(with).key == ""
-	if ours {
-		with = slices.Concat(with, []With{Key(c.newKey())})
-	}
+	theirs := (&call{}).with(with)
+	replayed := cmp.Or(theirs.replayed, new(bool))
+	with = []With{Key(cmp.Or(theirs.key, c.newKey())), Replayed(replayed)}
 	begun := time.Now()
 	if h.made, err = c.makeHold(ctx, r, h.ttl, with); err != nil {
-		if ours && ctx.Err() != nil && !isAnswer(err) {
+		if theirs.key == "" && ctx.Err() != nil && !isAnswer(err) {
 			c.forgo(ctx, r, h.ttl, with)
 		}
 		return nil, err
+	}
+	if *replayed && theirs.key != "" {
+		begun = time.Now()
+		if err := h.goesOn(ctx); err != nil {
+			return nil, err
+		}
 	}
 	held, cancel := context.WithCancelCause(ctx)
 	h.ctx = held
@@ -144,6 +150,24 @@ func (c *Client) Hold(ctx context.Context, r *HoldRequest, work func(*Held) erro
 	err = work(h)
 	worked = true
 	return nil, err
+}
+
+// goesOn extends the hold of an earlier call with the same key. It fails when that is over, so that work could not be paid for from it; but what was settled
+// is paid for, and counts once.
+func (h *Held) goesOn(ctx context.Context) error {
+	if _, err := h.client.ExtendHold(ctx, h.ID(), h.ttl); StatusOf(err) != http.StatusConflict {
+		return err
+	}
+	is, err := h.client.HoldByID(ctx, h.ID())
+	if err != nil {
+		return err
+	}
+	what, over := map[string]string{"RELEASED": "was released before", "LAPSED": "has lapsed"}[is.State]
+	if !over {
+		return nil
+	}
+	operation := http.MethodPost + " " + path(fareboxRoot+"/instances", h.request.InstanceID, "holds")
+	return &Refusal{Operation: operation, Status: http.StatusConflict, Detail: "the hold of this key " + what + ": use another key to try again"}
 }
 
 // isAnswer reports whether the server said so.

@@ -131,6 +131,73 @@ func TestHoldOfACallerWhoIsGoneIsReleased(t *testing.T) {
 	}
 }
 
+func TestHoldIsTakenOverByItsKey(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		ctx, cancel := context.WithCancel(t.Context())
+		key := client.Key("job-17")
+		w.losing(func(int) bool { cancel(); return true })
+		if _, err := w.app().Hold(ctx, estimate(w, 20), func(*client.Held) error { return errWork }, key); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		w.losing(nil)
+		pass(50 * time.Second)
+		answer, err := w.app().Hold(t.Context(), estimate(w, 20), func(h *client.Held) error {
+			pass(5 * time.Minute)
+			w.stands("0", "20")
+			return context.Cause(h.Context())
+		}, key)
+		w.must(err)
+		if answer.Late {
+			t.Error("it had lapsed")
+		}
+		w.stands("20", "0")
+	})
+}
+
+// Under the key of a hold that keeps nothing any more no work is done: it could not be settled, or not from what was held.
+func TestHoldOfAKeyThatIsOver(t *testing.T) {
+	fails := func(*client.Held) error { return errWork }
+	for name, c := range map[string]struct {
+		first func(*world, *client.Client, client.With) error
+		err   string
+		used  string
+	}{
+		"released": {func(w *world, app *client.Client, key client.With) error {
+			_, err := app.Hold(w.Context(), estimate(w, 20), fails, key)
+			return err
+		}, "409 Conflict: the hold of this key was released before: use another key", "0"},
+		"lapsed": {func(w *world, app *client.Client, key client.With) error {
+			ctx, cancel := context.WithCancel(w.Context())
+			w.losing(func(int) bool { cancel(); return true })
+			_, err := app.Hold(ctx, estimate(w, 20), fails, key)
+			w.losing(nil)
+			pass(2 * time.Minute)
+			return err
+		}, "409 Conflict: the hold of this key has lapsed: use another key", "0"},
+		"settled, which counts once": {func(w *world, app *client.Client, key client.With) error {
+			_, err := app.Hold(w.Context(), estimate(w, 20), func(h *client.Held) error { h.Used(work(4)); return errWork }, key)
+			return err
+		}, "", "4"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				app, key, replayed, worked := w.app(), client.Key("job-17"), false, false
+				if err := c.first(w, app, key); err == nil {
+					t.Error("the first did not fail")
+				}
+				_, err := app.Hold(t.Context(), estimate(w, 20), func(h *client.Held) error { worked = true; h.Used(work(4)); return nil }, client.Replayed(&replayed), key)
+				if !replayed || worked != (c.err == "") {
+					t.Errorf("replayed: %v, worked: %v", replayed, worked)
+				}
+				if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
+					t.Error(err)
+				}
+				w.stands(c.used, "0")
+			})
+		})
+	}
+}
+
 func TestHoldSettlesThoughItsCallerIsGone(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		ctx, cancel := context.WithCancel(t.Context())

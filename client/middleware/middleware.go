@@ -20,7 +20,7 @@ type Ask struct {
 	Requester  client.Requester
 	Items      []client.Item // of a hold: the most that is expected
 	// Key is the idempotency key of the charge or hold; empty: one is made. A key that comes from whoever calls makes their second request free: it is handled
-	// again and charged once.
+	// again and charged once. After a hold that was released it is refused.
 	Key string
 	TTL time.Duration // of a hold; 0: a minute. It is extended while the request is handled
 }
