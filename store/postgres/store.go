@@ -4,8 +4,6 @@ package postgres
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -16,7 +14,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/farebox/farebox/problem"
@@ -101,7 +98,7 @@ func Open(url string, options Options) (*Store, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), openWithin)
 	defer cancel()
 	if err := s.open(ctx, config, options); err != nil {
-		return nil, errors.Join(s.cannotOpen(err), s.Close())
+		return nil, errors.Join(s.cannotOpen(config.ConnConfig, err), s.Close())
 	}
 	return s, nil
 }
@@ -227,21 +224,6 @@ func nameOf(c *pgx.ConnConfig) string {
 		}
 	}
 	return fmt.Sprintf("postgres://%s@%s/%s", c.User, strings.Join(hosts, ","), c.Database)
-}
-
-// cannotOpen says to the operator why a database cannot be used.
-func (s *Store) cannotOpen(err error) error {
-	if name, ok := errors.AsType[x509.HostnameError](err); ok {
-		return fmt.Errorf("%s: the certificate of who answers there is not for %s; give --db a host that it is for (%v)", s.name, name.Host, name)
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return fmt.Errorf("%s: the certificate of who answers there is not to be trusted; if it should be, name the file of the authority that issued it, "+
-			"with sslrootcert=FILE in --db (%v)", s.name, err)
-	}
-	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		return fmt.Errorf("%s cannot be reached: is it running, and may this user connect from here? (%v)", s.name, e)
-	}
-	return fmt.Errorf("%s: %w", s.name, err)
 }
 
 // unavailable translates any failure of the driver: whatever it was, nothing was written.
