@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/farebox/farebox/token"
 )
@@ -80,6 +82,14 @@ func (b *Book) hold(id string) *Hold {
 		return nil
 	}
 	return b.holds.all[id]
+}
+
+// Holds returns the holds that a book knows, in no order. They do not change.
+func (b *Book) Holds() []*Hold {
+	if b.holds == nil {
+		return nil
+	}
+	return slices.Collect(maps.Values(b.holds.all))
 }
 
 // LiveHolds returns how many holds are live, as of the last HoldsAt.

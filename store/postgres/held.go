@@ -77,6 +77,17 @@ func (m *heldBooks) take(instances []string, nowMS int64) map[string]*heldBook {
 	return taken
 }
 
+// look returns the holds that are remembered of a book, for who decides nothing; nil: none are, or a batch has them.
+func (m *heldBooks) look(instance string, nowMS int64) ([]*ledger.Hold, committed) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.books[instance]
+	if known == nil || known.book.HeldSinceMS > nowMS {
+		return nil, committed{}
+	}
+	return known.book.Holds(), known.committed
+}
+
 func (m *heldBooks) put(known *heldBook) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -113,6 +124,11 @@ type movedHold struct {
 	live  bool
 }
 
+func scanMoved(rows pgx.Rows, h *movedHold) error {
+	h.Hold = new(ledger.Hold)
+	return scanHeld(rows, h.Hold, &h.moved, &h.live)
+}
+
 // queueLater asks for it.
 func (l *loading) queueLater(b *pgx.Batch) {
 	if len(l.remembered) == 0 {
@@ -139,8 +155,8 @@ func (l *loading) queueLater(b *pgx.Batch) {
 	})
 	b.Queue(selectLater, ids, moved, laterMost).Query(func(rows pgx.Rows) error {
 		return eachRow(rows, func(rows pgx.Rows) error {
-			h := movedHold{Hold: new(ledger.Hold)}
-			err := scanHeld(rows, h.Hold, &h.moved, &h.live)
+			var h movedHold
+			err := scanMoved(rows, &h)
 			l.later.holds = append(l.later.holds, h)
 			return err
 		})
@@ -177,6 +193,34 @@ func (l *loading) recall(ctx context.Context) error {
 	b := new(pgx.Batch)
 	l.queueHeld(b, unknown)
 	return l.send(ctx, b)
+}
+
+// recalled returns what is held of an instance at a time as it is remembered, brought up to date for who only reads. What a reader sees is the books after
+// some commit: if that as of which this is remembered is among them, so are all moves up to it.
+func (r *reader) recalled(instanceID string, nowMS int64) (all []*ledger.Hold, known bool, err error) {
+	remembered, of := r.s.held.look(instanceID, nowMS)
+	if remembered == nil {
+		return nil, false, nil
+	}
+	there, err := r.number("SELECT count(*) FROM ("+selectProofs+") AS proofs", [][16]byte{of.batch}, []time.Time{of.month})
+	if err != nil || there == 0 {
+		return nil, false, err
+	}
+	later, err := collect(r, scanMoved, selectLater, []string{instanceID}, []int64{of.moved}, laterMost)
+	if err != nil || len(later) >= laterMost {
+		return nil, false, err
+	}
+	moved := make(map[string]bool, len(later))
+	for i := range later {
+		moved[later[i].ID] = true
+	}
+	all = slices.DeleteFunc(remembered, func(h *ledger.Hold) bool { return moved[h.ID] || h.UntilMS <= nowMS })
+	for i := range later {
+		if h := &later[i]; h.live && h.UntilMS > nowMS {
+			all = append(all, h.Hold)
+		}
+	}
+	return all, true, nil
 }
 
 // queueMoved asks for the number of the last move, if there are books to remember of which none is known.

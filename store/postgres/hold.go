@@ -164,6 +164,9 @@ func (r *reader) LiveHolds(instanceID string, leases bool, nowMS, beforeNumber i
 }
 
 func (r *reader) Held(instanceID string, nowMS int64) (all []*ledger.Hold, err error) {
+	if all, known, err := r.recalled(instanceID, nowMS); known || err != nil {
+		return all, err
+	}
 	err = r.each(func(rows pgx.Rows) error {
 		h := new(ledger.Hold)
 		all = append(all, h)

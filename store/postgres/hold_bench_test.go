@@ -154,3 +154,37 @@ func fill(b *testing.B, s *Store, live int) {
 		}
 	}
 }
+
+// BenchmarkLook is what a quote reads of live holds, and a page of them, on an instance that was charged just before.
+func BenchmarkLook(b *testing.B) {
+	for _, live := range []int{0, 100, 10_000} {
+		s, err := Open(cluster.Shared(b).URL(b), Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer s.Close()
+		world(b, s)
+		fill(b, s, live)
+		if err := charge(s, "x"); err != nil {
+			b.Fatal(err)
+		}
+		looks := func(name string, look func(store.Reader) (int, error), want int) {
+			b.Run(fmt.Sprintf("%s/live=%d", name, live), func(b *testing.B) {
+				measured(b, s, func(int) error {
+					return s.View(ctx, func(r store.Reader) error {
+						found, err := look(r)
+						if err == nil && found != want {
+							b.Fatalf("%d holds, want %d", found, want)
+						}
+						return err
+					})
+				})
+			})
+		}
+		looks("held", func(r store.Reader) (int, error) { all, err := r.Held("A", 2); return len(all), err }, live)
+		looks("page", func(r store.Reader) (int, error) {
+			all, err := r.LiveHolds("A", false, 2, 0, 101)
+			return len(all), err
+		}, min(live, 101))
+	}
+}

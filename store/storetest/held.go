@@ -77,6 +77,9 @@ func (w *holding) step() {
 	default:
 		w.must(w.batch(who, ids, func(book *ledger.Book) store.Decided { return w.make(who, book) }))
 	}
+	for _, id := range ids {
+		w.seen(w.handles[w.random.IntN(len(w.handles))], id)
+	}
 }
 
 // drop spoils a book, as a decision may that is not committed.
@@ -100,6 +103,19 @@ func (w *holding) batch(who *books, ids []string, decide func(*ledger.Book) stor
 	})
 }
 
+// seen holds what a handle reads of an instance to what should be held.
+func (w *holding) seen(who *books, id string) {
+	who.view(func(r store.Reader) error {
+		held, err := r.Held(id, w.nowMS)
+		book := w.empty(id)
+		for _, h := range held {
+			book.Keep(h)
+		}
+		w.same("what is read to be held of "+id, w.found(book), w.expected(id))
+		return err
+	})
+}
+
 func (w *holding) found(book *ledger.Book) string {
 	text := []string{fmt.Sprint(book.LiveHolds(), " holds")}
 	for _, payer := range w.payers[book.InstanceID] {
@@ -110,17 +126,22 @@ func (w *holding) found(book *ledger.Book) string {
 
 // expected adds up what all holds keep that are live now.
 func (w *holding) expected(id string) string {
-	book := &ledger.Book{InstanceID: id}
-	for _, payer := range w.payers[id] {
-		l := *payer
-		book.LineItems = append(book.LineItems, &l)
-	}
+	book := w.empty(id)
 	for _, h := range w.all {
 		if h.InstanceID == id && h.UntilMS > w.nowMS {
 			book.Keep(h.OnBook(h.ID, h.InstanceID))
 		}
 	}
 	return w.found(book)
+}
+
+func (w *holding) empty(id string) *ledger.Book {
+	book := &ledger.Book{InstanceID: id}
+	for _, payer := range w.payers[id] {
+		l := *payer
+		book.LineItems = append(book.LineItems, &l)
+	}
+	return book
 }
 
 // make makes a few holds, for long enough that some fifty are live.
