@@ -114,6 +114,36 @@ func TestEveryClaimIsNeeded(t *testing.T) {
 	}
 }
 
+func TestWhatIsWrongWithATokenIsTold(t *testing.T) {
+	rsa, ed := pair(t, "RSA"), pair(t, "Ed25519")
+	v := NewVerifier(nil)
+	v.SetKeys([]Key{{Role: Admin, ID: "rsa", PublicPEM: rsa.PublicPEM}, {Role: Admin, ID: "ed", PublicPEM: ed.PublicPEM}})
+	for _, row := range []struct {
+		alg    string
+		by     *Pair
+		claims claimSet
+		want   string
+	}{
+		{"PS512", rsa, claimsOf(Admin, "rsa"), "the algorithm PS512; RS256, RS384, RS512, PS256, ES256, ES384 and EdDSA are taken"},
+		{"none", ed, claimsOf(Admin, "ed"), "the algorithm none;"},
+		{"EdDSA", ed, claimsOf(Admin, "ed").with("cnf", nil), "lacks the claim cnf.jwk.kid"},
+		{"EdDSA", ed, claimsOf(Admin, ""), "lacks the claim cnf.jwk.kid"},
+		{"EdDSA", ed, claimsOf("", "ed"), "cnf.jwk.kty must be ADMIN or CLIENT"},
+		{"EdDSA", ed, claimsOf("admin", "ed"), "cnf.jwk.kty must be ADMIN or CLIENT"},
+		{"EdDSA", ed, claimsOf(Admin, "nobody"), "not signed by a registered key"},
+		{"EdDSA", ed, claimsOf(Admin, "rsa"), "not signed by a registered key"}, // nor is it told that there is such a key
+		{"EdDSA", ed, claimsOf(Client, "ed").with("aud", "i"), "not signed by a registered key"},
+	} {
+		text, err := row.claims.sign(row.alg, row.by, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.Authenticate("Bearer "+text, now); problem.KindOf(err) != problem.Unauthenticated || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s of %v: %v, want %q", row.alg, row.claims, err, row.want)
+		}
+	}
+}
+
 // RFC 7515, section 4.1.11: whoever does not understand a critical extension must refuse the token.
 func TestCriticalExtensionsAreRefused(t *testing.T) {
 	p := pair(t, "Ed25519")
@@ -207,7 +237,7 @@ func TestKeysThatAreTooWeakOrNoKeys(t *testing.T) {
 	good := pair(t, "RSA").PublicPEM
 	for _, row := range []struct{ text, want string }{
 		{"", "is not PEM"},
-		{"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "not of a public key"},
+		{"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "not of an RSA, ECDSA or Ed25519 public key"},
 		{string(pair(t, "RSA").PrivatePEM), "private key"},
 		{good + good, "one key"},
 		{publicPEM(t, small.Public()), "1024 bits"},

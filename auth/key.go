@@ -59,7 +59,7 @@ func ParsePublic(text string) (crypto.PublicKey, error) {
 	block, rest := pem.Decode([]byte(text))
 	switch {
 	case block == nil:
-		return nil, errors.New("is not PEM: it must begin with -----BEGIN PUBLIC KEY-----")
+		return nil, errors.New("is not PEM: it must have a line -----BEGIN PUBLIC KEY-----, the key, and a line -----END PUBLIC KEY-----")
 	case strings.Contains(block.Type, "PRIVATE"):
 		return nil, errors.New("is a private key; give the public half and keep the private one to yourself")
 	case len(strings.TrimSpace(string(rest))) > 0:
@@ -70,7 +70,7 @@ func ParsePublic(text string) (crypto.PublicKey, error) {
 		key, err = x509.ParsePKCS1PublicKey(block.Bytes)
 	}
 	if err != nil {
-		return nil, errors.New("is PEM, but not of a public key")
+		return nil, errors.New("is PEM, but not of an RSA, ECDSA or Ed25519 public key")
 	}
 	return key, strong(key)
 }

@@ -64,6 +64,9 @@ func algorithms(key crypto.PublicKey) []string {
 	return nil
 }
 
+// taken are the algorithms of all types of keys.
+var taken = []string{"RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"}
+
 // verify checks a token by the registered keys at a time.
 func verify(text string, now time.Time, find func(Role, string) registered) (*Principal, error) {
 	_, p, err := verifyClaims(text, now, find, false)
@@ -76,14 +79,20 @@ func verifyClaims(text string, now time.Time, find func(Role, string) registered
 	var used registered
 	parser := jwt.NewParser(
 		jwt.WithTimeFunc(func() time.Time { return now }), jwt.WithLeeway(Skew), jwt.WithIssuedAt(), jwt.WithExpirationRequired(),
-		jwt.WithValidMethods([]string{"RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"}),
+		jwt.WithValidMethods(taken),
 	)
-	_, err := parser.ParseWithClaims(text, &c, func(t *jwt.Token) (any, error) {
+	parsed, err := parser.ParseWithClaims(text, &c, func(t *jwt.Token) (any, error) {
 		if _, critical := t.Header["crit"]; critical {
 			return nil, errors.New("an extension that must be understood is not") // RFC 7515, section 4.1.11
 		}
 		if kind, _ := t.Header["typ"].(string); strings.EqualFold(kind, linkType) != link {
 			return nil, errOtherKind
+		}
+		switch {
+		case c.Confirmation.JWK.KeyID == "":
+			return nil, errNoKeyID
+		case c.Confirmation.JWK.Role != Admin && c.Confirmation.JWK.Role != Client:
+			return nil, errNoRole
 		}
 		used = find(c.Confirmation.JWK.Role, c.Confirmation.JWK.KeyID)
 		key := used.public
@@ -96,7 +105,7 @@ func verifyClaims(text string, now time.Time, find func(Role, string) registered
 		return key, nil
 	})
 	if err != nil {
-		return nil, nil, problem.Wrap(problem.Unauthenticated, err, "the %s %s", kindOf(link), reason(err, link))
+		return nil, nil, problem.Wrap(problem.Unauthenticated, err, "the %s %s", kindOf(link), reason(parsed, err, link))
 	}
 	if missing := c.missing(); missing != "" {
 		return nil, nil, problem.New(problem.Unauthenticated, "the %s lacks the claim %s", kindOf(link), missing)
@@ -110,6 +119,8 @@ func verifyClaims(text string, now time.Time, find func(Role, string) registered
 var (
 	errUnknownKey = errors.New("no such key")
 	errOtherKind  = errors.New("it is of another kind")
+	errNoKeyID    = errors.New("it names no key")
+	errNoRole     = errors.New("it has no role that there is")
 )
 
 func kindOf(link bool) string {
@@ -120,8 +131,15 @@ func kindOf(link bool) string {
 }
 
 // reason says to the caller what is wrong with a token or a link, and nothing about the keys there are.
-func reason(err error, link bool) string {
+func reason(parsed *jwt.Token, err error, link bool) string {
 	switch {
+	case parsed != nil && parsed.Method != nil && !slices.Contains(taken, parsed.Method.Alg()):
+		last := len(taken) - 1
+		return fmt.Sprintf("has the algorithm %s; %s and %s are taken", parsed.Method.Alg(), strings.Join(taken[:last], ", "), taken[last])
+	case errors.Is(err, errNoKeyID):
+		return "lacks the claim cnf.jwk.kid, the id of the key that signed it"
+	case errors.Is(err, errNoRole):
+		return fmt.Sprintf("has no role: its claim cnf.jwk.kty must be %s or %s", Admin, Client)
 	case errors.Is(err, errOtherKind) && link:
 		return "is a token; send it as one, in the Authorization header"
 	case errors.Is(err, errOtherKind):

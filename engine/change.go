@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/ledger"
@@ -214,6 +215,9 @@ func (c *Change) SaveKeys(keys []auth.Key) error {
 		if err := k.Validate(); err != nil {
 			err.Field = fmt.Sprintf("[%d].%s", i, err.Field)
 			return err
+		}
+		if slices.ContainsFunc(keys[:i], func(before auth.Key) bool { return before.Role == k.Role && before.ID == k.ID }) {
+			return problem.Field(fmt.Sprintf("[%d].id", i), "is there twice")
 		}
 		k.CreatedMS, k.ModifiedMS = c.nowMS, c.nowMS
 		if err := c.tx.PutKey(k); err != nil {

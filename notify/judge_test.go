@@ -231,7 +231,7 @@ func TestRulesNameTheirField(t *testing.T) {
 	}{
 		{"kind: must be", Rule{}},
 		{"name: must be another", Rule{Name: "fired", Kind: Exhausted}},
-		{"name: must have", Rule{Name: strings.Repeat("x", 257), Kind: Exhausted}},
+		{"name: is longer than 256 bytes", Rule{Name: strings.Repeat("x", 257), Kind: Exhausted}},
 		{"instanceId: is one too many", Rule{Kind: Exhausted, AccountID: "a", InstanceID: "i"}},
 		{"activationId: is one too many", Rule{Kind: Exhausted, AccountID: "a", ActivationID: "i"}},
 		{"activationId: is not for PACE", Rule{Kind: Pace, ActivationID: "i"}},

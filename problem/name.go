@@ -27,8 +27,8 @@ func Misnamed(s string) string {
 
 // Unnamed is Misnamed for a name that must be there.
 func Unnamed(s string) string {
-	if s == "" || len(s) > NameBytes {
-		return fmt.Sprintf("must have 1 to %d bytes", NameBytes)
+	if s == "" {
+		return fmt.Sprintf("is required, with at most %d bytes", NameBytes)
 	}
 	return Misnamed(s)
 }

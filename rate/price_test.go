@@ -25,8 +25,8 @@ func TestNewVariables(t *testing.T) {
 		{many(VariablesMost), ""},
 		{many(VariablesMost + 1), "has 65 variables, at most 64 are allowed"},
 		{map[string]token.Amount{"Price": one, "price": one}, "price: is there twice, since upper and lower case are the same; leave one out"},
-		{map[string]token.Amount{"": one}, `"": a variable's name must have 1 to 256 bytes`},
-		{map[string]token.Amount{strings.Repeat("x", 257): one}, `"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx": a variable's name must have 1 to 256 bytes`},
+		{map[string]token.Amount{"": one}, `"": a variable's name is required, with at most 256 bytes`},
+		{map[string]token.Amount{strings.Repeat("x", 257): one}, `"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx": a variable's name is longer than 256 bytes`},
 		{map[string]token.Amount{"a\n": one}, `"a\n": a variable's name "a\n" has a control character; remove it`},
 		{map[string]token.Amount{"not a name of formulas": one}, ""},
 	} {

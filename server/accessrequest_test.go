@@ -61,7 +61,7 @@ func TestVariables(t *testing.T) {
 		`{"x": 1e-13}`:                     `requestedItems[1].variables.x: has more than 12 digits after the point`,
 		`{"x": 1, "x": 1}`:                 `requestedItems[1].variables.x: is there twice`,
 		`{"x": 1, "X": 2}`:                 `requestedItems[1].variables.x: is there twice, since upper and lower case are the same; leave one out`,
-		`{"": 1}`:                          `requestedItems[1].variables: \"\": a variable's name must have 1 to 256 bytes`,
+		`{"": 1}`:                          `requestedItems[1].variables: \"\": a variable's name is required, with at most 256 bytes`,
 		`{"a\nb": 1}`:                      `requestedItems[1].variables: \"a\\nb\": a variable's name \"a\\nb\" has a control character; remove it`,
 		`{` + many.String() + `"last": 1}`: `requestedItems[1].variables: has 66 variables, at most 64 are allowed`,
 		`[1]`:                              `requestedItems[1].variables: array found, object expected`,
