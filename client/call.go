@@ -44,9 +44,13 @@ const (
 	floatingRoot     = "/dynamicmonetization/floating/api/v1.1"
 )
 
-// path joins a root and segments, which may have any characters in them.
+// path joins a root and segments, which may have any characters in them. Dots alone are escaped, too: they would be steps.
 func path(root string, segments ...string) string {
 	for _, s := range segments {
+		if s == "." || s == ".." {
+			root += "/" + strings.ReplaceAll(s, ".", "%2E")
+			continue
+		}
 		root += "/" + url.PathEscape(s)
 	}
 	return root

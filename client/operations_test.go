@@ -225,3 +225,25 @@ func TestEveryOperationHasAMethod(t *testing.T) {
 func keyless(path string) bool {
 	return strings.HasSuffix(path, "/test") || path == "/farebox/v1/access-requests"
 }
+
+// Ids are the producer's choice; these two would be steps in a path.
+func TestIDsOfDotsAlone(t *testing.T) {
+	w := newWorld(t)
+	c, ctx := w.admin(), t.Context()
+	for _, id := range []string{".", ".."} {
+		_, err := c.PutLineItem(ctx, w.instance, client.LineItem{
+			ActivationID: id, State: "DEPLOYED", Quantity: new(int64(1)), Start: new(int64(0)), End: new(int64(1)), Attributes: &api.AttributesV11{},
+		})
+		w.must(err)
+		if l, err := c.LineItem(ctx, w.instance, id); err != nil || l.ActivationID != id {
+			t.Errorf("%q is read as %+v, %v", id, l, err)
+		}
+		if actions, err := c.Actions(ctx, w.instance, id); err != nil || len(actions) > 0 {
+			t.Errorf("the actions of %q: %v, %v", id, actions, err)
+		}
+		w.must(c.DeleteLineItem(ctx, w.instance, id))
+		if l, err := c.LineItem(ctx, w.instance, id); err == nil {
+			t.Errorf("%q is deleted, and read as %+v", id, l)
+		}
+	}
+}
