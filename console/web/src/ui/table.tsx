@@ -52,5 +52,5 @@ export function Table<T>({ label, rows, columns, id, most = 50 }: { label: strin
 function Cell<T>({ of: c, row }: { of: Column<T>; row: T }) {
   const shown = c.show(row);
   const kinds = [c.right && "right", c.bare && "bare", c.wide && "wide", shown === "–" && "nothing"].filter((k) => k).join(" ");
-  return <td data-label={c.bare ? undefined : c.name} className={kinds || undefined}>{shown}</td>;
+  return <td data-label={c.bare ? undefined : c.name} className={kinds || undefined} title={typeof shown === "string" && shown !== "–" ? shown : undefined}>{shown}</td>;
 }

@@ -7,6 +7,7 @@ import { Number, Time } from "../ui/format";
 import { Show } from "../ui/states";
 import { ReceiptActions } from "./moves/refund";
 import { RateTableLink } from "./rates/link";
+import { sessionDid } from "./session";
 import "./receipt.css";
 
 /** All that one request did: who paid how much at which rate of which table, what that counted against, and what was given back since. */
@@ -91,7 +92,7 @@ function About({ of: r }: { of: Schemas["Receipt"] }) {
   const facts: [string, ReactNode][] = [["When", <Time ms={r.time} />]];
   if (r.written - r.time >= 1000) facts.push(["Written", <Time ms={r.written} />]);
   if (r.requester) facts.push(["Requester", <>{r.requester.value} <span className="quiet">{[r.requester.type, r.requester.dictionary && pairs(r.requester.dictionary)].filter(Boolean).join(" · ")}</span></>]);
-  if (r.session) facts.push(["Session", <>{r.session.operation.toLowerCase().replaceAll("_", " ")}, then {r.session.state.toLowerCase()} <code>{r.session.id}</code></>]);
+  if (r.session) facts.push(["Session", <>{sessionDid(r.session.operation)}, then {r.session.state.toLowerCase()} <code>{r.session.id}</code></>]);
   if (r.hold) facts.push(["Hold", <Kept of={r.hold} />]);
   if (r.lease) facts.push(["Lease", <Kept of={r.lease} />]);
   if (r.refundOf) facts.push(["Refund of", <code>{r.refundOf}</code>]);

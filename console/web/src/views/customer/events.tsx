@@ -8,6 +8,7 @@ import { Card, Empty, Show } from "../../ui/states";
 import { Table } from "../../ui/table";
 import { RateTableLink } from "../rates/link";
 import { Receipt } from "../receipt";
+import { sessionDid } from "../session";
 import "./events.css";
 
 const aPage = 10;
@@ -65,7 +66,7 @@ export function kindOf(e: Row): string {
   if (r.lease) return { LEASE: "lease", REPORT: "lease report", END: "lease ended" }[r.lease.operation] ?? r.lease.operation.toLowerCase();
   if (item && !item.item) return "adjustment";
   if (item) return "charge";
-  return r.session ? `session ${r.session.operation.toLowerCase().replaceAll("_", " ")}` : "request";
+  return r.session ? `session ${sessionDid(r.session.operation)}` : "request";
 }
 
 function What({ of }: { of: Row }) {

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { answer, api, Refused, type Schemas } from "../../api/client";
 import { useLoad } from "../../ui/data";
 import { Entry } from "../../ui/form";
-import { Time } from "../../ui/format";
+import { periodInWords, Time } from "../../ui/format";
 import { Card, Show } from "../../ui/states";
 import { Table } from "../../ui/table";
 import { Move, textOf } from "../moves/move";
@@ -31,7 +31,7 @@ export function Configuration() {
             label="Configuration" rows={values} id={(v) => v.name}
             columns={[
               { name: "Setting", show: (v) => <div className="setting"><code>{v.name}</code>{known[v.name] && <p className="quiet">{known[v.name]?.means}</p>}</div> },
-              { name: "Value", show: (v) => <strong>{shown(v)}</strong> },
+              { name: "Value", show: (v) => <><strong>{shown(v)}</strong>{v.value.startsWith("P") && <small> {periodInWords(v.value)}</small>}</> },
               { name: "Changed", show: (v) => (v.modified === undefined ? <span className="quiet">never: the default</span> : <span><Time ms={v.modified} />{v.updatedBy && <span className="quiet"> by <code>{v.updatedBy}</code></span>}</span>) },
               { name: "Actions", bare: true, right: true, show: (v) => known[v.name] && <button aria-label={`Change ${v.name}`} onClick={() => change(v)}>Change</button> },
             ]}

@@ -90,7 +90,7 @@ function One({ row, keep, edit, remove: take, restore: back }: Parts) {
       <td data-label="Item"><span className="cut" title={name}>{shown.name}</span>{shown.version && <span className="quiet"> {shown.version}</span>} {!before && <span className="badge good">added</span>}{!after && <span className="badge bad">removed</span>}</td>
       <td data-label="Was" className="right">{before && before !== after ? <span className="cut" title={priceOf(before)}>{priceOf(before)}</span> : ""}</td>
       <td data-label="Price" className="wide">{!after ? "–" : after.formula ? <button type="button" className="formula" aria-label={`Edit the formula of ${name}`} onClick={edit}><code>{after.formula}</code></button> : <Rate key={priceOf(after)} item={after} keep={keep} />}</td>
-      <td data-label="Terms">{termsOf(shown) || "–"}</td>
+      <td data-label="Terms" className={termsOf(shown) ? undefined : "nothing"}>{termsOf(shown) || "–"}</td>
       <td className="bare">
         <span className="actions right">
           {after && <button type="button" aria-label={`Edit ${name}`} onClick={edit}>Edit</button>}

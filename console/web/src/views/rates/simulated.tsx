@@ -38,7 +38,7 @@ export function Simulated({ of, old }: { of: Schemas["Simulation"]; old: boolean
       <dl className="outcome">
         <div><dt>Would have charged</dt><dd><strong><Number value={of.newTokens} /></strong> <span className="quiet">instead of <Number value={of.oldTokens} />, {share(of.oldTokens, of.newTokens)}</span></dd></div>
         <div><dt>Pay more</dt><dd><strong>{count((p) => p.next > p.old)}</strong> <span className="quiet">of {short(all.length)} accounts</span></dd></div>
-        <div><dt>Pay less</dt><dd><strong>{count((p) => p.next < p.old)}</strong></dd></div>
+        <div><dt>Pay less</dt><dd><strong>{count((p) => p.next < p.old)}</strong> <span className="quiet">of {short(all.length)} accounts</span></dd></div>
         <div><dt>Refused</dt><dd><strong className={of.refused > 0 ? "warn" : ""}><Number value={of.refused} /></strong> <span className="quiet">of {short(of.charges)} charges</span></dd></div>
       </dl>
       {of.refused > 0 && <p className="quiet">What is refused is not paid, so it makes its account pay less.</p>}
