@@ -48,5 +48,8 @@ func (e *Engine) ForgetCommits(ctx context.Context, random func(int) int) error 
 func (e *Engine) SmallBuckets(most, parts int) { e.folding.most, e.folding.parts = most, parts }
 func init()                                    { retainMost = 7 } // so that a pass has many portions
 
+// Waiting is how many requests are in line for the next batch.
+func (e *Engine) Waiting() int { return len(e.queue) }
+
 // Tick ends a second for those who watch, as time does.
 func (e *Engine) Tick() { e.live.tick() }

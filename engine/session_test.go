@@ -174,7 +174,7 @@ func TestTimer(t *testing.T) {
 	w := newTimed(t, func(s store.Store, o *engine.Options) store.Store { o.Serve = true; return s })
 	ref := w.session("x")
 	w.nowMS.Store(dawnMS + hourMS)
-	for deadline := time.Now().Add(10 * time.Second); w.state(ref).UntilMS != dawnMS+2*hourMS; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); w.state(ref).UntilMS != dawnMS+2*hourMS; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the session is %+v", w.state(ref))
 		}
@@ -385,7 +385,9 @@ func TestFaultBesideWhatIsDue(t *testing.T) {
 			if want.Due != nil && w.nowMS.Load() > dawnMS {
 				beside.Do(func() {
 					go func() { _, _, _ = w.charge("x", "", "") }()
-					time.Sleep(50 * time.Millisecond) // until it waits in line
+					for w.Waiting() == 0 {
+						time.Sleep(time.Millisecond)
+					}
 				})
 				if len(want.Instances) > 0 {
 					faultAt.Store(calls.Load() + crowd - portion + 1) // after the rest of the crowd, in the request

@@ -300,7 +300,7 @@ func TestSlowReceiverWaitsForItselfAlone(t *testing.T) {
 	w.webhook(slow.URL)
 	w.webhook(quick.URL)
 	w.exhaust()
-	for deadline := time.Now().Add(20 * time.Second); len(quick.all()) == 0 || len(slow.all()) == 0; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); len(quick.all()) == 0 || len(slow.all()) == 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the quick one got %d, the slow one %d", len(quick.all()), len(slow.all()))
 		}

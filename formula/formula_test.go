@@ -381,12 +381,12 @@ func coprime() string {
 
 func TestNothingTakesLong(t *testing.T) {
 	for rule, text := range hostile {
-		start := time.Now()
+		start := spent()
 		f, err := Parse(text)
 		if err == nil {
 			_, err = f.Eval(lookup)
 		}
-		if took := time.Since(start); took > 250*time.Millisecond {
+		if took := spent() - start; took > 250*time.Millisecond {
 			t.Errorf("%s took %v (%v)", rule, took, err)
 		}
 	}

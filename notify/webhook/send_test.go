@@ -72,17 +72,18 @@ func TestNamesAreCheckedWhenTheyAreDialled(t *testing.T) {
 }
 
 func TestPatienceEnds(t *testing.T) {
-	p := patience{time.Second, 100 * time.Millisecond, 300 * time.Millisecond}
+	long := time.Minute
 	for _, row := range []struct {
 		name   string
+		p      patience
 		answer func(http.ResponseWriter, *http.Request)
 		status int
 		err    string
 	}{
-		{"no header comes", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 0, "no answer came in time"},
-		{"the body trickles", func(w http.ResponseWriter, r *http.Request) {
+		{"no header comes", patience{long, 100 * time.Millisecond, long}, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 0, "no answer came in time"},
+		{"the body trickles", patience{long, long, 2 * time.Second}, func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(500)
-			for range 1000 {
+			for {
 				fmt.Fprint(w, "x")
 				w.(http.Flusher).Flush()
 				select {
@@ -92,20 +93,21 @@ func TestPatienceEnds(t *testing.T) {
 				}
 			}
 		}, 500, "the answer did not come in time"},
-		{"but it was taken", func(w http.ResponseWriter, r *http.Request) {
+		{"but it was taken", patience{long, long, 2 * time.Second}, func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(200)
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		}, 200, ""},
-		{"a header that is too long", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 1<<20)) }, 0, "headers exceeded"},
+		{"a header that is too long", patience{long, long, long}, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 1<<20)) }, 0, "headers exceeded"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				_, _ = io.Copy(io.Discard, r.Body) // or the server does not notice who hangs up
 				row.answer(w, r)
 			}))
 			defer server.Close()
-			s := newSender(true, p)
+			s := newSender(true, row.p)
 			defer s.Close()
 			a := s.Send(t.Context(), &Message{URL: server.URL, ID: "msg_1", Time: time.Now(), Body: []byte("{}"), Secrets: []string{NewSecret()}})
 			if a.Status != row.status || (a.Err == nil) != (row.err == "") || a.Err != nil && !strings.Contains(a.Err.Error(), row.err) {

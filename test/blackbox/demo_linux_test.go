@@ -165,7 +165,7 @@ func expectWidth(t *testing.T, frame string, columns int) {
 // expectLeft looks at the terminal after the end: the screen and the cursor are back, and the keys do what they did.
 func (term *terminal) expectLeft(t *testing.T, before unix.Termios) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !strings.Contains(term.text(), "farebox serve\r\n") && time.Now().Before(end); {
+	for end := time.Now().Add(patience); !strings.Contains(term.text(), "farebox serve\r\n") && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	text := term.text()

@@ -182,7 +182,7 @@ func (d *fullDisk) ask(t testing.TB, r *sent) (done bool) {
 // askUntilItWorks gives the server a moment to see that there is space again.
 func (d *fullDisk) askUntilItWorks(t testing.TB, r *sent) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); !d.ask(t, r); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(patience); !d.ask(t, r); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("with space again, requests still fail")
 		}
@@ -248,9 +248,10 @@ func TestFileLimitUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	for i := range uint64(12) {
+	end := time.Now().Add(patience)
+	for i := uint64(0); i < 12 || (granted.Load() == 0 || refused.Load() == 0) && time.Now().Before(end); i++ {
 		time.Sleep(50 * time.Millisecond)
-		d.limit(t, d.walSize(t)+i*3_000)
+		d.limit(t, d.walSize(t)+i%12*3_000)
 		time.Sleep(50 * time.Millisecond)
 		d.limit(t, unix.RLIM_INFINITY)
 	}

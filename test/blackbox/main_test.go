@@ -111,7 +111,8 @@ type server struct {
 	done chan struct{} // closed when the process has ended
 }
 
-const patience = 60 * time.Second
+// patience is how long something is waited for that comes at once on a machine with nothing else to do.
+const patience = 3 * time.Minute
 
 // start serves a database and waits until it answers.
 func start(t testing.TB, db string, flags ...string) *server {

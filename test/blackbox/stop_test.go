@@ -30,7 +30,9 @@ func TestStopFinishesWhatItAccepted(t *testing.T) {
 		slow[i] = beginSlowly(t, s, admin.token, instance)
 	}
 	load := startLoad(s, admin.token, instance)
-	time.Sleep(300 * time.Millisecond)
+	for load.granted.Load() == 0 && load.wrong.Load() == nil {
+		time.Sleep(time.Millisecond)
+	}
 
 	s.signal(syscall.SIGTERM)
 	expectNoNewConnections(t, s)
@@ -42,9 +44,6 @@ func TestStopFinishesWhatItAccepted(t *testing.T) {
 	s.expectEnd()
 	granted := load.wait(t) + halfway
 	verify(t, s.db)
-	if granted <= halfway {
-		t.Fatal("there was no load")
-	}
 	again := start(t, s.db)
 	if used := again.admin().used(t, instance, "L"); used.Cmp(new(big.Rat).SetInt64(granted)) != 0 {
 		t.Errorf("%s tokens were charged, %d charges were answered", used.RatString(), granted)
@@ -91,7 +90,7 @@ func (r *slowRequest) finish(t testing.TB) (status int) {
 
 func expectNoNewConnections(t testing.TB, s *server) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		conn, err := net.Dial("tcp", s.addr)
 		if err != nil {
 			return
@@ -149,14 +148,11 @@ func (l *load) wait(t testing.TB) (granted int64) {
 	return l.granted.Load()
 }
 
-// Whoever only looks is no reason to wait: connections without a request do not hold the end up.
+// Whoever only looks is no reason to wait: connections without a request do not hold the end up. A server that had waited for them until it cut
+// them off would end with 1.
 func TestStopDoesNotWaitForIdleConnections(t *testing.T) {
 	s := start(t, filepath.Join(t.TempDir(), "f.db"))
 	admin := s.admin()
 	admin.newInstance(t, "acme") // its connection stays open
-	began := time.Now()
 	s.stop()
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("it took %s", took)
-	}
 }
