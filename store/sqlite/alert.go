@@ -3,53 +3,12 @@ package sqlite
 import (
 	"database/sql"
 	"errors"
-	"math"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/store"
 )
-
-// all reads rows with a function that scans one.
-func all[T any](r *reader, scan func(*sql.Rows, *T) error, query string, args ...any) (_ []T, err error) {
-	defer translate(&err)
-	rows, err := r.q.QueryContext(r.ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	found := []T{}
-	for rows.Next() {
-		var one T
-		if err := scan(rows, &one); err != nil {
-			return nil, err
-		}
-		found = append(found, one)
-	}
-	return found, rows.Err()
-}
-
-// before returns what lists that begin with the newest go on from.
-func before(number int64) int64 {
-	if number == 0 {
-		return math.MaxInt64
-	}
-	return number
-}
-
-// orNull makes 0 NULL.
-func orNull(ms int64) any {
-	if ms == 0 {
-		return nil
-	}
-	return ms
-}
-
-func (r *reader) number(query string, args ...any) (n int64, err error) {
-	err = r.q.QueryRowContext(r.ctx, query, args...).Scan(&n)
-	return n, unavailable(err)
-}
 
 const selectAlerts = "SELECT name, created_ms, modified_ms, body FROM alert "
 
@@ -58,11 +17,11 @@ func scanAlert(rows *sql.Rows, a *store.Alert) error {
 }
 
 func (r *reader) Alert(name string) (*store.Alert, error) {
-	return first(all(r, scanAlert, selectAlerts+"WHERE name = ?", name))
+	return first(collect(r, scanAlert, selectAlerts+"WHERE name = ?", name))
 }
 
 func (r *reader) Alerts() ([]store.Alert, error) {
-	return all(r, scanAlert, selectAlerts+"ORDER BY name")
+	return collect(r, scanAlert, selectAlerts+"ORDER BY name")
 }
 
 const selectAlertStates = "SELECT subject, alert, coalesce(due_ms, 0), body FROM alert_state "
@@ -76,16 +35,16 @@ func (r *reader) AlertStates(subjects ...string) ([]store.AlertState, error) {
 	if err != nil {
 		return nil, err
 	}
-	return all(r, scanAlertState, selectAlertStates+"WHERE subject IN (SELECT value FROM json_each(?)) ORDER BY subject, alert", string(list))
+	return collect(r, scanAlertState, selectAlertStates+"WHERE subject IN (SELECT value FROM json_each(?)) ORDER BY subject, alert", string(list))
 }
 
 func (r *reader) AlertStatesFrom(prefix, afterSubject string, limit int) ([]store.AlertState, error) {
-	return all(r, scanAlertState, selectAlertStates+"WHERE subject > ? AND subject >= ? AND subject < ? ORDER BY subject, alert LIMIT ?",
+	return collect(r, scanAlertState, selectAlertStates+"WHERE subject > ? AND subject >= ? AND subject < ? ORDER BY subject, alert LIMIT ?",
 		afterSubject, prefix, prefix+"\U0010ffff", limit)
 }
 
 func (r *reader) DueAlertStates(byMS int64, limit int) ([]store.AlertState, error) {
-	return all(r, scanAlertState, selectAlertStates+"WHERE due_ms <= ? ORDER BY due_ms LIMIT ?", byMS, limit)
+	return collect(r, scanAlertState, selectAlertStates+"WHERE due_ms <= ? ORDER BY due_ms LIMIT ?", byMS, limit)
 }
 
 func (r *reader) AlertsFired(accountID, instanceID string, beforeNumber int64, limit int) ([]store.AlertFired, error) {
@@ -96,7 +55,7 @@ func (r *reader) AlertsFired(accountID, instanceID string, beforeNumber int64, l
 	if instanceID != "" {
 		where, args = where+"AND instance_id = ? ", append(args, instanceID)
 	}
-	return all(r, func(rows *sql.Rows, f *store.AlertFired) error {
+	return collect(r, func(rows *sql.Rows, f *store.AlertFired) error {
 		return rows.Scan(&f.Number, &f.ID, &f.AccountID, &f.InstanceID, &f.TimeMS, &f.Body)
 	}, "SELECT number, id, account_id, instance_id, time_ms, body FROM alert_fired "+where+"ORDER BY number DESC LIMIT ?", append(args, limit)...)
 }
@@ -120,15 +79,15 @@ func scanTold(rows *sql.Rows, c *store.Told) error {
 }
 
 func (r *reader) ToldAfter(number int64, limit int) ([]store.Told, error) {
-	return all(r, scanTold, selectTold+"WHERE number > ? ORDER BY number LIMIT ?", number, limit)
+	return collect(r, scanTold, selectTold+"WHERE number > ? ORDER BY number LIMIT ?", number, limit)
 }
 
 func (r *reader) ToldBy(lineItem, commit int64) (*store.Told, error) {
-	return first(all(r, scanTold, selectTold+"WHERE line_item = ? AND after_journal < ? ORDER BY number DESC LIMIT 1", lineItem, commit))
+	return first(collect(r, scanTold, selectTold+"WHERE line_item = ? AND after_journal < ? ORDER BY number DESC LIMIT 1", lineItem, commit))
 }
 
 func (r *reader) ToldBefore(lineItem, number int64) (*store.Told, error) {
-	return first(all(r, scanTold, selectTold+"WHERE line_item = ? AND number < ? ORDER BY number DESC LIMIT 1", lineItem, number))
+	return first(collect(r, scanTold, selectTold+"WHERE line_item = ? AND number < ? ORDER BY number DESC LIMIT 1", lineItem, number))
 }
 
 func (r *reader) LineItemsFrom(afterNumber int64, limit int) ([]*ledger.LineItem, error) {

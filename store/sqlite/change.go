@@ -223,14 +223,6 @@ func (t *tx) PutAnswer(id usage.OnceID, a *store.Answer) error {
 	return err
 }
 
-// notNull makes no bytes an empty value: an answer without a body is an answer too.
-func notNull(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
-}
-
 func (t *tx) Earlier(id usage.OnceID) (*usage.Receipt, error) {
 	at, used := t.s.once.find(id)
 	if !used || at == notCharge {

@@ -2,19 +2,22 @@ package sqlite
 
 import (
 	"database/sql"
-	"errors"
 
 	"github.com/farebox/farebox/store"
 )
 
+const selectFollowers = "SELECT name, journal, receipt, event, body FROM follower "
+
+func scanFollower(rows *sql.Rows, f *store.Follower) error {
+	return rows.Scan(&f.Name, &f.Position.Commit, &f.Position.Receipt, &f.Position.Event, &f.Body)
+}
+
 func (r *reader) Follower(name string) (*store.Follower, error) {
-	f := &store.Follower{Name: name}
-	err := r.q.QueryRowContext(r.ctx, "SELECT journal, receipt, event, body FROM follower WHERE name = ?", name).
-		Scan(&f.Position.Commit, &f.Position.Receipt, &f.Position.Event, &f.Body)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	return f, unavailable(err)
+	return first(collect(r, scanFollower, selectFollowers+"WHERE name = ?", name))
+}
+
+func (r *reader) Followers() ([]store.Follower, error) {
+	return collect(r, scanFollower, selectFollowers+"ORDER BY name")
 }
 
 func (t *tx) PutFollower(f store.Follower) error {

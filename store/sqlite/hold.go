@@ -148,11 +148,8 @@ func (r *reader) Hold(id string) (*access.Hold, error) {
 	return all[0], nil
 }
 
-func (r *reader) LiveHolds(instanceID string, leases bool, nowMS, before int64, limit int) ([]*access.Hold, error) {
-	if before == 0 {
-		before = 1<<63 - 1
-	}
-	return r.holds(whereLiveHolds, instanceID, leases, nowMS, before, limit)
+func (r *reader) LiveHolds(instanceID string, leases bool, nowMS, beforeNumber int64, limit int) ([]*access.Hold, error) {
+	return r.holds(whereLiveHolds, instanceID, leases, nowMS, before(beforeNumber), limit)
 }
 
 func (r *reader) Held(instanceID string, nowMS int64) (all []*ledger.Hold, err error) {

@@ -7,7 +7,7 @@ import (
 )
 
 func (r *reader) LeaseKeys() ([]store.LeaseKey, error) {
-	return all(r, func(rows *sql.Rows, k *store.LeaseKey) error { return rows.Scan(&k.ID, &k.CreatedMS, &k.PrivatePEM) },
+	return collect(r, func(rows *sql.Rows, k *store.LeaseKey) error { return rows.Scan(&k.ID, &k.CreatedMS, &k.PrivatePEM) },
 		"SELECT id, created_ms, private_pem FROM lease_key ORDER BY created_ms, id")
 }
 

@@ -9,29 +9,17 @@ import (
 
 const selectPacks = "SELECT name, created_ms, modified_ms, body FROM pack "
 
-func (r *reader) packs(where string, args ...any) (_ []store.Pack, err error) {
-	defer translate(&err)
-	rows, err := r.q.QueryContext(r.ctx, selectPacks+where, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	all := []store.Pack{}
-	for rows.Next() {
-		var p store.Pack
-		if err := rows.Scan(&p.Name, &p.CreatedMS, &p.ModifiedMS, &p.Body); err != nil {
-			return nil, err
-		}
-		all = append(all, p)
-	}
-	return all, rows.Err()
+func scanPack(rows *sql.Rows, p *store.Pack) error {
+	return rows.Scan(&p.Name, &p.CreatedMS, &p.ModifiedMS, &p.Body)
 }
 
 func (r *reader) Pack(name string) (*store.Pack, error) {
-	return first(r.packs("WHERE name = ?", name))
+	return first(collect(r, scanPack, selectPacks+"WHERE name = ?", name))
 }
 
-func (r *reader) Packs() ([]store.Pack, error) { return r.packs("ORDER BY name") }
+func (r *reader) Packs() ([]store.Pack, error) {
+	return collect(r, scanPack, selectPacks+"ORDER BY name")
+}
 
 func (r *reader) Sale(orderNumber string) (*store.Sale, error) {
 	s := &store.Sale{OrderNumber: orderNumber}

@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/farebox/farebox/auth"
 	"github.com/farebox/farebox/ledger"
 	"github.com/farebox/farebox/rate"
@@ -25,11 +23,6 @@ func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 	return fn(&reader{ctx: ctx, q: t, s: s, tables: map[int64]*rate.Table{}})
 }
 
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
 type reader struct {
 	ctx    context.Context
 	q      querier
@@ -39,29 +32,10 @@ type reader struct {
 
 const selectInstances = "SELECT number, id, short_name, account_id, is_default, created_ms, modified_ms FROM instance "
 
-func (r *reader) instances(where string, args ...any) (_ []store.Instance, err error) {
-	defer translate(&err)
-	rows, err := r.q.QueryContext(r.ctx, selectInstances+where, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	all := []store.Instance{}
-	for rows.Next() {
-		var i store.Instance
-		if err := rows.Scan(&i.Number, &i.ID, &i.ShortName, &i.AccountID, &i.Default, &i.CreatedMS, &i.ModifiedMS); err != nil {
-			return nil, err
-		}
-		all = append(all, i)
-	}
-	return all, rows.Err()
-}
-
-func first[T any](all []T, err error) (*T, error) {
-	if err != nil || len(all) == 0 {
-		return nil, err
-	}
-	return &all[0], nil
+func (r *reader) instances(where string, args ...any) ([]store.Instance, error) {
+	return collect(r, func(rows *sql.Rows, i *store.Instance) error {
+		return rows.Scan(&i.Number, &i.ID, &i.ShortName, &i.AccountID, &i.Default, &i.CreatedMS, &i.ModifiedMS)
+	}, selectInstances+where, args...)
 }
 
 func (r *reader) Instance(id string) (*store.Instance, error) {
@@ -99,14 +73,6 @@ func scanLineItems(rows *sql.Rows) ([]*ledger.LineItem, error) {
 		all = append(all, l)
 	}
 	return all, rows.Err()
-}
-
-// scanJSON reads a column of JSON; NULL is nothing.
-func scanJSON(text []byte, into any) error {
-	if text == nil {
-		return nil
-	}
-	return json.Unmarshal(text, into)
 }
 
 func (r *reader) lineItems(where string, args ...any) (_ []*ledger.LineItem, err error) {
@@ -154,42 +120,30 @@ func (r *reader) Settings() (_ *store.Settings, err error) {
 }
 
 func (r *reader) keys() ([]auth.Key, error) {
-	rows, err := r.q.QueryContext(r.ctx, "SELECT role, id, public_pem, created_ms, modified_ms FROM key ORDER BY role, id")
-	if err != nil {
+	keys, err := collect(r, func(rows *sql.Rows, k *auth.Key) error {
+		return rows.Scan(&k.Role, &k.ID, &k.PublicPEM, &k.CreatedMS, &k.ModifiedMS)
+	}, "SELECT role, id, public_pem, created_ms, modified_ms FROM key ORDER BY role, id")
+	if len(keys) == 0 {
 		return nil, err
 	}
-	defer rows.Close()
-	var all []auth.Key
-	for rows.Next() {
-		var k auth.Key
-		if err := rows.Scan(&k.Role, &k.ID, &k.PublicPEM, &k.CreatedMS, &k.ModifiedMS); err != nil {
-			return nil, err
-		}
-		all = append(all, k)
-	}
-	return all, rows.Err()
+	return keys, err
 }
 
 func (r *reader) configuration() (map[string]store.ConfigValue, error) {
-	rows, err := r.q.QueryContext(r.ctx, "SELECT name, value, modified_ms, updated_by FROM configuration")
-	if err != nil {
-		return nil, err
+	values, err := collect(r, func(rows *sql.Rows, v *store.ConfigValue) error {
+		return rows.Scan(&v.Name, &v.Value, &v.ModifiedMS, &v.UpdatedBy)
+	},
+		"SELECT name, value, modified_ms, updated_by FROM configuration")
+	byName := make(map[string]store.ConfigValue, len(values))
+	for _, v := range values {
+		byName[v.Name] = v
 	}
-	defer rows.Close()
-	all := map[string]store.ConfigValue{}
-	for rows.Next() {
-		var v store.ConfigValue
-		if err := rows.Scan(&v.Name, &v.Value, &v.ModifiedMS, &v.UpdatedBy); err != nil {
-			return nil, err
-		}
-		all[v.Name] = v
-	}
-	return all, rows.Err()
+	return byName, err
 }
 
 // rates reads the rate tables that were not read before.
 func (r *reader) rates() (*rate.Catalog, error) {
-	serials, err := r.serials()
+	serials, err := collect(r, func(rows *sql.Rows, serial *int64) error { return rows.Scan(serial) }, "SELECT serial FROM rate_table")
 	if err != nil {
 		return nil, err
 	}
@@ -203,23 +157,6 @@ func (r *reader) rates() (*rate.Catalog, error) {
 		}
 	}
 	return rate.NewCatalog(tables), nil
-}
-
-func (r *reader) serials() ([]int64, error) {
-	rows, err := r.q.QueryContext(r.ctx, "SELECT serial FROM rate_table")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []int64
-	for rows.Next() {
-		var serial int64
-		if err := rows.Scan(&serial); err != nil {
-			return nil, err
-		}
-		all = append(all, serial)
-	}
-	return all, rows.Err()
 }
 
 func (r *reader) table(serial int64) (*rate.Table, error) {
@@ -385,9 +322,6 @@ func (rows unpackedRows) keep(journal int64, text []byte) {
 	}
 	rows[journal] = text
 }
-
-// translate makes an error of the driver a problem.
-func translate(err *error) { *err = unavailable(*err) }
 
 // Check implements store.Store.
 func (s *Store) Check(ctx context.Context) ([]string, error) {

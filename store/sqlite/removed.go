@@ -28,24 +28,6 @@ func (r *reader) Opening() (opening []byte, err error) {
 	return opening, unavailable(err)
 }
 
-func (r *reader) Followers() (_ []store.Follower, err error) {
-	defer translate(&err)
-	rows, err := r.q.QueryContext(r.ctx, "SELECT name, journal, receipt, event, body FROM follower ORDER BY name")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	followers := []store.Follower{}
-	for rows.Next() {
-		var f store.Follower
-		if err := rows.Scan(&f.Name, &f.Position.Commit, &f.Position.Receipt, &f.Position.Event, &f.Body); err != nil {
-			return nil, err
-		}
-		followers = append(followers, f)
-	}
-	return followers, rows.Err()
-}
-
 // RemoveReceipts implements store.Tx. The newest row stays, since the next one is numbered by it.
 func (t *tx) RemoveReceipts(at store.Removed, opening []byte) error {
 	if at.Next.Commit >= t.s.lastCommit {

@@ -137,11 +137,8 @@ func (r *reader) Session(id string) (*access.Session, error) {
 	return all[0], nil
 }
 
-func (r *reader) LiveSessions(instanceID string, before int64, limit int) ([]*access.Session, error) {
-	if before == 0 {
-		before = 1<<63 - 1
-	}
-	return r.sessions(whereLive, instanceID, before, limit)
+func (r *reader) LiveSessions(instanceID string, beforeNumber int64, limit int) ([]*access.Session, error) {
+	return r.sessions(whereLive, instanceID, before(beforeNumber), limit)
 }
 
 func (r *reader) EachSession(fn func(*access.Session) error) error {

@@ -123,21 +123,20 @@ func eachConsumed(rows *sql.Rows, fn func(*ledger.Consumed) error) error {
 	return rows.Err()
 }
 
-// each calls fn with what a query finds, and returns an error of fn as it is.
-func each[T any](r *reader, scan func(*sql.Rows, func(T) error) error, fn func(T) error, query string, args ...any) error {
-	rows, err := r.q.QueryContext(r.ctx, query, args...)
+// Standing implements store.Reader.
+func (r *reader) Standing(key ledger.RequesterKey) (*ledger.Standing, error) {
+	standing := ledger.NewStanding(key)
+	err := each(r, eachCover, func(c *ledger.Cover) error {
+		standing.Covers[c.ItemKey] = c
+		return nil
+	}, selectCovers+whereRequester, key.InstanceID, key.Type, key.Value)
 	if err != nil {
-		return unavailable(err)
+		return nil, err
 	}
-	var stopped error
-	err = scan(rows, func(one T) error {
-		stopped = fn(one)
-		return stopped
-	})
-	if stopped != nil {
-		return stopped
-	}
-	return unavailable(err)
+	return standing, each(r, eachConsumed, func(c *ledger.Consumed) error {
+		standing.Consumed[c.PeriodKey] = c
+		return nil
+	}, selectConsumed+whereRequester, key.InstanceID, key.Type, key.Value)
 }
 
 func (r *reader) EachCover(fn func(*ledger.Cover) error) error {

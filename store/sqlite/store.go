@@ -18,7 +18,6 @@ import (
 	driver "modernc.org/sqlite"
 
 	"github.com/farebox/farebox/ledger"
-	"github.com/farebox/farebox/problem"
 	"github.com/farebox/farebox/rate"
 	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/store/codec"
@@ -273,14 +272,3 @@ const (
 	codeCannotOpen   = 14
 	codeNotADatabase = 26
 )
-
-// unavailable translates any failure of the driver: whatever it was, nothing was written.
-func unavailable(err error) error {
-	if err == nil {
-		return nil
-	}
-	if _, ok := errors.AsType[*problem.Error](err); ok {
-		return err
-	}
-	return problem.Wrap(problem.Unavailable, err, "the store cannot do this now; nothing was changed. Try again")
-}

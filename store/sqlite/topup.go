@@ -13,15 +13,15 @@ func scanAutoTopUp(rows *sql.Rows, t *store.AutoTopUp) error {
 }
 
 func (r *reader) AutoTopUp(lineItem int64) (*store.AutoTopUp, error) {
-	return first(all(r, scanAutoTopUp, selectAutoTopUps+"WHERE line_item = ?", lineItem))
+	return first(collect(r, scanAutoTopUp, selectAutoTopUps+"WHERE line_item = ?", lineItem))
 }
 
 func (r *reader) AutoTopUps(afterLineItem int64, limit int) ([]store.AutoTopUp, error) {
-	return all(r, scanAutoTopUp, selectAutoTopUps+"WHERE line_item > ? ORDER BY line_item LIMIT ?", afterLineItem, limit)
+	return collect(r, scanAutoTopUp, selectAutoTopUps+"WHERE line_item > ? ORDER BY line_item LIMIT ?", afterLineItem, limit)
 }
 
 func (r *reader) DueAutoTopUps(byMS int64, limit int) ([]store.AutoTopUp, error) {
-	return all(r, scanAutoTopUp, selectAutoTopUps+"WHERE due_ms <= ? ORDER BY due_ms, line_item LIMIT ?", byMS, limit)
+	return collect(r, scanAutoTopUp, selectAutoTopUps+"WHERE due_ms <= ? ORDER BY due_ms, line_item LIMIT ?", byMS, limit)
 }
 
 func (t *tx) PutAutoTopUp(a store.AutoTopUp) error {

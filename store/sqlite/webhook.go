@@ -13,11 +13,11 @@ func scanWebhook(rows *sql.Rows, w *store.Webhook) error {
 }
 
 func (r *reader) Webhook(id string) (*store.Webhook, error) {
-	return first(all(r, scanWebhook, selectWebhooks+"WHERE id = ?", id))
+	return first(collect(r, scanWebhook, selectWebhooks+"WHERE id = ?", id))
 }
 
 func (r *reader) Webhooks() ([]store.Webhook, error) {
-	return all(r, scanWebhook, selectWebhooks+"ORDER BY number")
+	return collect(r, scanWebhook, selectWebhooks+"ORDER BY number")
 }
 
 const selectDeliveries = "SELECT number, id, webhook_id, created_ms, coalesce(due_ms, 0), body FROM delivery "
@@ -27,19 +27,19 @@ func scanDelivery(rows *sql.Rows, d *store.Delivery) error {
 }
 
 func (r *reader) Delivery(id string) (*store.Delivery, error) {
-	return first(all(r, scanDelivery, selectDeliveries+"WHERE id = ?", id))
+	return first(collect(r, scanDelivery, selectDeliveries+"WHERE id = ?", id))
 }
 
 func (r *reader) Deliveries(webhookID string, beforeNumber int64, limit int) ([]store.Delivery, error) {
-	return all(r, scanDelivery, selectDeliveries+"WHERE webhook_id = ? AND number < ? ORDER BY number DESC LIMIT ?", webhookID, before(beforeNumber), limit)
+	return collect(r, scanDelivery, selectDeliveries+"WHERE webhook_id = ? AND number < ? ORDER BY number DESC LIMIT ?", webhookID, before(beforeNumber), limit)
 }
 
 func (r *reader) DueDeliveries(webhookID string, byMS int64, limit int) ([]store.Delivery, error) {
-	return all(r, scanDelivery, selectDeliveries+"WHERE webhook_id = ? AND due_ms <= ? ORDER BY due_ms, number LIMIT ?", webhookID, byMS, limit)
+	return collect(r, scanDelivery, selectDeliveries+"WHERE webhook_id = ? AND due_ms <= ? ORDER BY due_ms, number LIMIT ?", webhookID, byMS, limit)
 }
 
 func (r *reader) Attempts(deliveryID string) ([]store.Attempt, error) {
-	return all(r, func(rows *sql.Rows, a *store.Attempt) error { return rows.Scan(&a.DeliveryID, &a.TimeMS, &a.Body) },
+	return collect(r, func(rows *sql.Rows, a *store.Attempt) error { return rows.Scan(&a.DeliveryID, &a.TimeMS, &a.Body) },
 		"SELECT delivery_id, time_ms, body FROM delivery_attempt WHERE delivery_id = ? ORDER BY number", deliveryID)
 }
 
@@ -82,7 +82,7 @@ func (t *tx) InsertAttempt(a store.Attempt) error {
 }
 
 func (t *tx) ForgetDeliveries(beforeMS int64, most int) (int, error) {
-	old, err := all(&t.reader, func(rows *sql.Rows, id *string) error { return rows.Scan(id) },
+	old, err := collect(&t.reader, func(rows *sql.Rows, id *string) error { return rows.Scan(id) },
 		"SELECT id FROM delivery WHERE due_ms IS NULL AND created_ms < ? ORDER BY created_ms LIMIT ?", beforeMS, most)
 	if err != nil {
 		return 0, err
