@@ -210,21 +210,30 @@ func (h *Hold) Settle(w *World, items []Item, final bool, nowMS int64) (outcomes
 	for i, of := range h.places(items) {
 		s.Work[i] = ledger.Finished{Ask: items[i].Ask, Of: of}
 	}
-	outcomes, at, wrong := s.Settle(w.Book, w.at(nowMS), w.who(&h.Requester))
-	if wrong == nil {
-		if wrong = h.add(outcomes); wrong != nil && !s.Late {
-			w.Book.Keep(h.OnBook(h.ID, h.InstanceID))
-		}
-	}
+	outcomes, at, wrong := h.pay(w, s, nowMS)
 	if wrong != nil {
 		wrong.Field = fmt.Sprintf("requestedItems[%d].%s", at, wrong.Field)
 		return nil, false, wrong
 	}
+	return outcomes, s.Late, nil
+}
+
+// pay books what a settlement comes to. It fails with a problem, and then nothing was done; at is which of its work that is about.
+func (h *Hold) pay(w *World, s *ledger.Settling, nowMS int64) (outcomes []ledger.Outcome, at int, err *problem.Error) {
+	outcomes, at, err = s.Settle(w.Book, w.at(nowMS), w.who(&h.Requester))
+	if err == nil {
+		if err = h.add(outcomes); err != nil && !s.Late {
+			w.Book.Keep(h.OnBook(h.ID, h.InstanceID))
+		}
+	}
+	if err != nil {
+		return nil, at, err
+	}
 	h.Shares = s.Kept
-	if final {
+	if s.Final {
 		h.end(w, Settled, nowMS)
 	}
-	return outcomes, s.Late, nil
+	return outcomes, at, nil
 }
 
 // Complete gives items that were settled what they leave out: variables and metadata are those that were asked for with the hold.
@@ -289,17 +298,22 @@ func ValidateSettlement(items []Item) error {
 		return problem.Field("requestedItems", "has %d items, at most %d are allowed", len(items), ItemsMost)
 	}
 	for i := range items {
-		item := items[i]
-		if item.Count.IsZero() {
-			item.Count = token.FromInt(1) // nothing of it was used
-		}
-		if err := item.validate(); err != nil {
-			if err.Field == "count" {
-				err.Message = "must not be negative"
-			}
+		if err := items[i].validateUsed(); err != nil {
 			err.Field = fmt.Sprintf("requestedItems[%d].%s", i, err.Field)
 			return err
 		}
 	}
 	return nil
+}
+
+// validateUsed is validate of an item that was used: perhaps nothing of it.
+func (item Item) validateUsed() *problem.Error {
+	if item.Count.IsZero() {
+		item.Count = token.FromInt(1)
+	}
+	err := item.validate()
+	if err != nil && err.Field == "count" {
+		err.Message = "must not be negative"
+	}
+	return err
 }

@@ -134,13 +134,7 @@ func (r *Report) Validate() error {
 	}
 	for i, of := range r.Items {
 		item := Item{Ask: ledger.Ask{Item: of.Item, Version: of.Version, Count: of.Count}, MetaData: of.MetaData}
-		if of.Count.IsZero() {
-			item.Count = token.FromInt(1)
-		}
-		if err := item.validate(); err != nil {
-			if err.Field == "count" {
-				err.Message = "must not be negative"
-			}
+		if err := item.validateUsed(); err != nil {
 			err.Field = fmt.Sprintf("items[%d].%s", i, err.Field)
 			return err
 		}
@@ -190,19 +184,11 @@ func (h *Hold) Report(w *World, r *Report, nowMS int64) (items []Item, outcomes 
 		return nil, nil, false, false, problem.New(problem.Conflict, "the lease is of %s tokens, and what is reported comes to %s: nothing of it was booked; report what the lease covers, and charge the rest on its own",
 			h.Lease.Tokens, spent)
 	}
-	outcomes, _, wrong := s.Settle(w.Book, w.at(nowMS), w.who(&h.Requester))
-	if wrong == nil {
-		if wrong = h.add(outcomes); wrong != nil && !s.Late {
-			w.Book.Keep(h.OnBook(h.ID, h.InstanceID))
-		}
-	}
+	outcomes, _, wrong := h.pay(w, s, nowMS)
 	if wrong != nil {
 		return nil, nil, false, false, wrong
 	}
-	h.Shares, h.Reported = s.Kept, counts
-	if r.Final {
-		h.end(w, Settled, nowMS)
-	}
+	h.Reported = counts
 	return items, outcomes, true, s.Late && len(items) > 0, nil
 }
 

@@ -1,4 +1,5 @@
-// Package access holds access requests: what an application asks for on behalf of a requester. It is pure.
+// Package access holds what applications ask for on behalf of requesters, and what becomes of it: access requests, sessions, holds and
+// leases, with the moves that each can make. It is pure.
 package access
 
 import (

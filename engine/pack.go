@@ -108,18 +108,11 @@ func (p *Pack) validateOverdraft() error {
 // percentOf returns a percentage of a quantity in whole tokens, rounded down.
 func percentOf(percent token.Amount, quantity int64) (int64, error) {
 	share := token.DivDown(token.MulHalfEven(token.FromInt(quantity), percent), token.FromInt(100)) // the product is exact
-	n, fits := whole(share)
+	n, fits := share.Whole()
 	if !fits {
 		return 0, problem.Field("overdraftPercent", "%s percent of %d are too many tokens", percent, quantity)
 	}
 	return n, nil
-}
-
-// whole returns an amount without its fraction; false if that is too large.
-func whole(a token.Amount) (int64, bool) {
-	digits, _, _ := strings.Cut(a.String(), ".")
-	n, err := strconv.ParseInt(digits, 10, 64)
-	return n, err == nil
 }
 
 // template returns what all line items of a pack have in common.

@@ -195,7 +195,7 @@ func newPace(used token.Amount, after *ledger.LineItem, sinceMS, nowMS int64) *P
 	p := &Pace{TokensPerDay: token.MulDivHalfEven(used, token.FromInt((24 * time.Hour).Milliseconds()), token.FromInt(span))}
 	lasts := token.DivDown(token.MulHalfEven(after.Balance(), token.FromInt(span)), used) // in milliseconds
 	p.LastsUntilMS = period.LatestMS
-	if ms, ok := whole(lasts); ok && ms < period.LatestMS-nowMS {
+	if ms, ok := lasts.Whole(); ok && ms < period.LatestMS-nowMS {
 		p.LastsUntilMS = nowMS + ms
 	}
 	return p

@@ -58,7 +58,7 @@ func (c *Change) Transfer(t *Transfer) (from, to *Moved, err error) {
 		return nil, nil, err
 	}
 	unused, most := giver.Balance(), giver.Quantity-1
-	if n, ok := whole(unused); ok {
+	if n, ok := unused.Whole(); ok {
 		most = min(most, n)
 	}
 	switch {

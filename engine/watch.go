@@ -160,11 +160,11 @@ func (w *watcher) todo(ctx context.Context, onlyTold bool) (watched, todo bool, 
 			return err
 		}
 		for _, rule := range w.rules {
-			if rule.Soon() == 0 {
+			if rule.SoonMS() == 0 {
 				continue
 			}
 			cursor := body.cursor(rule, nowMS)
-			ending, err := r.LineItemsEnding(cursor.MS, cursor.Number, nowMS+rule.Soon(), 1)
+			ending, err := r.LineItemsEnding(cursor.MS, cursor.Number, nowMS+rule.SoonMS(), 1)
 			if err != nil || len(ending) > 0 {
 				todo = len(ending) > 0
 				return err

@@ -35,7 +35,7 @@ func (t *turn) look(nowMS int64) error {
 		return err
 	}
 	for _, rule := range t.rules {
-		if rule.Soon() > 0 {
+		if rule.SoonMS() > 0 {
 			if err := t.ending(rule, nowMS); err != nil {
 				return err
 			}
@@ -205,7 +205,7 @@ func (t *turn) ending(rule *notify.Rule, nowMS int64) error {
 		return nil
 	}
 	cursor := t.body.cursor(rule, nowMS)
-	all, err := t.LineItemsEnding(cursor.MS, cursor.Number, nowMS+rule.Soon(), lookMost)
+	all, err := t.LineItemsEnding(cursor.MS, cursor.Number, nowMS+rule.SoonMS(), lookMost)
 	if err != nil || len(all) == 0 {
 		return err
 	}

@@ -132,7 +132,8 @@ func (n *Notice) resolved() string {
 
 // span words a number of milliseconds in days, hours or minutes.
 func span(ms token.Amount) string {
-	d := time.Duration(whole(ms)) * time.Millisecond
+	n, _ := ms.Whole() // times fit
+	d := time.Duration(n) * time.Millisecond
 	switch {
 	case ms.Sign() <= 0:
 		return "no time"

@@ -66,17 +66,6 @@ func (r *Ring) usual(nowMS int64) (tokens token.Amount, spanMS int64) {
 	return r.since(nowMS, day, days).Tokens, nowMS - began
 }
 
-// whole returns a small amount without its fraction.
-func whole(a token.Amount) (n int64) {
-	for _, c := range a.String() {
-		if c < '0' || c > '9' {
-			break
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n
-}
-
 // Charged counts what a requester used, and returns what a Pace rule makes of it.
 func (r *Rule) Charged(s *State, atMS int64, tokens token.Amount) Verdict {
 	part := r.window / parts

@@ -191,8 +191,8 @@ func read(field, text string, least, most time.Duration, into *time.Duration) er
 // OfLineItems reports whether a rule is about line items, each by itself.
 func (r *Rule) OfLineItems() bool { return r.Kind != Pace && r.Kind != Denials }
 
-// Soon returns how soon an Ending rule wants a line item to end, in milliseconds; 0 of other kinds.
-func (r *Rule) Soon() int64 {
+// SoonMS returns how soon an Ending rule wants a line item to end, in milliseconds; 0 of other kinds.
+func (r *Rule) SoonMS() int64 {
 	if r.Kind != Ending {
 		return 0
 	}

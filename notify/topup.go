@@ -114,7 +114,7 @@ func (t *TopUp) left(l *ledger.LineItem) token.Amount { return token.FromInt(l.Q
 
 // wholeUp rounds a positive amount, of less than 2^63, up to a whole number.
 func wholeUp(a token.Amount) int64 {
-	n := whole(a)
+	n, _ := a.Whole()
 	if token.FromInt(n).Less(a) {
 		n++
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -349,6 +350,13 @@ func (a *Amount) unmarshal(dec *jsontext.Decoder, read func(string) (Amount, err
 	}
 	*a, err = read(string(text))
 	return err
+}
+
+// Whole returns an amount without its fraction; false if that does not fit an int64.
+func (a Amount) Whole() (int64, bool) {
+	digits, _, _ := strings.Cut(a.String(), ".")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	return n, err == nil
 }
 
 // Digits returns how many digits an amount has after the point, without useless zeros.

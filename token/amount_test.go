@@ -154,3 +154,14 @@ func TestFromRatHalfEven(t *testing.T) {
 		t.Errorf("the smallest amount has %d digits after the point, want %d", got, FractionDigits)
 	}
 }
+
+func TestWhole(t *testing.T) {
+	for text, want := range map[string]int64{"0": 0, "0.999999999999": 0, "12.5": 12, "-12.5": -12, "9223372036854775807.9": 9223372036854775807} {
+		if got, fits := MustParse(text).Whole(); got != want || !fits {
+			t.Errorf("%s: got %d, %v, want %d", text, got, fits, want)
+		}
+	}
+	if _, fits := MustParse("9223372036854775808").Whole(); fits {
+		t.Error("2^63 does not fit")
+	}
+}

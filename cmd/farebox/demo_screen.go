@@ -213,13 +213,8 @@ func timeToEmpty(left, perSecond token.Amount) (time.Duration, bool) {
 		return 0, false
 	}
 	seconds := token.Min(token.DivDown(left, perSecond), token.FromInt(int64(aYear/time.Second)))
-	var d time.Duration
-	for _, digit := range amount(seconds, 0) {
-		if digit != ',' {
-			d = d*10 + time.Duration(digit-'0')
-		}
-	}
-	return d * time.Second, true
+	n, _ := seconds.Whole()
+	return time.Duration(n) * time.Second, true
 }
 
 // sessionsShown is for how many open sessions there is room.
