@@ -41,6 +41,7 @@ type RuledLineItem struct {
 	counting int                // how often counting under a limit began
 	from     int64              // when counting, or the first period that goes on counting, began
 	used     map[int64]*big.Rat // by when the allowance began; 0 unless it recurs
+	shown    int64              // when the latest allowance began that an event was of: it stays, also when the clock is set back
 }
 
 // Consumable is what one requester may consume in a period.
@@ -188,7 +189,7 @@ func (r *Rules) charge(l *RuledLineItem, e *RuledEvent) {
 	if e.Tokens.Sign() < 0 {
 		r.complain(e, "a charge gives back")
 	}
-	if begins := l.began(e.Time); pays && e.Paid != begins && !(e.Late && e.Paid > begins && l.began(e.Paid) == e.Paid) {
+	if begins := l.counts(e.Time); pays && e.Paid != begins && !(e.Late && e.Paid > begins && l.began(e.Paid) == e.Paid) {
 		r.complain(e, "it is paid from the allowance of %d, which began at %d", e.Paid, begins)
 	}
 	if pays && !r.usable(l, e.Time) {
@@ -272,9 +273,10 @@ func (r *Rules) refund(l *RuledLineItem, e *RuledEvent) {
 }
 
 func (r *Rules) uses(l *RuledLineItem, e *RuledEvent) {
-	if begins := l.began(e.Time); e.Shown != begins && !(e.Late && e.Shown > begins && l.began(e.Shown) == e.Shown) {
+	if begins := max(l.counts(e.Time), e.Paid); e.Shown != begins && !(e.Late && e.Shown > begins && l.began(e.Shown) == e.Shown) {
 		r.complain(e, "its use is of the allowance of %d, then there was that of %d", e.Shown, begins)
 	}
+	l.shown = max(l.shown, e.Shown)
 	if want := orZero(l.used[e.Shown]); !same(e.Used, want) {
 		r.complain(e, "the event says %s is used then, they add up to %s", text(e.Used), text(want))
 	}
@@ -299,7 +301,10 @@ func (l *RuledLineItem) began(now int64) int64 {
 	return began(l.Recurs, l.Start, min(max(now, l.Start), l.End-1))
 }
 
-func (l *RuledLineItem) usedAt(now int64) *big.Rat { return orZero(l.used[l.began(now)]) }
+// counts returns when the allowance began that counts at a time.
+func (l *RuledLineItem) counts(now int64) int64 { return max(l.began(now), l.shown) }
+
+func (l *RuledLineItem) usedAt(now int64) *big.Rat { return orZero(l.used[l.counts(now)]) }
 
 // whole returns the quantity with the overdraft.
 func (l *RuledLineItem) whole() *big.Rat {

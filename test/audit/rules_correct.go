@@ -132,7 +132,7 @@ func (r *Rules) Adjusts(e *RuledEvent) {
 		r.complain(e, "there is no such line item")
 		return
 	}
-	allowance := l.began(e.Time)
+	allowance := l.counts(e.Time)
 	used := l.usedOf(allowance)
 	after := add(used, e.Tokens)
 	past := func(used *big.Rat) *big.Rat { return atLeast0(sub(used, whole(l.Quantity))) }

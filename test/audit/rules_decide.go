@@ -410,7 +410,7 @@ func (l *RuledLineItem) ends(now int64) int64 {
 	if l.Recurs == "" {
 		return l.End
 	}
-	return min(l.End, after(l.Recurs, l.Start, l.began(now)))
+	return min(l.End, after(l.Recurs, l.Start, l.counts(now)))
 }
 
 // failsAnywhere returns the worst reason why no series has a price, if none has.

@@ -87,7 +87,7 @@ func (r *Rules) kept(now int64, counts func(*keptShare) bool) *big.Rat {
 
 // heldOf returns what is held now of what a line item has at a time: of an allowance that is over nothing is left to be held.
 func (r *Rules) heldOf(now int64, l *RuledLineItem, at int64) *big.Rat {
-	allowance := l.began(at)
+	allowance := l.counts(at)
 	return r.kept(now, func(s *keptShare) bool { return s.lineItem == l.ID && s.allowance == allowance })
 }
 
@@ -125,7 +125,7 @@ func (a *attempt) keptOf(paid []*giver) (all []keptShare) {
 
 func (g *giver) share(now int64, tokens *big.Rat, overdraft bool) keptShare {
 	s := keptShare{
-		lineItem: g.ID, series: g.table.Series, version: g.table.Version, rate: g.rate, tokens: tokens, overdraft: overdraft, allowance: g.began(now),
+		lineItem: g.ID, series: g.table.Series, version: g.table.Version, rate: g.rate, tokens: tokens, overdraft: overdraft, allowance: g.counts(now),
 	}
 	if g.allocation != nil {
 		s.action = g.action.ID

@@ -23,7 +23,7 @@ import (
 	"github.com/farebox/farebox/usage"
 )
 
-// Everything that restricts a charge is there at once, over months, and is changed in between. After every step the auditor
+// Everything that restricts a charge is there at once, over months in which the clock is set back now and then, and is changed in between. After every step the auditor
 // has seen all events, and line items, allocations and limits show what it has summed up.
 func TestNothingIsPassed(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, place func() place) {
@@ -39,7 +39,7 @@ func TestNothingIsPassed(t *testing.T) {
 			}
 		})
 		t.Log("events: ", seen)
-		for _, what := range []string{"CHARGE 101", "AUTOMATIC_CHARGE 101", "REFUND 101", "DENIAL 201", "DENIAL 304", "DENIAL 305", "DENIAL 301", "DENIAL 302", "DENIAL 303", "DENIAL 306"} {
+		for _, what := range []string{"CHARGE 101", "AUTOMATIC_CHARGE 101", "REFUND 101", "DENIAL 201", "DENIAL 304", "DENIAL 305", "DENIAL 301", "DENIAL 302", "DENIAL 303", "DENIAL 306", "clock set back"} {
 			if histories >= 20 && seen[what] == 0 {
 				t.Errorf("there was no %s in %d histories: they have lost what they are for", what, histories)
 			}
@@ -335,6 +335,8 @@ func (m *rulesMachine) step() {
 	switch n := m.random.IntN(27); {
 	case m.wild && m.oneIn(3):
 		m.leap()
+	case !m.wild && m.oneIn(12):
+		m.back()
 	case n >= 20:
 		m.callHold()
 	case n < 6:
@@ -407,6 +409,12 @@ func (m *rulesMachine) move(by int64) {
 	_, err := m.engine.CatchUp(m.clock.Load())
 	m.must("catching up", err)
 	m.news() // what it is checked by may change
+}
+
+// back sets the clock back. What began stays: an allowance that was charged, and what of it is kept.
+func (m *rulesMachine) back() {
+	m.clock.Add(-oneOf(m, int64(1), 600_000, hour, 9*hour))
+	m.audit.Seen["clock set back"]++
 }
 
 // leap lets time go by, or back, before anybody makes what is due.

@@ -165,7 +165,7 @@ func (a *attempt) fromKept(h *RuledHold, f *finished) {
 
 // takes notes what was taken, for what is decided after.
 func (a *attempt) takes(s *settledSlice) {
-	if s.allowance == a.lineItems[s.lineItem].began(a.Time) {
+	if s.allowance == a.lineItems[s.lineItem].counts(a.Time) {
 		a.used[s.lineItem] = add(orZero(a.used[s.lineItem]), s.tokens)
 	}
 	if s.action != "" {
@@ -233,7 +233,7 @@ func (a *attempt) beyond(h *RuledHold, f *finished) {
 		}
 	}
 	s.tokens, s.over, s.overdrawn = f.uncovered, sub(f.uncovered, smaller(f.uncovered, atLeast0(left))), f.uncovered
-	s.allowance, s.action, s.consumes = l.began(a.Time), "", nil
+	s.allowance, s.action, s.consumes = l.counts(a.Time), "", nil
 	if action := a.decides(l, a.Dictionary); len(l.Actions) > 0 && action != nil && action.Allocation != nil {
 		s.action = action.ID
 	}
