@@ -18,7 +18,7 @@ import (
 )
 
 type demoCmd struct {
-	Addr string        `help:"Where to listen; 127.0.0.1:8080 unless given, or a free port if that one is taken." placeholder:"HOST:PORT"`
+	Addr address       `help:"Where to listen; 127.0.0.1:8080 unless given, or a free port if that one is taken." placeholder:"HOST:PORT"`
 	For  time.Duration `help:"Stop after this long; until Ctrl-C unless given." placeholder:"DURATION"`
 }
 
@@ -75,7 +75,7 @@ func (cmd *demoCmd) runIn(ctx context.Context, stop func(), db string) error {
 
 // serveAndShow runs the server, and against its port everything else, until it is time to stop; the server stops last.
 func (cmd *demoCmd) serveAndShow(ctx context.Context, view demoView, s *sqlite.Store, db string) (*demoState, error) {
-	server, err := startDemoServer(s, db, cmd.Addr)
+	server, err := startDemoServer(s, db, string(cmd.Addr))
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,14 @@ type keysCmd struct {
 	Delete keysDeleteCmd `cmd:"" help:"Delete a key; its tokens are worthless within seconds."`
 }
 
+// Help adds to --help.
+func (*keysCmd) Help() string {
+	return `A server knows a key that is made or deleted here within a second or two.
+
+  farebox keys create --client --id acme-2026
+  farebox keys list`
+}
+
 // role is the pair of flags that choose between administration and client keys.
 type role struct {
 	Admin  bool `xor:"role" help:"An administration key: its tokens may do everything. Either this or --client."`

@@ -36,6 +36,14 @@ type packsCmd struct {
 	List  packsListCmd  `cmd:"" help:"List the packs."`
 }
 
+// Help adds to --help.
+func (*packsCmd) Help() string {
+	return `A pack is what you sell, as a template for line items.
+
+  farebox packs apply packs.yaml --dry-run
+  farebox packs list`
+}
+
 type packsApplyCmd struct {
 	File     input `arg:"" type:"existingfile" help:"A list of packs; its name ends in .yaml, .yml or .json. Or - for the standard input."`
 	DryRun   bool  `help:"Show what would change, and change nothing."`

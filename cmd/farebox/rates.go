@@ -25,9 +25,24 @@ type ratesCmd struct {
 	Show     ratesShowCmd     `cmd:"" help:"Print the items of a rate table."`
 }
 
+// Help adds to --help.
+func (*ratesCmd) Help() string {
+	return `A table takes over at its date, and is never edited: what changes is a new version.
+
+  farebox rates apply prices.yaml --dry-run
+  farebox rates list`
+}
+
 type ratesImportCmd struct {
 	Litellm ratesLitellmCmd `cmd:"" name:"litellm" help:"From a price list of language models in the LiteLLM schema."`
 	Steps   ratesStepsCmd   `cmd:"" help:"From a CSV file of price steps, such as 1 to 8 jobs, 9 to 16 jobs."`
+}
+
+// Help adds to --help.
+func (*ratesImportCmd) Help() string {
+	return `What is read becomes a rate table, which is posted after showing what it changes.
+
+  farebox rates import litellm model_prices.json --series models --tokens-per-usd 100`
 }
 
 // posting is what both ways of posting a table share.

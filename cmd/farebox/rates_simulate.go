@@ -79,7 +79,7 @@ func (cmd *ratesSimulateCmd) Run() error {
 	if ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
-	if err = errors.Join(err, s.Close()); err != nil {
+	if err = errors.Join(ofFlags(err), s.Close()); err != nil {
 		return err
 	}
 	return cmd.print(server.Simulation(found), os.Stdout)

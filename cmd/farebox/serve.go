@@ -18,10 +18,10 @@ import (
 )
 
 type serveCmd struct {
-	Addr        string `default:"127.0.0.1:8080" help:"Where to listen; port 0 picks a free one." placeholder:"HOST:PORT" env:"FAREBOX_ADDR"`
-	TestClock   moment `help:"Let time pass only when an administrator advances it, from this time on: a date or a time such as 2026-01-01T00:00:00Z. For tests, on a database of their own." placeholder:"TIME"`
-	Private     bool   `name:"webhook-allow-private" help:"Let webhooks go to private addresses and to http:// too. For tests, and where all who may set webhooks may reach this network anyway." env:"FAREBOX_WEBHOOK_ALLOW_PRIVATE"`
-	ProfileAddr string `help:"Offer Go's profiles and traces of this process here (/debug/pprof/), for go tool pprof. They take processor time: use an address that only you reach." placeholder:"HOST:PORT" env:"FAREBOX_PROFILE_ADDR"`
+	Addr        address `default:"127.0.0.1:8080" help:"Where to listen; port 0 picks a free one." placeholder:"HOST:PORT" env:"FAREBOX_ADDR"`
+	TestClock   moment  `help:"Let time pass only when an administrator advances it, from this time on: a date or a time such as 2026-01-01T00:00:00Z. For tests, on a database of their own." placeholder:"TIME"`
+	Private     bool    `name:"webhook-allow-private" help:"Let webhooks go to private addresses and to http:// too. For tests, and where all who may set webhooks may reach this network anyway." env:"FAREBOX_WEBHOOK_ALLOW_PRIVATE"`
+	ProfileAddr address `help:"Offer Go's profiles and traces of this process here (/debug/pprof/), for go tool pprof. They take processor time: use an address that only you reach." placeholder:"HOST:PORT" env:"FAREBOX_PROFILE_ADDR"`
 	sourceFlags `embed:""`
 	outFlags    `embed:""`
 	database    `embed:""`
@@ -88,13 +88,13 @@ func (cmd *serveCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if cmd.ProfileAddr != "" {
-		url, err := serveProfiles(ctx, cmd.ProfileAddr)
+		url, err := serveProfiles(ctx, string(cmd.ProfileAddr))
 		if err != nil {
 			return err
 		}
 		slog.Info("serving profiles", "url", url)
 	}
-	return serve(ctx, s, serving{cmd.DB, cmd.Addr, cmd.testClock(), sourcing, cmd.Private, out}, func(addr string, e *engine.Engine) {
+	return serve(ctx, s, serving{cmd.DB, string(cmd.Addr), cmd.testClock(), sourcing, cmd.Private, out}, func(addr string, e *engine.Engine) {
 		about := []any{"addr", addr, "db", shown(cmd.DB), "docs", "http://" + addr + "/docs/"}
 		if e.HasTestClock() {
 			about = append(about, "testClock", timeText(e.Now()))
@@ -153,7 +153,7 @@ func listen(addr string) (net.Listener, error) {
 	case errors.Is(err, syscall.EACCES):
 		return nil, fmt.Errorf("cannot listen on %s: this user may not; ports from 1024 on are for all", addr)
 	case err != nil:
-		return nil, fmt.Errorf("cannot listen on %q, which must be HOST:PORT such as 127.0.0.1:8080: %w", addr, err)
+		return nil, fmt.Errorf("cannot listen on %s: %w", addr, err)
 	}
 	return listener, nil
 }

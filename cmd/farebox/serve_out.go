@@ -47,7 +47,7 @@ func (f *outFlags) open(ctx context.Context) (*outlets, error) {
 			o.senders[name], err = export.OpenSender(target)
 		}
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("--events-to: %w", err), o.close())
+			return nil, errors.Join(usageError(fmt.Sprintf("--events-to: %v", err)), o.close()) // nothing is connected to yet
 		}
 	}
 	return o, nil

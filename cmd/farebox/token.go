@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/farebox/farebox/auth"
@@ -56,6 +57,8 @@ func (s *signing) signer(ttl time.Duration) (*auth.Pair, string, error) {
 	switch {
 	case s.Client && len(s.Instance) == 0:
 		return nil, "", usageError("a client token needs --instance: the instance it is for")
+	case slices.Contains(s.Instance, ""): // as a variable that is not set makes it: the token would be good for nothing
+		return nil, "", usageError("--instance is empty; give the id of an instance")
 	case s.Admin && len(s.Instance) > 0:
 		return nil, "", usageError("--instance goes with --client; an administration token is for all instances")
 	case ttl <= 0:

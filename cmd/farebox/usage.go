@@ -22,6 +22,14 @@ type usageCmd struct {
 	Backtest  usageBacktestCmd  `cmd:"" help:"See how well forecasts would have done on what was recorded."`
 }
 
+// Help adds to --help.
+func (*usageCmd) Help() string {
+	return `All of it works beside a server, too.
+
+  farebox usage query --by item --from 2026-01-01
+  farebox usage events --format ndjson`
+}
+
 type usageEventsCmd struct {
 	Format     string `enum:"csv,ndjson" default:"csv" help:"csv or ndjson."`
 	To         moment `help:"Until before this time." placeholder:"TIME"`

@@ -20,7 +20,9 @@ type usageFollowersCmd struct {
 func (*usageFollowersCmd) Help() string {
 	return `The targets of serve --export-to and --events-to follow the record at their own pace,
 and so do alerts, automatic top-ups (top-ups) and what makes usage ready for queries (fold). What
-usage.retention removes has been taken by all of them: forget those that will not come back.`
+usage.retention removes has been taken by all of them: forget those that will not come back.
+
+  farebox usage followers list`
 }
 
 type usageFollowersListCmd struct {

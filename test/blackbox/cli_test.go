@@ -13,15 +13,21 @@ import (
 func TestWrongUsage(t *testing.T) {
 	for _, args := range []string{
 		"", "nonsense", "serve --nonsense", "serve extra", "token", "token --admin --client", "token --client", "token --admin --instance x",
+		"token --client --instance=", "token --client --instance x --instance=", "console --client --instance=",
+		"serve --addr nonsense", "serve --addr=", "serve --addr 127.0.0.1:99999", "serve --profile-addr localhost", "demo --addr 8080", "serve --events-to nonsense",
 		"token --admin --ttl 0s", "token --admin --ttl soon", "keys", "keys create", "keys delete --admin", "usage", "usage events --kind NONSENSE",
 		"usage events --from yesterday", "usage events --format xml", "backup", "demo --for -1s", "--log-level nonsense verify",
 		"bench --workload nonsense", "bench --workload hot,hot", "bench --rounds 0", "bench --duration 0s", "bench --warmup -1s", "bench --connections 0",
 		"bench --rate half", "bench --instances 0", "bench --line-items 10", "bench --db missing.db", "bench --dir missing", "bench --token x",
 		"bench --url http://127.0.0.1:1", "bench --url 127.0.0.1:1 --token x", "bench --url http://127.0.0.1:1 --token x --verify", "bench extra",
 	} {
-		r := run(t, t.TempDir(), strings.Fields(args)...)
+		dir := t.TempDir()
+		r := run(t, dir, strings.Fields(args)...)
 		if r.code != 2 || r.stdout != "" || !strings.HasPrefix(r.stderr, "farebox: ") {
 			t.Errorf("farebox %s: exit %d, stdout %q, stderr %q", args, r.code, r.stdout, r.stderr)
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("farebox %s left %v %v", args, left, err)
 		}
 	}
 }
@@ -35,7 +41,9 @@ func TestMistakesAreExplained(t *testing.T) {
 		}
 	}
 	for args, words := range map[string][]string{
-		"serve --addr nonsense":                 {"--addr", "HOST:PORT such as 127.0.0.1:8080"},
+		"serve --addr nonsense":                 {"--addr", "HOST:PORT such as 127.0.0.1:8080", "see: farebox serve --help"},
+		"serve --addr 127.0.0.1:99999":          {"--addr", "99999", "HOST:PORT such as 127.0.0.1:8080"},
+		"serve --events-to nonsense":            {"--events-to", "https://HOST/PATH", "see: farebox serve --help"},
 		"serve --db mysql://host/x":             {"--db", "mysql://", "postgres://user@host/database", "see: farebox serve --help"},
 		"serve --db letter.db":                  {"letter.db is not a database", "--db"},
 		"serve --db=":                           {"the name of the database is empty", "--db"},
@@ -45,6 +53,7 @@ func TestMistakesAreExplained(t *testing.T) {
 		"verify --log-level loud":               {"--log-level", "debug, info, warn or error"},
 		"token":                                 {"--admin or --client", "see: farebox token --help"},
 		"token --client":                        {"--instance", "see: farebox token --help"},
+		"token --client --instance=":            {"--instance is empty", "see: farebox token --help"},
 		"token --admin --ttl 5":                 {"--ttl", "90s, 30m or 24h", "see: farebox token --help"},
 		"token --admin --key letter.db":         {"letter.db is not PEM"},
 		"usage events --kind NONSENSE":          {"--kind", "SETTLEMENT", "LEASE_REPORT", "ADJUSTMENT"},
@@ -105,6 +114,18 @@ func TestStandardInput(t *testing.T) {
 	verify(t, filepath.Join(dir, "farebox.db"))
 }
 
+func TestASimulationOfNoTime(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "draft.csv"), []byte("name,rate\nrender,5\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start(t, filepath.Join(dir, "farebox.db")).stop()
+	r := run(t, dir, "rates", "simulate", "draft.csv", "--from", "2026-02-01", "--to", "2026-01-01")
+	if r.code != 2 || r.stdout != "" || !strings.HasPrefix(r.stderr, "farebox: --to: must be after from") {
+		t.Errorf("exit %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
+	}
+}
+
 // Every verb says what it is for, with an example that can be pasted.
 func TestHelp(t *testing.T) {
 	verbs := []string{"serve", "demo", "token", "keys", "rates", "usage", "verify", "backup", "migrate-db"}
@@ -132,12 +153,12 @@ func expectHelp(t *testing.T, path ...string) {
 	if r.code != 0 || r.stderr != "" || !usageOf.MatchString(r.stdout) {
 		t.Errorf("farebox %v --help: exit %d, stderr %q, stdout %q", path, r.code, r.stderr, r.stdout)
 	}
-	_, list, group := strings.Cut(r.stdout, "\nCommands:\n")
+	said, list, group := strings.Cut(r.stdout, "\nCommands:\n")
+	example := regexp.MustCompile(`(?m)^    farebox ` + strings.Join(path, " ") + `\b`)
+	if !example.MatchString(said) {
+		t.Errorf("farebox %v --help has no example:\n%s", path, said)
+	}
 	if !group {
-		example := regexp.MustCompile(`farebox ` + strings.Join(path, " ") + `\b`)
-		if !example.MatchString(usageOf.ReplaceAllString(r.stdout, "")) {
-			t.Errorf("farebox %v --help has no example:\n%s", path, r.stdout)
-		}
 		return
 	}
 	verbs := command.FindAllStringSubmatch(list, -1)
