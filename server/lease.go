@@ -201,6 +201,9 @@ func pageLeases(c *call) (*reply, error) {
 
 // pageLive calls fn with a page of an instance's live holds, leases or others, and returns the cursor of the next.
 func (c *call) pageLive(leases bool, fn func(h *access.Hold, nowMS int64)) (next string, err error) {
+	if err := c.knows("instanceId", "limit", "cursor"); err != nil {
+		return "", err
+	}
 	things := "holds"
 	if leases {
 		things = "leases"

@@ -155,6 +155,9 @@ func wireSession(s *access.Session) api.Session {
 
 // pageSessions lists the sessions of the Farebox API, page by page.
 func pageSessions(c *call) (*reply, error) {
+	if err := c.knows("instanceId", "limit", "cursor"); err != nil {
+		return nil, err
+	}
 	id, err := c.listedInstance("sessions")
 	if err != nil {
 		return nil, err
