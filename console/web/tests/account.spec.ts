@@ -120,7 +120,7 @@ test("on a phone a row is a block: what can be done with it stands beside its ti
   const row = page.getByRole("region", { name: "Recent events" }).locator("tbody tr");
   const box = async (locator: Locator): Promise<Box> => (await locator.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
   await expect(row).toHaveCount(1);
-  const [title, action, item, tokens] = [await box(row.locator("td").first()), await box(row.getByRole("button", { name: /^Receipt/ })), await box(row.getByText("crash.run")), await box(row.getByText("25", { exact: true }).first())];
+  const [title, action, item, tokens] = [await box(row.locator("td").first().locator("time")), await box(row.getByRole("button", { name: /^Receipt/ })), await box(row.getByText("crash.run")), await box(row.getByText("25", { exact: true }).first())];
   expect(title.x + title.width).toBeLessThanOrEqual(action.x);
   expect(Math.max(title.y, action.y)).toBeLessThan(Math.min(title.y + title.height, action.y + action.height));
   expect(action.y + action.height).toBeLessThanOrEqual(item.y);

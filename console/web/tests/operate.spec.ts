@@ -1,5 +1,5 @@
 import { expect, type Page, test } from "@playwright/test";
-import { accessible, settled, shoot, shootDialog } from "./page";
+import { accessible, fits, settled, shoot, shootDialog, uncut } from "./page";
 import { Demo } from "./server";
 
 let demo: Demo;
@@ -99,6 +99,15 @@ test("a key pair is made in the browser, its private half shown once, and its to
   await dialogOf(page, "Delete robot?").getByRole("button", { name: "Delete the key" }).click();
   await expect(page.getByRole("cell", { name: "robot" })).toHaveCount(0);
   expect(await asks()).toBe(401);
+});
+
+test("on a phone it is read whole where a key comes from", async ({ page }) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await open(page);
+  await page.getByRole("button", { name: "Add a key" }).click();
+  await expect(page.getByLabel("Where it comes from")).toBeVisible();
+  await uncut(page);
+  await fits(page);
 });
 
 test("a pasted key that is none, or is private, is refused beside its field", async ({ page }) => {

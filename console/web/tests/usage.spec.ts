@@ -26,7 +26,7 @@ test("usage is grouped, cut and filtered, and its address reproduces it", async 
   await page.getByRole("button", { name: "acme", exact: true }).click();
   await expect(page.getByRole("button", { name: "Remove filter accountId=acme" })).toBeVisible();
   await expect(page.getByRole("button", { name: "nordwind" })).toHaveCount(0);
-  await expect(page.getByRole("cell", { name: "100 %" })).toBeVisible();
+  await expect(page.getByRole("cell", { name: "100%" })).toBeVisible();
   await accessible(page);
 
   const address = page.url();
@@ -34,7 +34,7 @@ test("usage is grouped, cut and filtered, and its address reproduces it", async 
   await page.goto("about:blank");
   await page.goto(address);
   await expect(page.getByRole("img", { name: "Tokens used, by hour and account" })).toBeVisible();
-  await expect(page.getByRole("cell", { name: "100 %" })).toBeVisible();
+  await expect(page.getByRole("cell", { name: "100%" })).toBeVisible();
 
   await page.getByRole("link", { name: "Usage" }).click(); // the same path, without a query
   await expect(page.getByRole("img", { name: "Tokens used, by day and item" })).toBeVisible();
@@ -80,7 +80,7 @@ test("usage is grouped by a metadata key, and a customer's token sees that custo
   await page.goto("about:blank");
   await page.goto(demo.link(instance).replace("/console/", "/console/usage?groupBy=accountId"));
   await expect(page.getByRole("button", { name: "acme", exact: true })).toBeVisible();
-  await expect(page.getByRole("cell", { name: "100 %" })).toBeVisible();
+  await expect(page.getByRole("cell", { name: "100%" })).toBeVisible();
   await expect(page.getByRole("link", { name: "Rate tables" })).toHaveCount(0);
 });
 

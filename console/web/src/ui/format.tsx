@@ -1,5 +1,6 @@
 const grouped = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
 const exact = new Intl.NumberFormat(undefined, { maximumFractionDigits: 20 });
+const hundredths = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const second = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" }); // of what happened just now
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
@@ -17,6 +18,9 @@ export const full = (n: number) => written(exact, n);
 export function Number({ value }: { value: number }) {
   return <span className="number" title={written(exact, value)}>{short(value)}</span>;
 }
+
+/** A part of a whole as a percentage. */
+export const percent = (part: number) => hundredths.format(part);
 
 /** A day of UTC, given as 2026-01-31. */
 export const dayOfUTC = (date: string) => utcDay.format(Date.parse(date));

@@ -3,7 +3,7 @@ import { answer, api, type Schemas } from "../api/client";
 import { StackedBars } from "../ui/chart";
 import { download } from "../ui/csv";
 import { useLoad } from "../ui/data";
-import { Number } from "../ui/format";
+import { Number, percent } from "../ui/format";
 import { useQuery } from "../ui/query";
 import { Card, Empty, Show } from "../ui/states";
 import { Table } from "../ui/table";
@@ -111,8 +111,7 @@ export function Usage() {
 
 export function share(part: number, whole: number): string {
   if (whole <= 0 || part === 0) return "–";
-  const percent = Math.round((1000 * part) / whole) / 10;
-  return percent === 0 ? "< 0.1 %" : `${percent} %`;
+  return part / whole < 0.0005 ? `< ${percent(0.001)}` : percent(part / whole);
 }
 
 type Change = ReturnType<typeof useQuery>[1];

@@ -8,7 +8,7 @@ const margin = { top: 10, right: 10, bottom: 22, left: 52 };
 const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 const dayMonth = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const dayYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 
 /** What is left of a line item over time: what was, and what is likely, with its range; below zero is overdraft. */
 export function Burndown({ of, label, limit }: { of: Course; label: string; limit: number | undefined }) {

@@ -15,7 +15,7 @@ export function overdraftOf(p: Pack): string {
   switch (p.overdraftType) {
     case "UNLIMITED": return "overdraft without end";
     case "NUMBER": return `overdraft ${full(p.overdraftLimit ?? 0)} each`;
-    case "PERCENT": return `overdraft ${full(p.overdraftPercent ?? 0)} %`;
+    case "PERCENT": return `overdraft ${full(p.overdraftPercent ?? 0)}%`;
     case "PERCENT_AT_SALE": return "overdraft by the sale";
     default: return "";
   }
