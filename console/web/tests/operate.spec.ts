@@ -61,10 +61,11 @@ test("a server says since when it runs, which version it is and on which databas
 });
 
 test("a server that takes no requests says why, and who lags behind is marked", async ({ page }) => {
-  await pretend(page, "/farebox/v1/service", { time: 10_000_000, ready: false, reason: "the server is stopping", streams: 0, followers: [{ name: "alerts" }, { name: "usage", since: 9_400_000 }] });
+  await pretend(page, "/farebox/v1/service", { time: 10_000_000, ready: false, reason: "the server is stopping", streams: 0, followers: [{ name: "alerts" }, { name: "fold", since: 9_400_000 }, { name: "top-ups" }] });
   await open(page);
   await expect(page.getByRole("alert")).toContainText("the server is stopping");
   await expect(page.getByText("10 minutes behind")).toHaveClass("warn");
+  for (const purpose of ["Alerts and webhooks", "Usage and reports", "Automatic top-ups"]) await expect(page.getByText(purpose, { exact: true })).toBeVisible();
   await page.unroute("**/farebox/v1/service");
   await pretend(page, "/farebox/v1/service", { title: "x", status: 503, detail: "the database does not answer" }, 500);
   const failed = page.getByRole("alert").filter({ hasText: "the database does not answer" });

@@ -32,7 +32,7 @@ export function Configuration() {
             columns={[
               { name: "Setting", show: (v) => <div className="setting"><code>{v.name}</code>{known[v.name] && <p className="quiet">{known[v.name]?.means}</p>}</div> },
               { name: "Value", show: (v) => <><strong>{shown(v)}</strong>{v.value.startsWith("P") && <small> {periodInWords(v.value)}</small>}</> },
-              { name: "Changed", show: (v) => (v.modified === undefined ? <span className="quiet">never: the default</span> : <span><Time ms={v.modified} />{v.updatedBy && <span className="quiet"> by <code>{v.updatedBy}</code></span>}</span>) },
+              { name: "Changed", show: (v) => (v.modified === undefined ? <span className="quiet">never: the default</span> : <span className="setting"><Time ms={v.modified} />{v.updatedBy && <span className="quiet"> by <code>{v.updatedBy}</code></span>}</span>) },
               { name: "Actions", bare: true, right: true, show: (v) => known[v.name] && <button aria-label={`Change ${v.name}`} onClick={() => change(v)}>Change</button> },
             ]}
           />

@@ -10,7 +10,7 @@ const lookMS = 5_000;
 const lateMS = 60_000; // a few seconds behind is usual
 
 /** What the followers of the record are for. */
-const purposes: Record<string, string> = { usage: "Usage and reports", alerts: "Alerts and webhooks" };
+const purposes: Record<string, string> = { fold: "Usage and reports", alerts: "Alerts and webhooks", "top-ups": "Automatic top-ups" };
 
 const stores: Record<NonNullable<State["store"]>, string> = { sqlite: "SQLite", postgres: "PostgreSQL" };
 
