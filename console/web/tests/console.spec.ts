@@ -1,5 +1,5 @@
 import { expect, test } from "@playwright/test";
-import { accessible, fits, settled } from "./page";
+import { accessible, complaintsOf, fits, settled } from "./page";
 import { Demo } from "./server";
 
 let demo: Demo;
@@ -10,10 +10,8 @@ test.afterAll(() => demo.stop());
 
 test("a link signs in, is gone from the address, and the overview shows the demo", async ({ page }) => {
   const strangers: string[] = [];
-  const complaints: string[] = [];
+  const complaints = complaintsOf(page);
   page.on("request", (r) => r.url().startsWith(demo.url) || strangers.push(r.url()));
-  page.on("console", (m) => m.type() === "error" && complaints.push(m.text()));
-  page.on("pageerror", (e) => complaints.push(e.message));
   await page.goto(demo.link());
   await expect(page.getByRole("heading", { level: 1, name: "Overview" })).toBeVisible();
   expect(page.url()).toBe(`${demo.url}/console/`);

@@ -21,12 +21,11 @@ async function each(n: number, make: (i: number) => Promise<unknown>) {
 const rows = (page: Page, label: string) => page.getByRole("region", { name: label, exact: true }).locator("tbody tr");
 
 test("ten thousand line items of a customer: a few are drawn, all are found, sorted and added up", async ({ page }) => {
-  test.setTimeout(180_000);
   const many = 10_000;
   const instance = await demo.customer("heap");
   await each(many, (i) => demo.lineItem(instance, `PO-${i}`, i + 1, { rateTableSeries: "" }));
   await page.goto(demo.linkTo(`/customers/${instance}`));
-  await expect(page.locator(".stack")).toContainText("50,005,000 tokens left", { timeout: 60_000 });
+  await expect(page.locator(".stack")).toContainText("50,005,000 tokens left");
   await expect(page.locator(".stack")).toContainText("and 9,992 more");
   await expect(page.locator(".lineitems > li")).toHaveCount(6);
   await expect(page.getByText("1–6 of 10,000")).toBeVisible();

@@ -11,28 +11,15 @@ test.afterAll(() => demo.stop());
 const dialogOf = (page: Page, name: string | RegExp) => page.getByRole("dialog", { name });
 const row = (page: Page, what: string) => page.getByRole("dialog").getByRole("row", { name: new RegExp(`^${what} `) }).getByRole("cell");
 
-/** A request as the vendor, past the console. */
-async function call<T>(page: Page, method: string, path: string, body?: object): Promise<T> {
-  const token = demo.token();
-  const response = await page.request.fetch(demo.url + path, { method, headers: { Authorization: `Bearer ${token}` }, ...(body ? { data: body } : {}) });
-  expect(response.ok(), await response.text()).toBe(true);
-  return await response.json() as T;
-}
-
-const provisioning = "/dynamicmonetization/provisioning/api/v1.1";
-
 /** A customer that nobody but the test uses, with line items. */
-async function customer(page: Page, account: string, quantities: Record<string, number>): Promise<string> {
-  const { id } = await call<{ id: string }>(page, "POST", `${provisioning}/instances`, { accountId: account, shortName: `${account}-main` });
-  for (const [activationId, quantity] of Object.entries(quantities)) await lineItem(page, id, { activationId, quantity });
+async function customer(account: string, quantities: Record<string, number>): Promise<string> {
+  const id = await demo.customer(account);
+  for (const [activationId, quantity] of Object.entries(quantities)) await demo.lineItem(id, activationId, quantity);
   return id;
 }
 
-const lineItem = (page: Page, id: string, some: { activationId: string; quantity: number; attributes?: object }) =>
-  call(page, "PUT", `${provisioning}/instances/${id}/line-items`, { state: "DEPLOYED", start: Date.now() - 1000, end: Date.now() + 1e10, ...some, attributes: { rateTableSeries: "studio", ...some.attributes } });
-
-const standing = async (page: Page, id: string, activationId: string) =>
-  (await call<{ lineItems: { activationId: string; quantity: number; balance: number; used: number }[] }>(page, "GET", `/farebox/v1/instances/${id}/balance`)).lineItems.find((l) => l.activationId === activationId);
+const standing = async (id: string, activationId: string) =>
+  (await demo.call<{ lineItems: { activationId: string; quantity: number; balance: number; used: number }[] }>("GET", `/farebox/v1/instances/${id}/balance`)).lineItems.find((l) => l.activationId === activationId);
 
 async function open(page: Page, id: string) {
   await page.goto(demo.link());
@@ -103,7 +90,7 @@ test("a customer is created, sold a pack, and has the tokens; by keyboard, and a
 });
 
 test("a line item is created and changed; what is wrong is said at its field, and a top-up in between is kept", async ({ page }) => {
-  const id = await customer(page, "changing", {});
+  const id = await customer("changing", {});
   await open(page, id);
   await page.getByRole("button", { name: "New line item" }).click();
   const fresh = dialogOf(page, "New line item");
@@ -133,19 +120,19 @@ test("a line item is created and changed; what is wrong is said at its field, an
   await page.getByRole("button", { name: "Change PO-7" }).click();
   const change = dialogOf(page, "Change PO-7");
   await change.getByLabel("Ends").fill("2098-06-01T12:00");
-  await call(page, "POST", `/farebox/v1/instances/${id}/line-items/PO-7/top-up`, { tokens: 500 }); // by somebody else
+  await demo.call("POST", `/farebox/v1/instances/${id}/line-items/PO-7/top-up`, { tokens: 500 }); // by somebody else
   await change.getByRole("button", { name: "Review" }).click();
   await expect(row(page, "Ends")).toContainText(["2099", "2098"]);
   await expect(row(page, "Left")).toHaveText(["1,500", "1,500"]);
   await accessible(page);
   await change.getByRole("button", { name: "Change the line item" }).click();
   await expect(page.getByRole("status").filter({ hasText: "Changed the line item PO-7" })).toBeVisible();
-  expect((await standing(page, id, "PO-7"))?.quantity).toBe(1500);
+  expect((await standing(id, "PO-7"))?.quantity).toBe(1500);
 });
 
 test("a top-up shows before and after, and is made once: by a double click, and by another try after the answer was lost", async ({ page }) => {
-  const id = await customer(page, "topping", { "TOP-1": 1000 });
-  await call(page, "POST", `/farebox/v1/instances/${id}/line-items/TOP-1/adjustments`, { tokens: 760, reason: "test" });
+  const id = await customer("topping", { "TOP-1": 1000 });
+  await demo.call("POST", `/farebox/v1/instances/${id}/line-items/TOP-1/adjustments`, { tokens: 760, reason: "test" });
   await open(page, id);
   const ask = async () => {
     await page.getByRole("button", { name: "Top up TOP-1" }).click();
@@ -160,7 +147,7 @@ test("a top-up shows before and after, and is made once: by a double click, and 
   await page.getByRole("button", { name: "Add 500 tokens" }).dblclick();
   await expect(page.getByRole("status").filter({ hasText: "its quantity went from 1,000 to 1,500" })).toBeVisible();
   await expect(page.locator(".lineitems")).toContainText("740 of 1,500 left"); // the page shows it
-  expect((await standing(page, id, "TOP-1"))?.quantity).toBe(1500);
+  expect((await standing(id, "TOP-1"))?.quantity).toBe(1500);
 
   await page.route("**/top-up", async (route) => {
     await route.fetch(); // it is done, and nobody hears of it
@@ -171,11 +158,11 @@ test("a top-up shows before and after, and is made once: by a double click, and 
   await expect(page.getByRole("dialog").getByRole("alert")).toContainText("cannot be reached");
   await page.getByRole("button", { name: "Try again" }).click();
   await expect(page.getByRole("status").filter({ hasText: "from 1,500 to 2,000" })).toBeVisible();
-  expect((await standing(page, id, "TOP-1"))?.quantity).toBe(2000);
+  expect((await standing(id, "TOP-1"))?.quantity).toBe(2000);
 });
 
 test("tokens are adjusted and transferred; what is refused is said readably", async ({ page }) => {
-  const id = await customer(page, "moving", { "MOVE-1": 100, "MOVE-2": 50 });
+  const id = await customer("moving", { "MOVE-1": 100, "MOVE-2": 50 });
   await open(page, id);
   await page.getByRole("button", { name: "Adjust MOVE-1" }).click();
   const adjust = dialogOf(page, "Adjust MOVE-1");
@@ -208,14 +195,14 @@ test("tokens are adjusted and transferred; what is refused is said readably", as
   await accessible(page);
   await transfer.getByRole("button", { name: "Transfer 40 tokens" }).click();
   await expect(page.getByRole("status").filter({ hasText: "Transferred 40 tokens from MOVE-1 to MOVE-2" })).toBeVisible();
-  expect([(await standing(page, id, "MOVE-1"))?.quantity, (await standing(page, id, "MOVE-2"))?.quantity]).toEqual([60, 90]);
+  expect([(await standing(id, "MOVE-1"))?.quantity, (await standing(id, "MOVE-2"))?.quantity]).toEqual([60, 90]);
 });
 
 test("a charge is refunded in part and then whole, and every line item gets what was shown", async ({ page }) => {
-  const id = await customer(page, "refunding", {});
-  await lineItem(page, id, { activationId: "BACK-1", quantity: 10, attributes: { priority: 0 } });
-  await lineItem(page, id, { activationId: "BACK-2", quantity: 5, attributes: { priority: 1, overdraftType: "Unlimited" } });
-  await call(page, "POST", `/dynamicmonetization/elastic/api/v1.1/instances/${id}/access-request`, { requester: { type: "USER", value: "ines" }, requestedItems: [{ item: "crash.run", version: "", count: 2 }], allowPartial: false, allOrNothing: false });
+  const id = await customer("refunding", {});
+  await demo.lineItem(id, "BACK-1", 10, { priority: 0 });
+  await demo.lineItem(id, "BACK-2", 5, { priority: 1, overdraftType: "Unlimited" });
+  await demo.charge(id, "crash.run", 2);
   await open(page, id);
   const refund = async () => {
     await page.getByRole("button", { name: /^Receipt of crash.run for ines/ }).last().click();
@@ -237,7 +224,7 @@ test("a charge is refunded in part and then whole, and every line item gets what
   await dialog.getByRole("button", { name: "Refund 12.5 tokens" }).click();
   await expect(dialog).toHaveCount(0);
   await expect(dialogOf(page, "Receipt")).toContainText("half of it was unusable");
-  expect([(await standing(page, id, "BACK-1"))?.used, (await standing(page, id, "BACK-2"))?.used]).toEqual([10, 2.5]);
+  expect([(await standing(id, "BACK-1"))?.used, (await standing(id, "BACK-2"))?.used]).toEqual([10, 2.5]);
   await page.keyboard.press("Escape");
 
   await refund();
@@ -246,11 +233,11 @@ test("a charge is refunded in part and then whole, and every line item gets what
   await expect(dialog.getByRole("table", { name: "BACK-1" }).getByRole("row", { name: /^Used/ }).getByRole("cell")).toHaveText(["10", "0"]);
   await dialog.getByRole("button", { name: "Refund 12.5 tokens" }).click();
   await expect(page.getByRole("button", { name: "Refund…" })).toHaveCount(0); // nothing is left of it
-  expect([(await standing(page, id, "BACK-1"))?.used, (await standing(page, id, "BACK-2"))?.used]).toEqual([0, 0]);
+  expect([(await standing(id, "BACK-1"))?.used, (await standing(id, "BACK-2"))?.used]).toEqual([0, 0]);
 });
 
 test("a customer's token sees none of it", async ({ page }) => {
-  const id = await customer(page, "onlooker", { "LOOK-1": 10 });
+  const id = await customer("onlooker", { "LOOK-1": 10 });
   await page.goto(demo.link(id).replace("/console/", `/console/customers/${id}`));
   await expect(page.getByRole("heading", { name: /LOOK-1/ })).toBeVisible();
   await settled(page);
@@ -261,7 +248,7 @@ test("a customer's token sees none of it", async ({ page }) => {
 test("everything fits a phone, also with long names", async ({ page }) => {
   await page.setViewportSize({ width: 390, height: 844 });
   const long = `PO-${"2026-0042-".repeat(12)}`;
-  const id = await customer(page, "long-names", { [long]: 9_000_000_000_000, [`${long}b`]: 10 });
+  const id = await customer("long-names", { [long]: 9_000_000_000_000, [`${long}b`]: 10 });
   await open(page, id);
   await fits(page);
   for (const [button, field] of [["Top up", "Tokens to add"], ["Transfer", "Tokens"], ["Adjust", "Tokens"], ["Change", "Quantity"]] as const) {
@@ -284,12 +271,12 @@ for (const colorScheme of ["light", "dark"] as const) {
       const context = await browser.newContext({ colorScheme, viewport });
       const page = await context.newPage();
       const name = (of: string) => `${of}-${device}-${colorScheme}`;
-      const id = await customer(page, `pictured-${device}-${colorScheme}`, {});
-      await lineItem(page, id, { activationId: `${device}-${colorScheme}-1`, quantity: 10, attributes: { priority: 0 } });
-      await lineItem(page, id, { activationId: `${device}-${colorScheme}-2`, quantity: 1000, attributes: { priority: 1 } });
-      await call(page, "POST", `/dynamicmonetization/elastic/api/v1.1/instances/${id}/access-request`, { requester: { type: "USER", value: "ines" }, requestedItems: [{ item: "crash.run", version: "", count: 2 }], allowPartial: false, allOrNothing: false });
+      const id = await customer(`pictured-${device}-${colorScheme}`, {});
+      await demo.lineItem(id, `${device}-${colorScheme}-1`, 10, { priority: 0 });
+      await demo.lineItem(id, `${device}-${colorScheme}-2`, 1000, { priority: 1 });
+      await demo.charge(id, "crash.run", 2);
       for (const [pack, more] of [["starter", { period: "P90D" }], ["team-1000", { period: "P365D", unitPrice: 0.12, currency: "EUR", overdraftType: "PERCENT", overdraftPercent: 10 }]] as const)
-        if (colorScheme === "light" && device === "desktop") await call(page, "POST", "/farebox/v1/packs", { name: pack, quantity: 1000, series: "studio", ...more });
+        if (colorScheme === "light" && device === "desktop") await demo.call("POST", "/farebox/v1/packs", { name: pack, quantity: 1000, series: "studio", ...more });
       await open(page, id);
       await shoot(page, name("moves-customer"));
       await page.getByRole("button", { name: /^Top up .*-2/ }).click();

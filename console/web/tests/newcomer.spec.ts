@@ -24,24 +24,18 @@ type Item = { name: string; version: string; rate: number };
 type Simulation = { oldTokens: number; newTokens: number; charges: number; refused: number; items: { accountId: string; oldTokens: number; newTokens: number }[] };
 
 /** Asks the API, past the console. */
-async function asked<T>(page: Page, path: string, body?: object): Promise<T> {
-  const headers = { Authorization: `Bearer ${demo.token()}` };
-  const response = await (body ? page.request.post(demo.url + path, { headers, data: body }) : page.request.get(demo.url + path, { headers }));
-  expect(response.ok(), await response.text()).toBe(true);
-  return response.json() as Promise<T>;
-}
+const asked = <T>(path: string, body?: object): Promise<T> => demo.call(body ? "POST" : "GET", path, body);
 
 const sum = (all: readonly number[]) => all.reduce((n, t) => n + t, 0);
 const live = ["acme", "nordwind", "lumen"]; // use tokens meanwhile, and buy more as soon as they are out
 
 test("a newcomer finds who runs out first, why, and what a quarter more for one item would have changed", async ({ page }) => {
-  test.setTimeout(180_000);
   await page.goto(demo.link());
 
   // Who runs out first?
   const customers = region(page, "Customers").locator("tbody tr");
   await expect(customers).toHaveCount(7);
-  const standings = (await asked<{ instances: Standing[] }>(page, "/farebox/v1/instances?forecast=true&sort=daysLeft")).instances.filter((s) => !live.includes(s.accountId));
+  const standings = (await asked<{ instances: Standing[] }>("/farebox/v1/instances?forecast=true&sort=daysLeft")).instances.filter((s) => !live.includes(s.accountId));
   const shown = (await Promise.all((await customers.all()).map(cells))).map(([account, left, , lasts, runsOut]) => [account?.split(" ")[0] ?? "", left, lasts, runsOut?.replace(" as it ends", "")]).filter(([account]) => !live.includes(account ?? ""));
   expect(shown).toEqual(standings.map((s) => s.balance <= 0 ? [s.accountId, number(s.balance), "–", "has run out"] : [s.accountId, number(s.balance), lasts(s.daysLeft), day(s.runsOut?.likely ?? s.runsOut?.earliest ?? "")]));
   const first = standings.find((s) => s.balance > 0);
@@ -55,7 +49,7 @@ test("a newcomer finds who runs out first, why, and what a quarter more for one 
   const bought = card(page, "Line items");
   await expect(bought.getByText(`${number(first.balance)} tokens left`)).toBeVisible();
   await expect(bought.getByText(/^Runs out/).locator("..")).toContainText(day(first.runsOut?.likely ?? ""));
-  const used = (by: string) => asked<Usage>(page, `/farebox/v1/usage?from=${Date.now() - 30 * 86_400_000}&instanceId=${first.instanceId}&groupBy=${by}`);
+  const used = (by: string) => asked<Usage>(`/farebox/v1/usage?from=${Date.now() - 30 * 86_400_000}&instanceId=${first.instanceId}&groupBy=${by}`);
   const table = card(page, "Usage").getByRole("table");
   for (const [choice, by] of [["By item", "item"], ["By requester", "requester"], ["By metadata", "metadata.project"]] as const) {
     await page.getByRole("button", { name: choice }).click();
@@ -81,10 +75,10 @@ test("a newcomer finds who runs out first, why, and what a quarter more for one 
   await page.getByRole("button", { name: "Simulate" }).click();
   await expect(page.getByText("Would have charged", { exact: true })).toBeVisible();
 
-  const { items } = await asked<{ items: Item[] }>(page, "/farebox/v1/rate-tables/items?series=render&version=2026.1");
+  const { items } = await asked<{ items: Item[] }>("/farebox/v1/rate-tables/items?series=render&version=2026.1");
   expect(items.find((i) => i.version === "4k")?.rate).toBe(1.75);
   const table25 = { series: "render", version: "dearer", effectiveFrom: Date.now(), items: items.map((i) => (i.name === "render.frame" && i.version === "4k" ? { ...i, rate: 2.1875 } : i)) };
-  const would = await asked<Simulation>(page, "/farebox/v1/rate-tables/simulate", { table: table25 });
+  const would = await asked<Simulation>("/farebox/v1/rate-tables/simulate", { table: table25 });
   expect(would.newTokens).toBeGreaterThan(would.oldTokens);
   const outcome = page.getByText("Would have charged", { exact: true }).locator("..");
   await expect(outcome).toHaveText(`Would have charged${number(would.newTokens)} instead of ${number(would.oldTokens)}, ${percent((would.newTokens - would.oldTokens) / would.oldTokens)}`);
@@ -94,5 +88,5 @@ test("a newcomer finds who runs out first, why, and what a quarter more for one 
   await accessible(page);
 
   // Nothing was changed by asking.
-  expect((await asked<{ tables: { series: string }[] }>(page, "/farebox/v1/rate-tables")).tables.filter((t) => t.series === "render")).toHaveLength(1);
+  expect((await asked<{ tables: { series: string }[] }>("/farebox/v1/rate-tables")).tables.filter((t) => t.series === "render")).toHaveLength(1);
 });

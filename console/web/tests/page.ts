@@ -4,6 +4,14 @@ import { expect, type Page } from "@playwright/test";
 /** Everything was loaded. */
 export const settled = (page: Page) => expect(page.locator(".loading")).toHaveCount(0);
 
+/** What goes wrong in a page from now on, but for a server that is busy, which is asked again. */
+export function complaintsOf(page: Page): string[] {
+  const complaints: string[] = [];
+  page.on("console", (m) => m.type() === "error" && !m.text().includes("status of 503") && complaints.push(m.text()));
+  page.on("pageerror", (e) => complaints.push(e.message));
+  return complaints;
+}
+
 /** Axe finds nothing serious. */
 export async function accessible(page: Page) {
   const { violations } = await new AxeBuilder({ page }).analyze();

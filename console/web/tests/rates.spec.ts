@@ -19,13 +19,8 @@ async function open(page: Page, query = "") {
 type Item = { name: string; version?: string; rate?: number; formula?: string; freeSeconds?: number };
 
 /** Posts a table, past the console. */
-async function post(page: Page, series: string, version: string, days: number, items: Item[]) {
-  const token = demo.token();
-  const response = await page.request.post(`${demo.url}/dynamicmonetization/provisioning/api/v1.1/rate-tables`, {
-    headers: { Authorization: `Bearer ${token}` }, data: { series, version, effectiveFrom: Date.now() + days * 86_400_000, items },
-  });
-  expect(response.ok(), await response.text()).toBe(true);
-}
+const post = (series: string, version: string, days: number, items: Item[]) =>
+  demo.call("POST", "/dynamicmonetization/provisioning/api/v1.1/rate-tables", { series, version, effectiveFrom: Date.now() + days * 86_400_000, items });
 
 const draft = async (page: Page) => {
   await page.getByRole("button", { name: "Draft a version" }).click();
@@ -34,7 +29,7 @@ const draft = async (page: Page) => {
 const price = (page: Page, item: string) => page.getByLabel(`Price of ${item}`, { exact: true });
 
 test("versions are on a time line, the effective one marked, and any two are compared", async ({ page }) => {
-  for (const n of [1, 2, 3]) await post(page, "lines", `v${n}`, (n - 2.5) * 30, [{ name: "same", rate: 1 }, { name: "render", rate: n * 2 }, { name: `only-${n}`, formula: "cores * 2" }]);
+  for (const n of [1, 2, 3]) await post("lines", `v${n}`, (n - 2.5) * 30, [{ name: "same", rate: 1 }, { name: "render", rate: n * 2 }, { name: `only-${n}`, formula: "cores * 2" }]);
   await open(page, "?series=lines");
   const line = page.getByRole("list", { name: "Versions" }).getByRole("button");
   await expect(line).toHaveText([/v1 Past/, /v2 Effective/, /v3 To come/]);
@@ -59,13 +54,13 @@ test("versions are on a time line, the effective one marked, and any two are com
 
 test("on a phone the version that prices now is seen whole", async ({ page }) => {
   await page.setViewportSize({ width: 390, height: 844 });
-  for (const n of [1, 2, 3, 4]) await post(page, "many", `v${n}`, (n - 3.5) * 30, [{ name: "same", rate: n }]);
+  for (const n of [1, 2, 3, 4]) await post("many", `v${n}`, (n - 3.5) * 30, [{ name: "same", rate: n }]);
   await open(page, "?series=many");
   await expect(page.getByRole("button", { name: /v3 Effective/ })).toBeInViewport({ ratio: 1 });
 });
 
 test("a table of 100,000 items is searched by the server, page by page", async ({ page }) => {
-  await post(page, "huge", "1", -1, Array.from({ length: 100_000 }, (_, i) => ({ name: `item-${i}`, rate: i })));
+  await post("huge", "1", -1, Array.from({ length: 100_000 }, (_, i) => ({ name: `item-${i}`, rate: i })));
   const answers: number[] = [];
   page.on("response", (r) => void (r.url().includes("/rate-tables") && r.body().then((b) => answers.push(b.length), () => {})));
   await open(page, "?series=huge");
@@ -83,7 +78,7 @@ test("a table of 100,000 items is searched by the server, page by page", async (
   await accessible(page);
 
   await page.getByRole("button", { name: "Draft a version" }).click();
-  await page.getByLabel("Search the draft").fill("item-9*", { timeout: 30_000 });
+  await page.getByLabel("Search the draft").fill("item-9*");
   await expect(page.getByLabel("Change all 11,111 that are found")).toBeVisible();
   await page.getByLabel("Change all 11,111 that are found").fill("+25%");
   await page.getByRole("button", { name: "Apply" }).click();
@@ -92,7 +87,7 @@ test("a table of 100,000 items is searched by the server, page by page", async (
 });
 
 test("a price is raised by a quarter without arithmetic: one, many by a pattern, and formulas too; each can be undone", async ({ page }) => {
-  await post(page, "pricing", "1", -1, [{ name: "render.hd", rate: 0.1 }, { name: "render.4k", rate: 0.000015 }, { name: "crash", rate: 12.5 }, { name: "gpu", formula: "cores + 1" }]);
+  await post("pricing", "1", -1, [{ name: "render.hd", rate: 0.1 }, { name: "render.4k", rate: 0.000015 }, { name: "crash", rate: 12.5 }, { name: "gpu", formula: "cores + 1" }]);
   await open(page, "?series=pricing");
   await draft(page);
   await price(page, "crash").fill("×1.25");
@@ -224,6 +219,7 @@ test("a draft is simulated, and published after it was confirmed, once", async (
   await page.getByRole("button", { name: "Publish…" }).click();
   await expect(page.getByText("There is a version 2026.1 of this series.")).toBeVisible();
   await page.getByLabel("Name of the version").fill("next");
+  await page.getByLabel("Prices from").fill(new Date(Date.now() + 2 * 86_400_000).toLocaleString("sv-SE").slice(0, 16).replace(" ", "T")); // the coming midnight may come meanwhile
   await page.getByRole("button", { name: "Publish…" }).click();
   const dialog = page.getByRole("dialog", { name: "Publish next?" });
   await expect(dialog).toContainText("Against 2026.1: 2 dearer, 0 cheaper, 1 with another formula or other terms, 0 added, 1 removed");
@@ -239,7 +235,7 @@ test("a draft is simulated, and published after it was confirmed, once", async (
 });
 
 test("what the server refuses of a draft is said with the item's name", async ({ page }) => {
-  await post(page, "refusing", "1", -1, [{ name: "render", rate: 1 }]);
+  await post("refusing", "1", -1, [{ name: "render", rate: 1 }]);
   await open(page, "?series=refusing");
   await draft(page);
   await page.getByRole("button", { name: "Edit render" }).click();
@@ -256,7 +252,7 @@ test("what the server refuses of a draft is said with the item's name", async ({
 
 test("what cannot be loaded is said and tried again; and it all fits a phone", async ({ page }) => {
   await page.setViewportSize({ width: 390, height: 844 });
-  await post(page, "narrow", "a version with quite a long name for a phone", -1, [{ name: "item-".repeat(40), rate: 0.000000000001 }, { name: "gpu", formula: `cores * ${"hours + ".repeat(60)}1` }]);
+  await post("narrow", "a version with quite a long name for a phone", -1, [{ name: "item-".repeat(40), rate: 0.000000000001 }, { name: "gpu", formula: `cores * ${"hours + ".repeat(60)}1` }]);
   await page.route("**/rate-tables/items?*", (route) => route.fulfill({ status: 500, json: { detail: "something is wrong on our side" } }), { times: 1 });
   await open(page, "?series=narrow");
   await expect(page.getByRole("alert")).toContainText("something is wrong on our side");

@@ -60,10 +60,15 @@ export class Demo {
     return this.link(instance).replace("/console/", `/console${path}`);
   }
 
-  /** A request as the vendor, past the console. */
-  async call<T>(method: string, path: string, body?: object): Promise<T> {
+  /** A request as the vendor, past the console; asked again while the server is busy with questions. */
+  async call<T>(method: string, path: string, body?: object, headers?: Record<string, string>): Promise<T> {
     this.admin ||= this.token();
-    const response = await fetch(this.url + path, { method, headers: { Authorization: `Bearer ${this.admin}`, "Content-Type": "application/json" }, ...(body ? { body: JSON.stringify(body) } : {}) });
+    const asked = { method, headers: { Authorization: `Bearer ${this.admin}`, "Content-Type": "application/json", ...headers }, ...(body ? { body: JSON.stringify(body) } : {}) };
+    let response = await fetch(this.url + path, asked);
+    while (response.status === 503 && method === "GET") {
+      await new Promise((again) => setTimeout(again, 1000));
+      response = await fetch(this.url + path, asked);
+    }
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
     return (text === "" ? undefined : JSON.parse(text)) as T;
@@ -83,7 +88,7 @@ export class Demo {
   charge(instance: string, item: string, count: number): Promise<void> {
     return this.call("POST", `/dynamicmonetization/elastic/api/v1.1/instances/${instance}/access-request`, {
       requester: { type: "USER", value: "ines" }, requestedItems: [{ item, version: "", count }], allowPartial: false, allOrNothing: false,
-    });
+    }, { "Idempotency-Key": crypto.randomUUID() });
   }
 
   /** A token of a client, by a private key that the test holds. */

@@ -1,6 +1,6 @@
 import { expect, type Page, test } from "@playwright/test";
 import { readFileSync } from "node:fs";
-import { accessible, settled, shoot } from "./page";
+import { accessible, complaintsOf, settled, shoot } from "./page";
 import { Demo } from "./server";
 
 let demo: Demo;
@@ -16,9 +16,7 @@ async function open(page: Page) {
 }
 
 test("usage is grouped, cut and filtered, and its address reproduces it", async ({ page }) => {
-  const complaints: string[] = [];
-  page.on("console", (m) => m.type() === "error" && complaints.push(m.text()));
-  page.on("pageerror", (e) => complaints.push(e.message));
+  const complaints = complaintsOf(page);
   await open(page);
   await page.getByLabel("Range").selectOption("7d");
   await page.getByLabel("By time").selectOption("hour");
