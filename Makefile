@@ -76,15 +76,18 @@ PLAIN := ^(Fuzz(Fields|Bodies)$$|Test(Store$$|PowerCutAtAnyChange|AlertsSayWhatT
 # Of these a part is tried with the race detector, too.
 PARTLY := FuzzRequests|NoRouteReaches|EveryDocumentedAnswer|TestSimulation$$
 
+# -count=1: some tests build and run the binary, of which go's cache of test results knows nothing. -vet: all of it was done by the target vet. -p: one
+# package more than there are processors, since tests also wait, for disks most of all.
+GOTEST := go test -count=1 -vet=off -p $$(($$(getconf _NPROCESSORS_ONLN) + 1))
+
 .PHONY: unit
 unit: ## all tests, the README's tour among them
 	@[ -n "$(RACE)" ] || echo "NO C COMPILER: the tests run without the race detector"
-	@# -count=1: some tests build and run the binary, of which go's cache of test results knows nothing.
-	go test $(RACE) -count=1 -timeout 20m -skip '$(PLAIN)' $$(go list ./... | grep -v -e /test/rules$$ -e /test/blackbox$$ -e /store/move$$)
-	go test $(RACE) -count=1 -run 'TestStore/(Concurrency|Handles)' ./store/sqlite ./store/postgres
-	go test $(RACE) -count=1 -run 'NeverOverspend|ServersShare|Stop' ./test/blackbox
-	go test -count=1 -timeout 20m -run '$(PLAIN)|$(PARTLY)' ./test/audit ./engine ./export ./forecast ./formula ./server ./store/sqlite ./store/postgres ./usage
-	go test -count=1 -timeout 20m ./test/blackbox ./test/rules ./store/move
+	$(GOTEST) $(RACE) -timeout 20m -skip '$(PLAIN)' $$(go list ./... | grep -v -e /test/rules$$ -e /test/blackbox$$ -e /store/move$$)
+	$(GOTEST) $(RACE) -run 'TestStore/(Concurrency|Handles)' ./store/sqlite ./store/postgres
+	$(GOTEST) $(RACE) -run 'NeverOverspend|ServersShare|Stop' ./test/blackbox
+	$(GOTEST) -timeout 20m -run '$(PLAIN)|$(PARTLY)' ./test/audit ./engine ./export ./forecast ./formula ./server ./store/sqlite ./store/postgres ./usage
+	$(GOTEST) -timeout 20m ./test/blackbox ./test/rules ./store/move
 	@# What is skipped go test tells only when asked.
 	@! go test -count=1 -v -run ThereIsPostgreSQL ./test/cluster | grep -q 'NO POSTGRESQL' || \
 	  echo "NO POSTGRESQL: the tests that need it were NOT run. Install PostgreSQL 15 or later (apt-get install postgresql), or set FAREBOX_TEST_POSTGRES"
