@@ -70,7 +70,7 @@ vet: ## go vet
 staticcheck: ## staticcheck, as pinned in go.mod
 	go tool staticcheck ./...
 
-# Tests that compare long single-minded computations find no races that others do not, and the race detector makes them five to ten times as
+# Tests that compare long single-minded computations find no races that others do not, and the race detector makes them several times as
 # slow. They run without it, as does the black box, which tries the binary that people run; what is about many at once runs with it.
 PLAIN := ^(Fuzz(Fields|Bodies)$$|Test(Store$$|PowerCutAtAnyChange|AlertsSayWhatTheForecastSays|QuoteIsWhatAChargeWouldBe|StatementsAgreeWithTheBooks|UsageAgreesWithSQL|UsageWhereverFoldingStops|RetentionChangesNothingElse|RangesHoldAboutAsOftenAsTheySay|AgainstReference|EngineAgreesWithTwin|HoldsAgreeWithTwin|StoresAgree|MemoryChangesNothing|NothingIsPassed|SessionsAreAccountedFor|SimulationRepeats|ManyGroupsAtManyPrices|TooManyGroups|KeysAreBounded|ParquetHasEveryColumn|LeasesAtRandom|OverviewSaysWhatBalances|RecentReceiptsAreTheRecord))
 # Of these a part is tried with the race detector, too.
