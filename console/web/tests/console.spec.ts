@@ -103,6 +103,7 @@ test("customers are found, put in order, and the address keeps both; what ends s
 test("every view fits 320 pixels", async ({ page }) => {
   await page.setViewportSize({ width: 320, height: 640 });
   await page.goto(demo.link());
+  await expect(page.getByRole("link", { name: "acme" })).toBeVisible(); // signed in, which going elsewhere would break off
   for (const path of ["/", "/customers", "/usage?groupBy=requester", "/packs", "/rate-tables", "/operate"]) {
     await page.goto(`${demo.url}/console${path}`);
     await settled(page);
@@ -118,6 +119,7 @@ test("every view fits 320 pixels", async ({ page }) => {
 test("a customer's token shows that customer alone", async ({ page }) => {
   await page.goto(demo.link());
   await page.getByRole("link", { name: "acme" }).click();
+  await page.waitForURL(/customers\/[^/]+$/);
   const instance = page.url().split("/").at(-1) ?? "";
   await page.goto("about:blank");
   await page.goto(`${demo.link(instance).replace("/console/", "/console/customers")}`);
