@@ -38,7 +38,7 @@ func (t *tx) exec(query string, args ...any) (pgconn.CommandTag, error) {
 	ctx, cancel := context.WithTimeout(t.ctx, statementMost)
 	defer cancel()
 	tag, err := t.q.Exec(ctx, query, args...)
-	return tag, unavailable(err)
+	return tag, store.Unavailable(err)
 }
 
 // insert runs a statement that returns one number.
@@ -47,7 +47,7 @@ func (t *tx) insert(query string, args ...any) (n int64, err error) {
 	ctx, cancel := context.WithTimeout(t.ctx, statementMost)
 	defer cancel()
 	err = t.q.QueryRow(ctx, query, args...).Scan(&n)
-	return n, unavailable(err)
+	return n, store.Unavailable(err)
 }
 
 // notNull makes no bytes an empty value: an answer without a body is an answer too.
@@ -210,8 +210,8 @@ func (t *tx) Earlier(id usage.OnceID) (*usage.Receipt, error) {
 	}
 	lines, err := t.s.receipts.Unpack(row.codec, row.receipts)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, store.Unavailable(err)
 	}
 	r, err := codec.Receipt(lines, at.receipt)
-	return r, unavailable(err)
+	return r, store.Unavailable(err)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -40,7 +41,7 @@ type journalRow struct {
 func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, fn func(usage.Position, *usage.Receipt) (bool, error)) (usage.Position, error) {
 	months, err := r.s.monthsKnown(r.ctx, r.q)
 	if err != nil {
-		return usage.Position{}, unavailable(err)
+		return usage.Position{}, store.Unavailable(err)
 	}
 	if filter != nil && filter.FromMS > 0 {
 		first, err := r.number(selectFirst, later(monthOf(filter.FromMS), months.of(from.Commit)), filter.FromMS, from.Commit)
@@ -66,7 +67,7 @@ func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, 
 			}
 			receipts, err := r.s.receipts.Decode(row.codec, row.receipts)
 			if err != nil {
-				return from, unavailable(err)
+				return from, store.Unavailable(err)
 			}
 			if row.number > from.Commit {
 				from = usage.Position{Commit: row.number}
@@ -109,7 +110,7 @@ func (r *reader) journal(month time.Time, from int64, filter *usage.Filter, most
 func (r *reader) LastCommit() (int64, error) {
 	months, err := r.s.monthsKnown(r.ctx, r.q)
 	if err != nil {
-		return 0, unavailable(err)
+		return 0, store.Unavailable(err)
 	}
 	last, err := r.number(selectLast, months.latest())
 	if err == nil && last == 0 && !months.latest().IsZero() { // there is less than we knew of, say after a restore

@@ -141,7 +141,7 @@ func MakeMonth(t store.Tx, month time.Time) error {
 	of := t.(*tx)
 	of.wrote = true
 	of.s.months.Store(nil)
-	return unavailable(of.s.makeMonth(of.ctx, of.q, month))
+	return store.Unavailable(of.s.makeMonth(of.ctx, of.q, month))
 }
 
 // aheadAgain is when a server tries again to make a partition ahead that it could not make.

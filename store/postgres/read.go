@@ -69,9 +69,9 @@ func (r *reader) each(scan func(pgx.Rows) error, query string, args ...any) erro
 	defer cancel()
 	rows, err := r.q.Query(ctx, query, args...)
 	if err != nil {
-		return unavailable(err)
+		return store.Unavailable(err)
 	}
-	return unavailable(eachRow(rows, scan))
+	return store.Unavailable(eachRow(rows, scan))
 }
 
 func eachRow(rows pgx.Rows, scan func(pgx.Rows) error) error {

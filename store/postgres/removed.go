@@ -43,7 +43,7 @@ func (t *tx) RemoveReceipts(at store.Removed, opening []byte) error {
 	}
 	months, err := t.s.monthsKnown(t.ctx, t.q)
 	if err != nil {
-		return unavailable(err)
+		return store.Unavailable(err)
 	}
 	for _, table := range [...]string{"given", "once"} {
 		if _, err := t.exec("DELETE FROM "+table+" WHERE batch IN (SELECT batch FROM journal WHERE month >= $1 AND number > $2 AND number <= $3)",

@@ -199,7 +199,7 @@ func (s *Store) Check(ctx context.Context) ([]string, error) {
 	var failures *int64
 	err := s.reads.QueryRow(ctx, "SELECT checksum_failures FROM pg_stat_database WHERE datname = current_database()").Scan(&failures)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, store.Unavailable(err)
 	}
 	if failures != nil && *failures > 0 {
 		return []string{fmt.Sprintf("PostgreSQL found %d pages with a wrong checksum; see its log", *failures)}, nil
@@ -226,19 +226,8 @@ func nameOf(c *pgx.ConnConfig) string {
 	return fmt.Sprintf("postgres://%s@%s/%s", c.User, strings.Join(hosts, ","), c.Database)
 }
 
-// unavailable translates any failure of the driver: whatever it was, nothing was written.
-func unavailable(err error) error {
-	if err == nil {
-		return nil
-	}
-	if _, ok := errors.AsType[*problem.Error](err); ok {
-		return err
-	}
-	return problem.Wrap(problem.Unavailable, err, "the store cannot do this now; nothing was changed. Try again")
-}
-
 // translate makes an error of the driver a problem.
-func translate(err *error) { *err = unavailable(*err) }
+func translate(err *error) { *err = store.Unavailable(*err) }
 
 // storable says whether PostgreSQL can have a text. What it cannot have is not there, and asking for it would fail everybody's batch.
 func storable(text string) bool {

@@ -120,12 +120,12 @@ func (s *Store) try(ctx context.Context, fn func(doubt bool) error) error {
 			if doubt {
 				return problem.Wrap(problem.Unavailable, err, "the store does not answer, and whether this was done is not known. Ask again, with the same idempotency key")
 			}
-			return unavailable(err)
+			return store.Unavailable(err)
 		}
 		slog.Debug("trying a transaction again", "attempt", attempt, "error", err)
 		select {
 		case <-ctx.Done():
-			return unavailable(err)
+			return store.Unavailable(err)
 		case <-time.After(pause):
 		}
 		pause = min(2*pause, longestPause)
@@ -179,7 +179,7 @@ func (s *Store) Change(ctx context.Context, fn func(store.Tx) error) error {
 	case s.changing <- struct{}{}:
 		defer func() { <-s.changing }()
 	case <-waiting.Done():
-		return unavailable(waiting.Err())
+		return store.Unavailable(waiting.Err())
 	}
 	t := &tx{id: newBatch()}
 	var called bool

@@ -134,18 +134,18 @@ func (t *tx) ForgetAlertStates(name string) error {
 
 func (t *tx) PutAlertState(s store.AlertState) error {
 	_, err := t.s.stmts.putAlertState.ExecContext(t.ctx, s.Subject, s.Alert, orNull(s.DueMS), notNull(s.Body))
-	return unavailable(err)
+	return store.Unavailable(err)
 }
 
 func (t *tx) DeleteAlertState(subject, alert string) error {
 	_, err := t.s.stmts.deleteAlertState.ExecContext(t.ctx, subject, alert)
-	return unavailable(err)
+	return store.Unavailable(err)
 }
 
 func (t *tx) InsertAlertFired(f *store.AlertFired) error {
 	result, err := t.s.stmts.alertFired.ExecContext(t.ctx, f.ID, f.AccountID, f.InstanceID, f.TimeMS, notNull(f.Body))
 	if err != nil {
-		return unavailable(err)
+		return store.Unavailable(err)
 	}
 	f.Number, err = result.LastInsertId()
 	return err
@@ -158,5 +158,5 @@ func (t *tx) ForgetAlertsFired(beforeMS int64, most int) (int, error) {
 		return 0, err
 	}
 	n, err := result.RowsAffected()
-	return int(n), unavailable(err)
+	return int(n), store.Unavailable(err)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/farebox/farebox/store"
 	"github.com/farebox/farebox/usage"
 )
 
@@ -69,7 +70,7 @@ func (t *tx) InsertBucket(b *usage.Bucket) error {
 		return err
 	}
 	if h.Number, err = result.LastInsertId(); err != nil {
-		return unavailable(err)
+		return store.Unavailable(err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.Columns)) { // always the same file
 		data := b.Columns[name]

@@ -47,7 +47,7 @@ func (s *Store) transaction(ctx context.Context, fn func() error, after ...func(
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.begin(ctx); err != nil {
-		return unavailable(err)
+		return store.Unavailable(err)
 	}
 	over := false
 	defer func() {
@@ -87,7 +87,7 @@ func Conn(t store.Tx) *sql.Conn { return t.(*tx).s.conn }
 
 func (t *tx) exec(query string, args ...any) (sql.Result, error) {
 	result, err := t.s.conn.ExecContext(t.ctx, query, args...)
-	return result, unavailable(err)
+	return result, store.Unavailable(err)
 }
 
 func (t *tx) InsertInstance(i *store.Instance) error {
@@ -127,7 +127,7 @@ func (t *tx) PutLineItem(l *ledger.LineItem) error {
 		l.ActivationID, l.InstanceID, l.State, l.Quantity, l.StartMS, l.EndMS, l.Elastic, l.Series, l.Overdraft,
 		l.OverdraftLimit, l.Priority, l.Kind, l.UnitPrice.String(), l.Currency, l.Recurs, l.BegunMS, actions, limit, l.Deleted)
 	if err := row.Scan(&l.Number); err != nil {
-		return unavailable(err)
+		return store.Unavailable(err)
 	}
 	if _, err := t.exec("INSERT INTO balance (line_item, used, charged) VALUES (?, ?, 0) ON CONFLICT DO NOTHING", l.Number, token.Amount{}.String()); err != nil {
 		return err
@@ -142,7 +142,7 @@ func (t *tx) Charged(activationID string) (charged bool, err error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
-	return charged, unavailable(err)
+	return charged, store.Unavailable(err)
 }
 
 func (t *tx) RemoveLineItem(activationID string) error {
@@ -213,7 +213,7 @@ func (r *reader) Answer(id usage.OnceID) (*store.Answer, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
-	return a, unavailable(err)
+	return a, store.Unavailable(err)
 }
 
 func (t *tx) PutAnswer(id usage.OnceID, a *store.Answer) error {
@@ -229,7 +229,7 @@ func (t *tx) Earlier(id usage.OnceID) (*usage.Receipt, error) {
 		return nil, nil
 	}
 	receipt, err := t.s.receiptAt(t.ctx, at, unpackedRows{})
-	return receipt, unavailable(err)
+	return receipt, store.Unavailable(err)
 }
 
 // reload reads everything that is kept in memory anew: another process has written, or nothing was read yet.
@@ -262,16 +262,16 @@ func (s *Store) Refresh(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn == nil {
-		return unavailable(s.reconnect(ctx))
+		return store.Unavailable(s.reconnect(ctx))
 	}
 	var version int64
 	if err := s.stmts.dataVersion.QueryRowContext(ctx).Scan(&version); err != nil {
-		return unavailable(err)
+		return store.Unavailable(err)
 	}
 	if version == s.version {
 		return nil
 	}
-	return unavailable(s.reload(ctx))
+	return store.Unavailable(s.reload(ctx))
 }
 
 func (s *Store) loadSettings(ctx context.Context) error {

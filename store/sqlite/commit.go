@@ -100,12 +100,12 @@ const booksKept = 100_000
 func (s *Store) Commit(ctx context.Context, want store.Want, decide func(*store.Loaded) store.Decided) error {
 	ctx = context.WithoutCancel(ctx) // a caller that hangs up does not interrupt the others' batch
 	if s.move {
-		return unavailable(errors.New("this database is being moved"))
+		return store.Unavailable(errors.New("this database is being moved"))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.begin(ctx); err != nil {
-		return unavailable(err)
+		return store.Unavailable(err)
 	}
 	loaded, over := s.newLoaded(want), false
 	defer func() {
@@ -169,7 +169,7 @@ func (s *Store) undo(ctx context.Context, err error) error {
 	if _, failed := s.stmts.rollback.ExecContext(ctx); failed != nil && !endedAlready(failed) {
 		err = errors.Join(err, s.reconnect(ctx))
 	}
-	return unavailable(err)
+	return store.Unavailable(err)
 }
 
 // endedAlready recognises a rollback for which SQLite has nothing left to do: some failures of a commit roll back by

@@ -143,15 +143,15 @@ func (s *Store) Forget(ctx context.Context, beforeMS, settledMS int64) error {
 		// Rows are in the order of time, or nearly: what is older than the first row to keep goes, or all.
 		if _, err := s.conn.ExecContext(ctx, `DELETE FROM once WHERE journal <
 			coalesce((SELECT min(journal) FROM once WHERE time_ms >= ?), 9223372036854775807)`, beforeMS); err != nil {
-			return unavailable(err)
+			return store.Unavailable(err)
 		}
 		for _, query := range [...]string{"DELETE FROM answer WHERE time_ms < ?", forgetCovers, forgetHolds} {
 			if _, err := s.conn.ExecContext(ctx, query, beforeMS); err != nil {
-				return unavailable(err)
+				return store.Unavailable(err)
 			}
 		}
 		if _, err := s.conn.ExecContext(ctx, forgetLeases, beforeMS-store.LeaseLonger.Milliseconds()); err != nil {
-			return unavailable(err)
+			return store.Unavailable(err)
 		}
 		return nil
 	})

@@ -28,7 +28,7 @@ func (r *reader) Sale(orderNumber string) (*store.Sale, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
-	return s, unavailable(err)
+	return s, store.Unavailable(err)
 }
 
 func (t *tx) PutPack(p store.Pack) error {

@@ -17,7 +17,7 @@ import (
 func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 	t, err := s.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return unavailable(err)
+		return store.Unavailable(err)
 	}
 	defer func() { _ = t.Rollback() }()
 	return fn(&reader{ctx: ctx, q: t, s: s, tables: map[int64]*rate.Table{}})
@@ -234,7 +234,7 @@ func (r *reader) Receipts(from usage.Position, filter *usage.Filter, bound int, 
 // firstSince returns the first journal row of a time or later, which the index alone tells; 0 when there is none.
 func (r *reader) firstSince(timeMS int64) (number int64, err error) {
 	err = r.q.QueryRowContext(r.ctx, "SELECT coalesce(min(number), 0) FROM journal WHERE time_ms >= ?", timeMS).Scan(&number)
-	return number, unavailable(err)
+	return number, store.Unavailable(err)
 }
 
 // between reports whether receipts of a row can be of a filter's time.
@@ -327,18 +327,18 @@ func (rows unpackedRows) keep(journal int64, text []byte) {
 func (s *Store) Check(ctx context.Context) ([]string, error) {
 	rows, err := s.reads.QueryContext(ctx, "PRAGMA quick_check(20)")
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, store.Unavailable(err)
 	}
 	defer rows.Close()
 	var found []string
 	for rows.Next() {
 		var line string
 		if err := rows.Scan(&line); err != nil {
-			return nil, unavailable(err)
+			return nil, store.Unavailable(err)
 		}
 		if line != "ok" {
 			found = append(found, line)
 		}
 	}
-	return found, unavailable(rows.Err())
+	return found, store.Unavailable(rows.Err())
 }

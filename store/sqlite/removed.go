@@ -14,7 +14,7 @@ func (r *reader) Removed() (at store.Removed, err error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.Removed{}, nil
 	}
-	return at, unavailable(err)
+	return at, store.Unavailable(err)
 }
 
 func (r *reader) Opening() (opening []byte, err error) {
@@ -25,7 +25,7 @@ func (r *reader) Opening() (opening []byte, err error) {
 	if err == nil {
 		opening, err = r.s.receipts.Unpack(codec.Zstd, opening)
 	}
-	return opening, unavailable(err)
+	return opening, store.Unavailable(err)
 }
 
 // RemoveReceipts implements store.Tx. The newest row stays, since the next one is numbered by it.

@@ -3,12 +3,11 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"math"
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/farebox/farebox/problem"
+	"github.com/farebox/farebox/store"
 )
 
 // What reads and writes rows, whatever is in them.
@@ -49,7 +48,7 @@ func first[T any](all []T, err error) (*T, error) {
 func each[T any](r *reader, scan func(*sql.Rows, func(T) error) error, fn func(T) error, query string, args ...any) error {
 	rows, err := r.q.QueryContext(r.ctx, query, args...)
 	if err != nil {
-		return unavailable(err)
+		return store.Unavailable(err)
 	}
 	var stopped error
 	err = scan(rows, func(one T) error {
@@ -59,13 +58,13 @@ func each[T any](r *reader, scan func(*sql.Rows, func(T) error) error, fn func(T
 	if stopped != nil {
 		return stopped
 	}
-	return unavailable(err)
+	return store.Unavailable(err)
 }
 
 // number reads one number.
 func (r *reader) number(query string, args ...any) (n int64, err error) {
 	err = r.q.QueryRowContext(r.ctx, query, args...).Scan(&n)
-	return n, unavailable(err)
+	return n, store.Unavailable(err)
 }
 
 // scanJSON reads a column of JSON; NULL is nothing.
@@ -101,15 +100,4 @@ func notNull(b []byte) []byte {
 }
 
 // translate makes an error of the driver a problem.
-func translate(err *error) { *err = unavailable(*err) }
-
-// unavailable translates any failure of the driver: whatever it was, nothing was written.
-func unavailable(err error) error {
-	if err == nil {
-		return nil
-	}
-	if _, ok := errors.AsType[*problem.Error](err); ok {
-		return err
-	}
-	return problem.Wrap(problem.Unavailable, err, "the store cannot do this now; nothing was changed. Try again")
-}
+func translate(err *error) { *err = store.Unavailable(*err) }

@@ -147,7 +147,7 @@ func (r *reader) EachSession(fn func(*access.Session) error) error {
 
 func (r *reader) NextDue() (due int64, err error) {
 	err = r.q.QueryRowContext(r.ctx, selectNextDue).Scan(&due)
-	return due, unavailable(err)
+	return due, store.Unavailable(err)
 }
 
 func (r *reader) Clock() (*store.Clock, error) {
@@ -156,7 +156,7 @@ func (r *reader) Clock() (*store.Clock, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
-	return c, unavailable(err)
+	return c, store.Unavailable(err)
 }
 
 func (t *tx) PutClock(c store.Clock) error {

@@ -174,7 +174,7 @@ func (s *Store) forgetPeriods(ctx context.Context, settledMS int64) error {
 			if err == nil {
 				forgotten, err = result.RowsAffected()
 			}
-			return unavailable(err)
+			return store.Unavailable(err)
 		})
 		if err != nil {
 			return err

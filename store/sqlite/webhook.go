@@ -65,7 +65,7 @@ func (t *tx) DeleteWebhook(id string) error {
 func (t *tx) InsertDelivery(d *store.Delivery) error {
 	result, err := t.s.stmts.newDelivery.ExecContext(t.ctx, d.ID, d.WebhookID, d.CreatedMS, orNull(d.DueMS), notNull(d.Body))
 	if err != nil {
-		return unavailable(err)
+		return store.Unavailable(err)
 	}
 	d.Number, err = result.LastInsertId()
 	return err
