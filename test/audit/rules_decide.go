@@ -36,7 +36,7 @@ type Decision struct {
 	Requester  string
 	Dictionary []byte
 	Items      []DecidedItem
-	Made       int64 // when it was decided, which is later than Time of what was due before: what is held then is held
+	Made       int64 // when it was decided, later than Time of what was due before, and earlier if the clock was set back: what is held then is held
 	Priced     int64 // as of when prices are those in force; 0: Time
 	Held       bool  // it is held, not used, and nothing that covers later use plays a part
 	Late       bool  // it is as of a time before what was decided already

@@ -5,6 +5,8 @@ import (
 	"math/big"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/farebox/farebox/access"
 	"github.com/farebox/farebox/engine"
 	"github.com/farebox/farebox/formula"
@@ -185,7 +187,7 @@ func eventsOf(r *usage.Receipt, late bool) (all []*RuledEvent) {
 }
 
 func decisionOf(r *usage.Receipt) *Decision {
-	d := &Decision{Time: r.TimeMS, Made: r.MadeMS(), Type: r.Requester.Type, Requester: r.Requester.Value, Dictionary: r.Requester.Dictionary}
+	d := &Decision{Time: r.TimeMS, Made: madeMS(r), Type: r.Requester.Type, Requester: r.Requester.Value, Dictionary: r.Requester.Dictionary}
 	items := r.Items
 	if r.Hold != nil && r.Hold.Items != nil {
 		items = r.Hold.Items
@@ -205,6 +207,12 @@ func decisionOf(r *usage.Receipt) *Decision {
 		d.Items = append(d.Items, item)
 	}
 	return d
+}
+
+// madeMS returns when a receipt was made, as its id tells: before its own time, if a session asks after the clock was set back.
+func madeMS(r *usage.Receipt) int64 {
+	s, ns := uuid.MustParse(r.CorrelationID).Time().UnixTime()
+	return s*1000 + ns/1_000_000
 }
 
 // variableN returns the variable n; nil: it was not told.
