@@ -80,7 +80,7 @@ type rulesMachine struct {
 	from       usage.Position  // where the receipts were read last
 	latest     int64           // as of when the last receipt is that is not late
 	uses       map[string]bool // sessions that are ACTIVE
-	forgot     int64           // when the engine was told to forget
+	forgot     int64           // the latest time at which the engine was told to forget
 
 	holds  []*simHold // that were made and may be settled
 	leases []*simHold
@@ -403,7 +403,7 @@ func (m *rulesMachine) move(by int64) {
 		m.oneOffs()
 	}
 	if by >= hour && m.oneIn(2) {
-		m.forgot = m.clock.Load()
+		m.forgot = max(m.forgot, m.clock.Load())
 		m.must("forgetting", m.engine.Forget(ctx))
 	}
 	_, err := m.engine.CatchUp(m.clock.Load())

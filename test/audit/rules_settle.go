@@ -163,9 +163,12 @@ func (a *attempt) fromKept(h *RuledHold, f *finished) {
 	}
 }
 
-// takes notes what was taken, for what is decided after.
+// takes notes what was taken, for what is decided after. An allowance that was taken from stays, as one that was charged: it may have been held before
+// the clock was set back.
 func (a *attempt) takes(s *settledSlice) {
-	if s.allowance == a.lineItems[s.lineItem].counts(a.Time) {
+	l := a.lineItems[s.lineItem]
+	l.shown = max(l.shown, s.allowance)
+	if s.allowance == l.counts(a.Time) {
 		a.used[s.lineItem] = add(orZero(a.used[s.lineItem]), s.tokens)
 	}
 	if s.action != "" {
