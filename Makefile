@@ -120,6 +120,10 @@ fuzz: ## every fuzz target for FUZZTIME (default 20s)
 simulate: ## simulated histories with fresh seeds for SIMULATE (default 10m), on each store
 	FAREBOX_AUDIT_STEPS=150 FAREBOX_SIMULATE=$${SIMULATE:-10m} go test -count=1 -timeout 0 -run '^TestSimulation$$' -v ./test/audit
 
+.PHONY: histories
+histories: ## HISTORIES (default 200) fresh random histories of each kind, on each store, judged by the auditors
+	FAREBOX_AUDIT_CHECKS=$${HISTORIES:-200} go test -count=1 -timeout 0 -skip '^TestSimulation' ./test/audit
+
 .PHONY: crash
 crash: ## CRASHES (default 200) kills under load on each store, and a power cut at every change of the files
 	FAREBOX_CRASHES=$${CRASHES:-200} go test -count=1 -timeout 0 -run '^TestKilledUnderLoad(OnPostgres)?$$' -v ./test/blackbox

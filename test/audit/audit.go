@@ -5,7 +5,7 @@
 // simple model of the product that says beforehand what an answer must be. The tests drive the real engine on a real store
 // with random operations and compare. Sessions is both for sessions: it is told what happened, and accounts for every event.
 //
-// They take less than a minute with -race. FAREBOX_AUDIT_CHECKS=1000 makes that many random histories instead of the usual few,
+// A usual run makes a few random histories, the same every time. FAREBOX_AUDIT_CHECKS=1000 makes that many, fresh ones (make histories), and
 // FAREBOX_AUDIT_STEPS=200 makes each as long; rapid's own flags -rapid.checks and -rapid.steps do the same, and a failure
 // prints the -rapid.seed or -rapid.failfile that repeats it.
 package audit

@@ -17,11 +17,7 @@ import (
 // jumps. After every step what is used, held and left of every line item, and how every hold stands, is as the twin says.
 func TestHoldsAgreeWithTwin(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, place func() place) {
-		times := "10"
-		if t.Name() == "TestHoldsAgreeWithTwin/postgres" {
-			times = "4" // each takes seconds there
-		}
-		checkTimes(t, times, func(rt *rapid.T) { holdsAgreeWithTwin(rt, place()) })
+		checkTimes(t, 10, func(rt *rapid.T) { holdsAgreeWithTwin(rt, place()) })
 	})
 }
 

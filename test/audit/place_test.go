@@ -157,17 +157,17 @@ func (s *forgetfulStore) Close() error { return errors.Join(s.other.Close(), s.S
 // What a store remembers of its books changes nothing: the same history leaves the same books and the same record where they are read anew
 // for every batch, byte for byte.
 func TestMemoryChangesNothing(t *testing.T) {
-	agree(t, "12", "a file", func(t *testing.T) place { return newFile(t) }, "one whose store forgets", func(t *testing.T) place { return forgetful{newFile(t)} })
+	agree(t, 12, "a file", func(t *testing.T) place { return newFile(t) }, "one whose store forgets", func(t *testing.T) place { return forgetful{newFile(t)} })
 }
 
 // The same history on both stores leaves the same books and the same record, byte for byte.
 func TestStoresAgree(t *testing.T) {
 	c := cluster.Shared(t)
-	agree(t, "4", "SQLite", func(t *testing.T) place { return newFile(t) }, "PostgreSQL", func(t *testing.T) place { return schema(c.URL(t)) })
+	agree(t, 4, "SQLite", func(t *testing.T) place { return newFile(t) }, "PostgreSQL", func(t *testing.T) place { return schema(c.URL(t)) })
 }
 
 // agree lives through the same histories in two places, and compares what is told of them.
-func agree(t *testing.T, times, first string, one func(*testing.T) place, second string, other func(*testing.T) place) {
+func agree(t *testing.T, times int, first string, one func(*testing.T) place, second string, other func(*testing.T) place) {
 	checkTimes(t, times, func(rt *rapid.T) {
 		salt := rapid.Uint64().Draw(rt, "salt")
 		var told [2][]string

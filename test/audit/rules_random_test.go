@@ -28,7 +28,7 @@ import (
 func TestNothingIsPassed(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, place func() place) {
 		seen, histories := map[string]int{}, 0
-		checkTimes(t, "11", func(rt *rapid.T) {
+		checkTimes(t, 11, func(rt *rapid.T) {
 			m := newRulesMachine(rt, place(), rapid.Uint64().Draw(rt, "salt"), false)
 			defer m.close()
 			m.live()

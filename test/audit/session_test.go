@@ -30,7 +30,7 @@ func TestSessionsAreAccountedFor(t *testing.T) {
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // the store fails on purpose here
 	onEveryStore(t, func(t *testing.T, place func() place) {
 		seen := map[string]int{}
-		checkTimes(t, "7", func(rt *rapid.T) {
+		checkTimes(t, 7, func(rt *rapid.T) {
 			m := newSessionMachine(rt, place())
 			defer m.close()
 			for range 4 { // a single one would be short too often
