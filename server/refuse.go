@@ -60,9 +60,13 @@ func (c *call) problemOf(err error) (*problem.Error, int) {
 	}
 	status := statusOf[p.Kind]
 	if status >= http.StatusInternalServerError {
-		level := slog.LevelError
-		if c.Context().Err() != nil && errors.Is(p.Cause, context.Canceled) {
+		level, gone := slog.LevelError, c.Context().Err() != nil
+		refused := p.Kind == problem.Unavailable && p.Cause == nil // nothing has failed: there is more to do than there is room for
+		switch {
+		case gone && (refused || errors.Is(p.Cause, context.Canceled)):
 			level = slog.LevelDebug // whoever asked has gone, as browsers do when another page is opened
+		case refused:
+			level = slog.LevelWarn
 		}
 		slog.Log(c.Context(), level, "request failed", "method", c.Method, "path", c.URL.Path, "error", p.Error(), "cause", p.Cause)
 	}
