@@ -136,7 +136,7 @@ func (r *Rule) completeBelow() error {
 	case tokens && r.Tokens.Sign() < 0:
 		return problem.Field("tokens", "must be more than 0")
 	case tokens && token.Max.Less(r.Tokens):
-		return problem.Field("tokens", "is out of range")
+		return problem.Field("tokens", "must be at most %s", token.Max)
 	case percent:
 		return share("percent", r.Percent)
 	}

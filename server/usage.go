@@ -57,6 +57,9 @@ func (c *call) eventFilter(also ...string) (*usage.Filter, error) {
 	if f.ToMS, err = parseTime("to", q.Get("to")); err != nil {
 		return nil, err
 	}
+	if f.ToMS != 0 && f.ToMS <= f.FromMS {
+		return nil, problem.Field("to", "must be after from")
+	}
 	f.InstanceIDs, err = c.eventInstances(q["instanceId"])
 	return f, err
 }
