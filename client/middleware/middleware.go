@@ -149,9 +149,6 @@ func (o *Options) unpaid(w http.ResponseWriter, r *http.Request, next http.Handl
 	case isDenied:
 		refuse(w, http.StatusPaymentRequired, denied.Description)
 	case r.Context().Err() != nil: // nobody is there to be answered, or to be given anything
-	case status == http.StatusConflict:
-		o.log().Error("a request is refused: Farebox cannot hold more now", "path", r.URL.Path, "error", err)
-		refuseForNow(w)
 	case status >= 400 && status < 500 && status != http.StatusTooManyRequests:
 		o.log().Error("Farebox refuses to charge", "path", r.URL.Path, "error", err)
 		refuse(w, http.StatusInternalServerError, "this request cannot be charged; the log says why")
@@ -160,13 +157,9 @@ func (o *Options) unpaid(w http.ResponseWriter, r *http.Request, next http.Handl
 		next.ServeHTTP(w, r)
 	default:
 		o.log().Error("a request is refused: Farebox does not answer", "path", r.URL.Path, "error", err)
-		refuseForNow(w)
+		w.Header().Set("Retry-After", "1")
+		refuse(w, http.StatusServiceUnavailable, "this request cannot be charged now; it was not handled. Try again later")
 	}
-}
-
-func refuseForNow(w http.ResponseWriter) {
-	w.Header().Set("Retry-After", "1")
-	refuse(w, http.StatusServiceUnavailable, "this request cannot be charged now; it was not handled. Try again later")
 }
 
 // refuse answers with problem details (RFC 9457), as Farebox does.
