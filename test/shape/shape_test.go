@@ -1,5 +1,5 @@
-// Package shape holds the rules about the code itself that we care about: which way the arrows point, what pure means, and
-// that every package says what it is for.
+// Package shape holds the rules about the code itself that we care about: which way the arrows point, what pure means, that
+// every package says what it is for, and that nothing built is kept.
 package shape
 
 import (
@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -99,6 +100,22 @@ func TestEveryFolderHasAFloor(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What was built has no place among what is kept: a binary stays in every clone, for good.
+func TestNothingBuiltIsKept(t *testing.T) {
+	const most = 1 << 20 // bytes; openapi.yaml is half of that
+	kept, err := exec.Command("git", "-C", root, "ls-files", "-z").Output()
+	if err != nil {
+		t.Log("no git checkout: nothing tells what is kept: ", err)
+		return
+	}
+	for name := range strings.SplitSeq(strings.Trim(string(kept), "\x00"), "\x00") {
+		file, err := os.Stat(filepath.Join(root, name))
+		if err == nil && file.Size() > most {
+			t.Errorf("%s has %d bytes; was it built?", name, file.Size())
+		}
 	}
 }
 
