@@ -60,7 +60,7 @@ func explain(body []byte, err error) (field, what string) {
 		return path(e.JSONPointer), e.Err.Error()
 	}
 	if errors.Is(e.Err, strconv.ErrRange) {
-		return path(e.JSONPointer), fmt.Sprintf("must be from %d to %d", math.MinInt64, math.MaxInt64)
+		return path(e.JSONPointer), fmt.Sprintf("is out of range: an integer is from %d to %d", math.MinInt64, math.MaxInt64)
 	}
 	return path(e.JSONPointer), fmt.Sprintf("%s found, %s expected", found(body, e), expected(e.GoType))
 }

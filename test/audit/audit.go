@@ -7,7 +7,7 @@
 //
 // A usual run makes a few random histories, the same every time. FAREBOX_AUDIT_CHECKS=1000 makes that many, fresh ones (make histories), and
 // FAREBOX_AUDIT_STEPS=200 makes each as long; rapid's own flags -rapid.checks and -rapid.steps do the same, and a failure
-// prints the -rapid.seed or -rapid.failfile that repeats it.
+// prints the -rapid.seed or -rapid.failfile that repeats it. FAREBOX_SEED is for -rapid.seed, too.
 package audit
 
 import (
